@@ -1,0 +1,1 @@
+"""hallway: devices of one site find each other and talk."""

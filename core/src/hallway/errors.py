@@ -1,0 +1,198 @@
+"""Every error of hallway, named by whose doing it is.
+
+::
+
+    HallwayError                      code, message, hint
+    ├── ConfigError                   the operator's: every mistake at once, each with its path
+    ├── PluginError                   a plugin's: names its distribution, version and cause
+    ├── MisuseError                   ours, the calling program's
+    │   ├── ClosedError               we closed it ourselves
+    │   ├── BusyError                 two tasks did what one may do at a time
+    │   ├── BadMessage                not a JSON value
+    │   ├── MessageTooLarge           larger than the channel takes
+    │   └── PeerUnavailable           no open link to that peer
+    ├── RemoteViolation               the peer's: broke the protocol
+    │   ├── BadDescription            an offer or answer that cannot be used
+    │   ├── BadEnvelope               signaling bytes that cannot be read
+    │   └── BadFrame                  a frame that cannot be read
+    └── NetworkError                  nobody's: the network between
+        ├── Unreachable               refused, no route, reset
+        ├── DeadlineExceeded          nothing came in time
+        ├── ChannelClosed             the channel ended: the peer closed it, or the network did
+        ├── SignalingUnavailable      a signaling plugin cannot come up now
+        ├── DiscoveryUnavailable      a discovery plugin cannot come up now
+        └── NoSignalingError          no entry of the signaling chain came up: every attempt with its reason
+
+``code`` is a stable word for programs (it is what ``--json`` prints), ``str(error)`` says who did what, ``hint`` says what to do next.
+Plugins map the errors of their libraries to these at their edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import attrs
+
+
+class HallwayError(Exception):
+    """The root of all errors that hallway raises on purpose."""
+
+    code: ClassVar[str] = "error"
+    hint: str
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@attrs.frozen
+class Mistake:
+    """One thing that is wrong in a configuration.
+
+    ``path`` is the dotted key (``plugins.http-local.port``), ``problem`` a clause without a full stop, ``suggestion`` what to write instead or "".
+    """
+
+    path: str
+    problem: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        """One line for a terminal."""
+        tail = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{self.path}: {self.problem}{tail}"
+
+
+class ConfigError(HallwayError):
+    """The configuration has mistakes; all of them are in ``mistakes``."""
+
+    code = "config"
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
+        count = len(self.mistakes)
+        noun = "mistake" if count == 1 else "mistakes"
+        super().__init__(f"{count} {noun} in the configuration:\n{lines}", hint="run `hallway config check`")
+
+
+class PluginError(HallwayError):
+    """A plugin cannot be loaded or broke the plugin contract."""
+
+    code = "plugin"
+
+    def __init__(self, plugin: str, problem: str, *, distribution: str = "an unknown distribution", hint: str = "") -> None:
+        super().__init__(f"plugin {plugin!r} from {distribution}: {problem}", hint=hint)
+        self.plugin = plugin
+        self.problem = problem
+        self.distribution = distribution
+
+
+class MisuseError(HallwayError):
+    """The calling program asked for something that cannot be."""
+
+    code = "misuse"
+
+
+class ClosedError(MisuseError):
+    """We closed it ourselves, earlier."""
+
+    code = "closed"
+
+
+class BusyError(MisuseError):
+    """Two tasks did at once what one may do at a time."""
+
+    code = "busy"
+
+
+class BadMessage(MisuseError):
+    """The message is not a JSON value."""
+
+    code = "bad-message"
+
+
+class MessageTooLarge(MisuseError):
+    """The message is larger than the channel to that peer takes."""
+
+    code = "message-too-large"
+
+
+class PeerUnavailable(MisuseError):
+    """There is no open link to that peer."""
+
+    code = "peer-unavailable"
+
+
+class RemoteViolation(HallwayError):
+    """The peer broke the protocol."""
+
+    code = "protocol"
+
+
+class BadDescription(RemoteViolation):
+    """An offer or an answer that cannot be used."""
+
+    code = "bad-description"
+
+
+class BadEnvelope(RemoteViolation):
+    """Signaling bytes that cannot be read."""
+
+    code = "bad-envelope"
+
+
+class BadFrame(RemoteViolation):
+    """A frame that cannot be read."""
+
+    code = "bad-frame"
+
+
+class NetworkError(HallwayError):
+    """The network between two devices failed."""
+
+    code = "network"
+
+
+class Unreachable(NetworkError):
+    """Refused, no route, or reset before an answer."""
+
+    code = "unreachable"
+
+
+class DeadlineExceeded(NetworkError):
+    """Nothing came in time."""
+
+    code = "deadline-exceeded"
+
+
+class ChannelClosed(NetworkError):
+    """The channel has ended, by the peer or by the network."""
+
+    code = "channel-closed"
+
+
+class SignalingUnavailable(NetworkError):
+    """A signaling plugin cannot come up now; it is tried again later."""
+
+    code = "signaling-unavailable"
+
+
+class DiscoveryUnavailable(NetworkError):
+    """A discovery plugin cannot come up now; it is tried again later."""
+
+    code = "discovery-unavailable"
+
+
+class NoSignalingError(NetworkError):
+    """No entry of the signaling chain came up. ``attempts`` maps each plugin name to its reason."""
+
+    code = "no-signaling"
+
+    def __init__(self, attempts: dict[str, str]) -> None:
+        self.attempts = dict(attempts)
+        tried = "; ".join(f"{plugin}: {reason}" for plugin, reason in attempts.items())
+        super().__init__(
+            f"no signaling came up. Tried {tried}",
+            hint="free a port of 8090-8099, or name another plugin in [signaling].chain",
+        )
