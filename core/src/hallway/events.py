@@ -1,0 +1,92 @@
+"""What happens to a device, as its application sees it. `to_json` is the form that ``hallway up --json`` prints."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+
+
+@attrs.frozen
+class SignalingMode:
+    """The signaling mode has changed: ``local``, ``cloud`` or ``none``."""
+
+    name: ClassVar[str] = "signaling-mode"
+    mode: str
+
+
+@attrs.frozen
+class PeerFound:
+    """A peer has come into sight of the plugin ``discovery``."""
+
+    name: ClassVar[str] = "peer-found"
+    peer_id: str
+    discovery: str
+
+
+@attrs.frozen
+class PeerLost:
+    """A peer is out of sight of the plugin ``discovery``; an open link to it lives on."""
+
+    name: ClassVar[str] = "peer-lost"
+    peer_id: str
+    discovery: str
+
+
+@attrs.frozen
+class PeerConnected:
+    """A link is open. ``ms``: milliseconds since this end's first resolved record or first offer after the link was last down."""
+
+    name: ClassVar[str] = "peer-connected"
+    peer_id: str
+    signaling: str
+    channel: str
+    ms: float
+
+
+@attrs.frozen
+class PeerPath:
+    """The link has moved to another channel without a gap."""
+
+    name: ClassVar[str] = "peer-path"
+    peer_id: str
+    signaling: str
+    channel: str
+
+
+@attrs.frozen
+class PeerDisconnected:
+    """A link is down. ``reason`` is one of `hallway.protocol.effects.DownReason`."""
+
+    name: ClassVar[str] = "peer-disconnected"
+    peer_id: str
+    reason: str
+
+
+@attrs.frozen
+class MessageReceived:
+    """A message has arrived. ``id`` is the sender's; a device that does not speak hallway gives none, so it is made here."""
+
+    name: ClassVar[str] = "message"
+    peer_id: str
+    message: Any
+    id: str
+
+
+@attrs.frozen
+class ErrorHappened:
+    """Something went wrong that no call of the application caused."""
+
+    name: ClassVar[str] = "error"
+    code: str
+    message: str
+    hint: str
+
+
+Event = SignalingMode | PeerFound | PeerLost | PeerConnected | PeerPath | PeerDisconnected | MessageReceived | ErrorHappened
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """The event as one JSON object, its keys in the wire's camelCase."""
+    fields = {("peerId" if key == "peer_id" else key): value for key, value in attrs.asdict(event, recurse=False).items()}
+    return {"event": event.name, **fields}

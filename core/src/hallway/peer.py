@@ -1,0 +1,215 @@
+"""`Peer`: the local end, with the seed's API in Python. `create_peer` makes one."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from hallway.config import Config, config_from_arguments
+from hallway.errors import ClosedError, MisuseError
+from hallway.model import DeviceInfo
+from hallway.network import InterfacePolicy, Resolver
+from hallway.plugins import PluginContext
+from hallway.plugins.manager import Registry, load_plugins
+from hallway.runtime.node import Node
+from hallway.runtime.publisher import Publisher, Subscription, messages
+from hallway.trust import OpenGuard
+
+Listener = TypeVar("Listener", bound=Callable[..., Any])
+
+
+class Peer:
+    """One device of a property. Make it with `create_peer`, start it with `connect` or ``async with``, end it with `aclose`.
+
+    All methods belong to the event loop in which it was started.
+    """
+
+    def __init__(self, config: Config, *, observers: Sequence[object] = ()) -> None:
+        self.config = config
+        self._registry: Registry = load_plugins(config, observers=observers)
+        self._publisher = Publisher(self._registry.hook, observes_messages=self._registry.observes_messages)
+        self._node: Node | None = None
+        self._closed = False
+
+    @property
+    def device_id(self) -> str:
+        """This device's id."""
+        return self.config.device.id
+
+    @property
+    def property_id(self) -> str:
+        """The property that this device belongs to."""
+        return self.config.device.property
+
+    @property
+    def signaling_mode(self) -> str:
+        """``local``, ``cloud`` or ``none``: the mode of the first entry of the signaling chain that is up."""
+        return self._node.mode.value if self._node is not None else "none"
+
+    @property
+    def listen(self) -> tuple[str, ...]:
+        """The URLs under which others signal to this device now, the LAN ones first."""
+        return self._node.listen if self._node is not None else ()
+
+    @property
+    def connected_peers(self) -> tuple[str, ...]:
+        """The ids of the peers with an open link."""
+        links = self._node.links.values() if self._node is not None else ()
+        return tuple(link.peer_id for link in links if link.open is not None)
+
+    async def start(self) -> None:
+        """Start without asking for anything: return once every signaling plugin is up or has said why not, and keep trying after that.
+
+        Raises:
+            MisuseError: it was started before.
+            ClosedError: it was closed.
+
+        """
+        self._begin()
+        await self._running().wait_settled()
+
+    async def connect(self) -> None:
+        """Start every receiver at once and return when the first is up; no peer is needed.
+
+        Raises:
+            NoSignalingError: none came up; it lists every attempt, and the peer is closed.
+            MisuseError: it was started before.
+            ClosedError: it was closed.
+
+        """
+        self._begin()
+        try:
+            await self._running().wait_up()
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Say bye to every peer, deliver what was sent, release everything; within 2 s. Closing twice is silent."""
+        if not self._closed:
+            self._closed = True
+            if self._node is not None:
+                await self._node.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    def on(self, event: str, listener: Listener) -> Listener:
+        """Call ``listener`` at every ``event``, in the event loop; it may be a coroutine function. Returns ``listener``.
+
+        ``message`` gives ``(peer_id, message)``; ``peer-connected``, ``peer-disconnected``, ``peer-found`` and ``peer-lost`` give the peer id;
+        ``signaling-mode`` gives the mode. Messages that came before anybody listened are handed to the first listener. Coroutines of
+        consecutive messages run side by side; use `messages` to take one at a time.
+        """
+        self._publisher.on(event, listener)
+        return listener
+
+    def messages(self) -> AsyncIterator[tuple[str, Any]]:
+        """Every message from now on, and those that nobody has taken yet, as pairs of peer id and message; ends when the peer closes.
+
+        A reader that falls 16 MiB behind slows the senders down.
+        """
+        return messages(self._publisher.subscribe(lambda event: event.name == "message"))
+
+    def events(self) -> Subscription:
+        """Everything that happens from now on, as `hallway.events` values, in order; ends when the peer closes."""
+        return self._publisher.subscribe(lambda _: True)
+
+    async def send_to_peer(self, peer_id: str, message: Any) -> str:
+        """Send a JSON value to one peer; returns the message's id once the link has taken it.
+
+        Waits for room while the link is open. What is under way when a link breaks may be lost.
+
+        Raises:
+            PeerUnavailable: there is no open link to that peer.
+            BadMessage: it is not a JSON value.
+            MessageTooLarge: it does not fit the channel (256 KiB as JSON between two hallways).
+
+        """
+        return await self._running().send(peer_id, message)
+
+    async def broadcast(self, message: Any) -> dict[str, str]:
+        """Send a JSON value to every peer with an open link; returns its id for each of them.
+
+        Raises:
+            BadMessage, MessageTooLarge: as for `send_to_peer`.
+
+        """
+        return await self._running().broadcast(message)
+
+    def status(self) -> dict[str, Any]:
+        """What the device is doing now, as a JSON object."""
+        node = self._running()
+        seen = node.table.sightings()
+        spelled = {device_id.lower(): device_id for device_id in seen}
+        links = node.links
+        return {
+            "deviceId": self.device_id,
+            "propertyId": self.property_id,
+            "security": self.config.security,
+            "mode": self.signaling_mode,
+            "listen": list(self.listen),
+            "signaling": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.carriers],
+            "discovery": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.finders],
+            "peers": [
+                {
+                    "peerId": spelled.get(key) or links[key].peer_id,
+                    "open": (run := links[key].open if key in links else None) is not None,
+                    "signaling": run.signaling if run else None,
+                    "channel": run.channel_plugin if run else None,
+                    "discovery": list(seen.get(spelled.get(key, ""), ())),
+                }
+                for key in dict.fromkeys([*spelled, *links])
+            ],
+        }
+
+    def _begin(self) -> None:
+        if self._closed:
+            raise ClosedError("this peer was closed", hint="make a new one with create_peer")
+        if self._node is not None:
+            raise MisuseError("this peer was started before", hint="call connect once")
+        device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
+        network = self.config.network
+        context = PluginContext(device, InterfacePolicy(tuple(network.interfaces), tuple(network.deny)), Resolver())
+        self._node = Node(self._registry, context, OpenGuard(device), self._publisher)
+        self._node.start()
+
+    def _running(self) -> Node:
+        if self._node is None or self._closed:
+            raise ClosedError("this peer is not running", hint="await connect first, or use `async with`")
+        return self._node
+
+
+def create_peer(config: Config | None = None, *, observers: Sequence[object] = (), **arguments: Any) -> Peer:
+    """Make a peer from a `Config` (see `load_config`), or from keyword arguments.
+
+    Args:
+        config: everything; then no keyword argument is taken.
+        observers: objects with observer hooks (`hallway.hookspecs`).
+        **arguments: ``device_id``, ``property_id``, ``device_type="device"``, ``security`` (must be given), ``local_signaling_port=8090``,
+            ``prefer_local=True``, ``cloud_signaling_url``, ``ice_servers``; see `hallway.config.config_from_arguments`.
+
+    Raises:
+        ConfigError: every mistake at once.
+        PluginError: no plugin of a chain can be used.
+
+    """
+    if config is not None and arguments:
+        raise MisuseError(f"create_peer takes a config or keyword arguments, not both: {', '.join(sorted(arguments))}")
+    return Peer(config or config_from_arguments(**arguments), observers=observers)
+
+
+async def run_until(peer: Peer, stop: asyncio.Event) -> None:
+    """Keep ``peer`` running, through any outage, until ``stop`` is set."""
+    await peer.start()
+    try:
+        await stop.wait()
+    finally:
+        await peer.aclose()

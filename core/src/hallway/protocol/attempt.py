@@ -1,0 +1,83 @@
+"""One attempt to reach a peer, as a table: from the offer to the open link."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+
+
+class Role(Enum):
+    """Which end of offer and answer we are (JSEP)."""
+
+    OFFERER = "offerer"
+    ANSWERER = "answerer"
+
+
+class Phase(Enum):
+    """How far an attempt has come."""
+
+    HELD = "held"
+    """Their offer waits for the outcome of ours."""
+    SIGNALING = "signaling"
+    """Descriptions are under way."""
+    CONNECTING = "connecting"
+    """Both descriptions are known; the channel is not open yet."""
+    GREETING = "greeting"
+    """The channel is open; HELLO has gone out and theirs is awaited."""
+    OPEN = "open"
+    ENDED = "ended"
+
+
+class Step(Enum):
+    """What moves an attempt on."""
+
+    RELEASED = "released"
+    ANSWERED = "answered"
+    OPENED = "opened"
+    OPENED_PLAIN = "opened-plain"
+    """The channel is open to a device that does not speak hallway: no HELLO."""
+    GREETED = "greeted"
+    END = "end"
+
+
+TRANSITIONS: dict[tuple[Phase, Step], Phase] = {
+    (Phase.HELD, Step.RELEASED): Phase.SIGNALING,
+    (Phase.SIGNALING, Step.ANSWERED): Phase.CONNECTING,
+    (Phase.CONNECTING, Step.OPENED): Phase.GREETING,
+    (Phase.CONNECTING, Step.OPENED_PLAIN): Phase.OPEN,
+    (Phase.GREETING, Step.GREETED): Phase.OPEN,
+    (Phase.HELD, Step.END): Phase.ENDED,
+    (Phase.SIGNALING, Step.END): Phase.ENDED,
+    (Phase.CONNECTING, Step.END): Phase.ENDED,
+    (Phase.GREETING, Step.END): Phase.ENDED,
+    (Phase.OPEN, Step.END): Phase.ENDED,
+}
+
+
+class IllegalStep(Exception):
+    """A step that the table does not have; nothing has changed."""
+
+
+@attrs.define
+class Attempt:
+    """``deadline`` (seconds of the caller's clock) bounds the present phase; None where something else does."""
+
+    id: int
+    role: Role
+    phase: Phase = Phase.SIGNALING
+    deadline: float | None = None
+    epoch: str | None = None
+
+    def apply(self, step: Step, deadline: float | None = None) -> None:
+        """Take one step.
+
+        Raises:
+            IllegalStep: the table has no such step from here.
+
+        """
+        phase = TRANSITIONS.get((self.phase, step))
+        if phase is None:
+            raise IllegalStep(f"{step.value} while {self.phase.value}")
+        self.phase = phase
+        self.deadline = deadline

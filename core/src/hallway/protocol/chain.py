@@ -1,0 +1,72 @@
+"""The order in which signaling plugins are tried for one peer. Each attempt has its own deadline and leaves its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import attrs
+
+from hallway.model import IcePolicy, Mode, PeerRecord
+
+LAN_PATIENCE = 1.5
+"""Seconds that the LAN path has in one attempt."""
+CLOUD_PATIENCE = 30.0
+"""Seconds that a cloud path has in one attempt."""
+MAX_ENDPOINTS = 3
+"""Endpoints of one peer that one plugin tries in one attempt; they share its patience."""
+
+
+@attrs.frozen
+class ChainEntry:
+    """What the chain needs to know of one signaling plugin."""
+
+    plugin: str
+    mode: Mode
+    ice_policy: IcePolicy
+    schemes: frozenset[str]
+
+    @property
+    def patience(self) -> float:
+        """Seconds for one attempt."""
+        return LAN_PATIENCE if self.mode is Mode.LOCAL else CLOUD_PATIENCE
+
+    def endpoints(self, record: PeerRecord) -> tuple[str, ...]:
+        """Those of the peer's endpoints that this plugin takes."""
+        mine = [endpoint for endpoint in record.endpoints if urlsplit(endpoint).scheme in self.schemes]
+        return tuple(mine[:MAX_ENDPOINTS])
+
+
+@attrs.frozen
+class Try:
+    """One request to make; it has ``patience`` seconds."""
+
+    entry: ChainEntry
+    endpoint: str
+    patience: float
+
+
+@attrs.define
+class Attempts:
+    """Why each plugin failed, in the order of the chain. One reason per plugin: the last."""
+
+    reasons: dict[str, str] = attrs.field(factory=dict)
+
+    def failed(self, plugin: str, reason: str) -> None:
+        """Record that ``plugin`` did not get through."""
+        self.reasons[plugin] = reason
+
+    def __str__(self) -> str:
+        """One line for logs and errors."""
+        return "; ".join(f"{plugin}: {reason}" for plugin, reason in self.reasons.items()) or "nothing was tried"
+
+
+def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts) -> list[Try]:
+    """The requests to make for one peer, in order; plugins that cannot reach it leave their reason in ``attempts`` at once."""
+    planned: list[Try] = []
+    for entry in chain:
+        endpoints = entry.endpoints(record)
+        if not endpoints:
+            attempts.failed(entry.plugin, "the peer has no endpoint for it")
+        planned += [Try(entry, endpoint, entry.patience / len(endpoints)) for endpoint in endpoints]
+    return planned

@@ -1,0 +1,109 @@
+"""What a link asks its driver to do. Effects are carried out in order."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import attrs
+
+from hallway.model import PeerRecord, RefusalCode
+from hallway.protocol.frames import Frame, Hello, Message
+
+
+class DownReason(Enum):
+    """Why an open link went down (the event `peer-disconnected`)."""
+
+    BYE = "bye"
+    TIMEOUT = "timeout"
+    RESTARTED = "restarted"
+    ADDRESS_CHANGED = "address-changed"
+    REVOKED = "revoked"
+    PROTOCOL = "protocol"
+    CLOSED = "closed"
+
+
+@attrs.frozen
+class Dial:
+    """Make an offer and send it along the chain to ``record``, as attempt ``attempt``."""
+
+    attempt: int
+    record: PeerRecord
+
+
+@attrs.frozen
+class Answer:
+    """Answer the offer that came in as attempt ``attempt``."""
+
+    attempt: int
+
+
+@attrs.frozen
+class Refuse:
+    """Refuse the offer that came in as attempt ``attempt``."""
+
+    attempt: int
+    code: RefusalCode
+
+
+@attrs.frozen
+class Drop:
+    """Give the attempt up: cancel its signaling, close its channel. ``graceful`` delivers what was sent first."""
+
+    attempt: int
+    reason: str
+    graceful: bool = False
+
+
+@attrs.frozen
+class Greet:
+    """Send our HELLO over the channel of ``attempt``."""
+
+    attempt: int
+
+
+@attrs.frozen
+class Admit:
+    """Let the guard decide on the peer's HELLO, then call `Link.admitted` or `Link.failed`."""
+
+    attempt: int
+    hello: Hello
+
+
+@attrs.frozen
+class SendFrame:
+    """Send a frame over the channel of ``attempt``."""
+
+    attempt: int
+    frame: Frame
+
+
+@attrs.frozen
+class Deliver:
+    """Messages for the application."""
+
+    messages: tuple[Message, ...]
+
+
+@attrs.frozen
+class Up:
+    """The link is open over the channel of ``attempt``, ``seconds`` after the peer came into sight."""
+
+    attempt: int
+    seconds: float
+
+
+@attrs.frozen
+class Moved:
+    """The link is now over the channel of ``attempt``; it was never down."""
+
+    attempt: int
+
+
+@attrs.frozen
+class Down:
+    """The link is not open any more."""
+
+    reason: DownReason
+
+
+Effect = Dial | Answer | Refuse | Drop | Greet | Admit | SendFrame | Deliver | Up | Moved | Down

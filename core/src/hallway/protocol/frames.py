@@ -1,0 +1,166 @@
+"""What two hallways say to each other in the channel: frames, and their bytes.
+
+A frame is one binary channel message: a type byte, then UTF-8 JSON. Types are ranged by layer: the link has 0x01 to 0x0f, delivery 0x10 to
+0x1f. Unknown types of a known range are a violation; unknown keys are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+import attrs
+
+from hallway.errors import BadFrame
+from hallway.protocol import jsontext
+
+VERSION = 1
+"""The frame protocol that this code speaks; HELLO names all that a device speaks."""
+
+OVERHEAD = 96
+"""Bytes that a frame adds to one message, at most: type, brackets, id and separators."""
+
+
+class FrameType(IntEnum):
+    """The first byte of every frame."""
+
+    HELLO = 0x01
+    PING = 0x02
+    PONG = 0x03
+    BYE = 0x04
+    MESSAGES = 0x10
+
+
+@attrs.frozen
+class Hello:
+    """The first frame each way: who speaks to whom. ``sections`` are opaque to the link, one per layer."""
+
+    sender: str
+    to: str
+    epoch: str
+    versions: tuple[int, ...] = (VERSION,)
+    sections: dict[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Ping:
+    """Answer me: the peer sends a `Pong` with the same number."""
+
+    number: int
+
+
+@attrs.frozen
+class Pong:
+    """The answer to a `Ping`."""
+
+    number: int
+
+
+@attrs.frozen
+class Bye:
+    """This end closes on purpose; ``reason`` is a word."""
+
+    reason: str = "bye"
+
+
+@attrs.frozen
+class Message:
+    """One message of the application: its id (the sender's) and its value."""
+
+    id: str
+    value: Any
+
+
+@attrs.frozen
+class Messages:
+    """One or many messages, in order."""
+
+    items: tuple[Message, ...]
+
+
+Frame = Hello | Ping | Pong | Bye | Messages
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of ``frame``. A `Messages` frame of texts is made by `encode_texts`, without parsing them again."""
+    match frame:
+        case Hello():
+            body: Any = {
+                "from": frame.sender,
+                "to": frame.to,
+                "epoch": frame.epoch,
+                "versions": list(frame.versions),
+                "sections": frame.sections,
+            }
+            return _pack(FrameType.HELLO, body)
+        case Ping(number):
+            return _pack(FrameType.PING, number)
+        case Pong(number):
+            return _pack(FrameType.PONG, number)
+        case Bye(reason):
+            return _pack(FrameType.BYE, reason)
+        case Messages(items):
+            return encode_texts([(item.id, jsontext.dumps(item.value)) for item in items])
+
+
+def encode_texts(messages: Sequence[tuple[str, str]]) -> bytes:
+    """The bytes of a `Messages` frame whose values are JSON texts already."""
+    pairs = ",".join(f"[{jsontext.dumps(message_id)},{text}]" for message_id, text in messages)
+    return bytes((FrameType.MESSAGES,)) + f"[{pairs}]".encode()
+
+
+def decode(data: str | bytes) -> Frame:
+    """Read one channel message.
+
+    Raises:
+        BadFrame: it is no frame.
+
+    """
+    if isinstance(data, str) or not data:
+        raise BadFrame("the peer sent text or nothing where a frame belongs")
+    read = _READERS.get(data[0])
+    if read is None:
+        raise BadFrame(f"the peer sent a frame of the unknown type {data[0]:#04x}")
+    try:
+        return read(jsontext.loads(data[1:]))
+    except (jsontext.BadJson, KeyError, TypeError, ValueError) as error:
+        raise BadFrame(f"the peer sent a malformed {FrameType(data[0]).name}: {error}") from error
+
+
+def _pack(kind: FrameType, body: Any) -> bytes:
+    return bytes((kind,)) + jsontext.dumps(body).encode()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 256:
+        raise TypeError("expected a text of at most 256 characters")
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**64:
+        raise TypeError("expected a number of 0 to 2**64-1")
+    return value
+
+
+def _read_hello(body: Any) -> Hello:
+    if not isinstance(body["sections"], dict) or not isinstance(body["versions"], list) or len(body["versions"]) > 32:
+        raise TypeError("sections must be an object, versions an array")
+    versions = tuple(_number(version) for version in body["versions"])
+    return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"])
+
+
+def _read_messages(body: Any) -> Messages:
+    if not isinstance(body, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in body):
+        raise TypeError("expected pairs of id and message")
+    return Messages(tuple(Message(_text(pair[0]), pair[1]) for pair in body))
+
+
+_READERS: dict[int, Callable[[Any], Frame]] = {
+    FrameType.HELLO: _read_hello,
+    FrameType.PING: lambda body: Ping(_number(body)),
+    FrameType.PONG: lambda body: Pong(_number(body)),
+    FrameType.BYE: lambda body: Bye(_text(body)),
+    FrameType.MESSAGES: _read_messages,
+}

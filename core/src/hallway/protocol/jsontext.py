@@ -1,0 +1,72 @@
+"""JSON as it crosses the wire (RFC 8259): strict, bounded, and with one error whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Never
+
+MAX_DEPTH = 64
+"""Arrays and objects inside one another, at most."""
+
+
+class BadJson(ValueError):
+    """The text is not JSON, or goes beyond our bounds; the message says what is wrong without quoting it."""
+
+
+def loads(text: str | bytes) -> Any:
+    """Parse ``text``; NaN and infinities are not JSON.
+
+    Raises:
+        BadJson: not JSON, not UTF-8, or nested deeper than `MAX_DEPTH`.
+
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadJson(f"not JSON: {_reason(error)}") from error
+    check_depth(value)
+    return value
+
+
+def dumps(value: Any) -> str:
+    """Write ``value`` in the shortest form.
+
+    Raises:
+        BadJson: it is not a JSON value (other types, NaN, lone surrogates), or nested deeper than `MAX_DEPTH`.
+
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadJson(f"not a JSON value: {_reason(error)}") from error
+    check_depth(value)
+    return text
+
+
+def check_depth(value: Any) -> None:
+    """Raise `BadJson` if ``value`` is nested deeper than `MAX_DEPTH`."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return
+    raise BadJson(f"nested deeper than {MAX_DEPTH}")
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [child for child in value.values() if isinstance(child, dict | list | tuple)]
+    if isinstance(value, list | tuple):
+        return [child for child in value if isinstance(child, dict | list | tuple)]
+    return []
+
+
+def _refuse_constant(name: str) -> Never:
+    raise BadJson(f"{name} is not JSON")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:120]

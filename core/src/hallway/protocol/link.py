@@ -1,0 +1,307 @@
+"""The life of a link: found, dialing, open, lost, redialing. Pure decisions; `runtime.link_driver` carries them out.
+
+At most three attempts exist at once: ``dial`` (our offer), ``incoming`` (theirs) and ``current`` (the open one). A new channel replaces the
+current one only once it is open itself, so that nobody can take a working link down by offering another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import attrs
+
+from hallway.model import PeerRecord, RefusalCode
+from hallway.protocol.attempt import Attempt, Phase, Role, Step
+from hallway.protocol.backoff import Backoff
+from hallway.protocol.effects import (
+    Admit,
+    Answer,
+    Deliver,
+    Dial,
+    Down,
+    DownReason,
+    Drop,
+    Effect,
+    Greet,
+    Moved,
+    Refuse,
+    SendFrame,
+    Up,
+)
+from hallway.protocol.frames import VERSION, Bye, Frame, Hello, Messages, Ping, Pong
+from hallway.protocol.heartbeat import Heartbeat, Pulse
+from hallway.protocol.negotiation import Verdict, glare
+
+CONNECT_PATIENCE = 1.5
+"""Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
+MAX_CONNECT_PATIENCE = 12.0
+GREETING_PATIENCE = 5.0
+"""Seconds that a peer has to send its HELLO."""
+ANSWER_PATIENCE = 10.0
+"""Seconds that an answered offer has to become a channel."""
+REDIAL_CAP = 1.5
+"""Seconds between two dials, at most."""
+
+
+@attrs.define
+class Link:
+    """All decisions about one peer. Every method that takes ``now`` returns the effects to carry out, in order."""
+
+    own_id: str
+    peer_id: str
+    random: Callable[[], float]
+    record: PeerRecord | None = None
+    dial: Attempt | None = None
+    incoming: Attempt | None = None
+    current: Attempt | None = None
+    closed: bool = False
+    _since: float | None = None
+    _redial_at: float | None = None
+    _patience: float = CONNECT_PATIENCE
+    _yielding: bool = False
+    _heartbeat: Heartbeat | None = None
+    _paused: bool = False
+    _ids: Iterator[int] = attrs.field(factory=lambda: count(1))
+    _pings: Iterator[int] = attrs.field(factory=lambda: count(1))
+    _backoff: Backoff = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._backoff = Backoff(0.3, REDIAL_CAP, self.random)
+
+    @property
+    def forgettable(self) -> bool:
+        """Whether nothing is known of the peer and nothing is under way."""
+        return self.record is None and not any(self._attempts())
+
+    @property
+    def deadline(self) -> float | None:
+        """When `timer` wants to be called; None: not until something else happens."""
+        times = [attempt.deadline for attempt in self._attempts() if attempt.deadline is not None]
+        if self._redial_at is not None:
+            times.append(self._redial_at)
+        if self._heartbeat is not None and not self._paused:
+            times.append(self._heartbeat.deadline)
+        return min(times, default=None)
+
+    def seen(self, record: PeerRecord, now: float) -> list[Effect]:
+        """The peer is in sight, or something about it has changed."""
+        news = self.record is None or self.record != record
+        self.record = record
+        if self.closed:
+            return []
+        if self._since is None and self.current is None:
+            self._since = now
+        if self.current is not None:
+            if record.epoch is not None and record.epoch != self.current.epoch and self._heartbeat is not None:
+                self._heartbeat.suspect(now)
+            return []
+        return self._dial_now() if news and self.dial is None and self.incoming is None else []
+
+    def gone(self) -> list[Effect]:
+        """The peer is out of sight. An open channel and attempts under way live on; no new one is made."""
+        self.record = None
+        self._redial_at = None
+        if self.current is None and self.dial is None and self.incoming is None:
+            self._since = None
+        return []
+
+    def offered(self, now: float, *, speaks_hallway: bool) -> tuple[int, list[Effect]]:
+        """The peer has sent an offer. Returns its attempt id; an `Answer` or a `Refuse` for it follows, now or later."""
+        attempt = Attempt(next(self._ids), Role.ANSWERER, Phase.HELD)
+        if self.closed:
+            return attempt.id, [Refuse(attempt.id, RefusalCode.CLOSING)]
+        if self._since is None:
+            self._since = now
+        effects = self._end(self.incoming, "a newer offer came")
+        self.incoming = attempt
+        verdict = Verdict.ANSWER
+        if self.dial is not None:
+            verdict = glare(self.own_id, self.peer_id, speaks_hallway=speaks_hallway, yielding=self._yielding)
+        if verdict is Verdict.ANSWER:
+            effects += self._end(self.dial, "the peer's offer stands")
+            self.dial = None
+            effects += self._release(attempt, now)
+        return attempt.id, effects
+
+    def answered(self, attempt_id: int, now: float) -> list[Effect]:
+        """Both descriptions of the attempt are known; its channel is opening."""
+        attempt = self._find(attempt_id)
+        if attempt is not None and attempt.phase is Phase.SIGNALING:
+            patience = self._patience if attempt.role is Role.OFFERER else ANSWER_PATIENCE
+            attempt.apply(Step.ANSWERED, now + patience)
+        return []
+
+    def opened(self, attempt_id: int, now: float, *, speaks_hallway: bool) -> list[Effect]:
+        """The channel of the attempt is open."""
+        attempt = self._find(attempt_id)
+        if attempt is None or attempt.phase is not Phase.CONNECTING:
+            return []
+        if speaks_hallway:
+            attempt.apply(Step.OPENED, now + GREETING_PATIENCE)
+            return [Greet(attempt_id)]
+        attempt.apply(Step.OPENED_PLAIN)
+        return self._promote(attempt, now)
+
+    def admitted(self, attempt_id: int, epoch: str, now: float) -> list[Effect]:
+        """The guard accepts the peer's HELLO."""
+        attempt = self._find(attempt_id)
+        if attempt is None or attempt.phase is not Phase.GREETING:
+            return []
+        attempt.epoch = epoch
+        attempt.apply(Step.GREETED)
+        return self._promote(attempt, now)
+
+    def received(self, attempt_id: int, frame: Frame, now: float) -> list[Effect]:
+        """A frame came over the channel of the attempt."""
+        attempt = self._find(attempt_id)
+        if attempt is not None and attempt.phase is Phase.GREETING:
+            return self._greeting(attempt, frame, now)
+        return self._frame(attempt, frame, now) if attempt is not None and attempt is self.current else []
+
+    def failed(self, attempt_id: int, reason: str, now: float, down: DownReason = DownReason.CLOSED) -> list[Effect]:
+        """The attempt has come to an end: no answer, no channel, or an open channel lost."""
+        attempt = self._find(attempt_id)
+        if attempt is None:
+            return []
+        effects = self._end(attempt, reason)
+        if attempt is self.current:
+            return effects + self._lost(down, now)
+        if attempt is self.dial:
+            self.dial = None
+            self._yielding = True
+            if attempt.role is Role.OFFERER and reason == TIMED_OUT:
+                self._patience = min(2 * self._patience, MAX_CONNECT_PATIENCE)
+            if self.incoming is not None and self.incoming.phase is Phase.HELD:
+                return effects + self._release(self.incoming, now)
+        else:
+            self.incoming = None
+        self._plan_redial(now)
+        return effects
+
+    def pause(self, now: float, *, paused: bool) -> list[Effect]:
+        """Nothing is being read at this end (or is again): silence proves nothing meanwhile."""
+        self._paused = paused
+        if not paused and self._heartbeat is not None:
+            self._heartbeat.received(now)
+        return []
+
+    def timer(self, now: float) -> list[Effect]:
+        """Time has passed; call it at `deadline`, or at any time."""
+        effects: list[Effect] = []
+        for attempt in list(self._attempts()):
+            if attempt.deadline is not None and attempt.deadline <= now:
+                effects += self.failed(attempt.id, TIMED_OUT, now)
+        if self._heartbeat is not None and not self._paused:
+            effects += self._beat(self._heartbeat, now)
+        if self._redial_at is not None and self._redial_at <= now:
+            effects += self._dial_now()
+        return effects
+
+    def close(self) -> list[Effect]:
+        """This device is going: say bye and end everything."""
+        self.closed = True
+        self._redial_at = None
+        self._heartbeat = None
+        effects: list[Effect] = []
+        if self.current is not None:
+            if self.current.epoch is not None:
+                effects.append(SendFrame(self.current.id, Bye()))
+            effects += [Down(DownReason.CLOSED), Drop(self.current.id, "this device closes", graceful=True)]
+            self.current.apply(Step.END)
+        for attempt in (self.dial, self.incoming):
+            effects += self._end(attempt, "this device closes", RefusalCode.CLOSING)
+        self.dial = self.incoming = self.current = None
+        return effects
+
+    def _attempts(self) -> Iterator[Attempt]:
+        return (attempt for attempt in (self.current, self.dial, self.incoming) if attempt is not None)
+
+    def _find(self, attempt_id: int) -> Attempt | None:
+        return next((attempt for attempt in self._attempts() if attempt.id == attempt_id), None)
+
+    def _end(self, attempt: Attempt | None, reason: str, code: RefusalCode = RefusalCode.GLARE) -> list[Effect]:
+        if attempt is None:
+            return []
+        held = attempt.phase is Phase.HELD
+        attempt.apply(Step.END)
+        return [Refuse(attempt.id, code)] if held else [Drop(attempt.id, reason)]
+
+    def _release(self, attempt: Attempt, now: float) -> list[Effect]:
+        attempt.apply(Step.RELEASED, now + ANSWER_PATIENCE)
+        return [Answer(attempt.id)]
+
+    def _dial_now(self) -> list[Effect]:
+        self._redial_at = None
+        if self.record is None or self.closed or any(self._attempts()):
+            return []
+        self.dial = Attempt(next(self._ids), Role.OFFERER)
+        return [Dial(self.dial.id, self.record)]
+
+    def _plan_redial(self, now: float) -> None:
+        if self.record is not None and not self.closed and not any(self._attempts()):
+            self._redial_at = now + self._backoff.next()
+
+    def _greeting(self, attempt: Attempt, frame: Frame, now: float) -> list[Effect]:
+        if not isinstance(frame, Hello):
+            return self.failed(attempt.id, "the peer's first frame was no HELLO", now)
+        if frame.to.lower() != self.own_id.lower() or frame.sender.lower() != self.peer_id.lower():
+            return self.failed(attempt.id, f"the HELLO is from {frame.sender} to {frame.to}", now)
+        if VERSION not in frame.versions:
+            return self.failed(attempt.id, f"the peer speaks versions {frame.versions}, we {VERSION}", now)
+        return [Admit(attempt.id, frame)]
+
+    def _frame(self, current: Attempt, frame: Frame, now: float) -> list[Effect]:
+        if self._heartbeat is not None:
+            self._heartbeat.received(now)
+        match frame:
+            case Ping(number):
+                return [SendFrame(current.id, Pong(number))]
+            case Messages(items):
+                return [Deliver(items)]
+            case Bye():
+                return self.failed(current.id, "the peer said bye", now, DownReason.BYE)
+            case Hello():
+                return self.failed(current.id, "a second HELLO", now, DownReason.PROTOCOL)
+        return []
+
+    def _promote(self, attempt: Attempt, now: float) -> list[Effect]:
+        previous, since = self.current, self._since
+        others = [other for other in (self.dial, self.incoming) if other is not attempt]
+        self.current, self.dial, self.incoming = attempt, None, None
+        self._since = self._redial_at = None
+        self._yielding = False
+        self._patience = CONNECT_PATIENCE
+        self._backoff.reset()
+        self._heartbeat = Heartbeat(now) if attempt.epoch is not None else None
+        effects = [effect for other in others for effect in self._end(other, "another channel opened first")]
+        if previous is None:
+            return [*effects, Up(attempt.id, now - (since if since is not None else now))]
+        previous.apply(Step.END)
+        gone = Drop(previous.id, "a newer channel replaced it")
+        if previous.epoch == attempt.epoch:
+            return [*effects, Moved(attempt.id), gone]
+        return [*effects, Down(DownReason.RESTARTED), gone, Up(attempt.id, now - (since if since is not None else now))]
+
+    def _lost(self, reason: DownReason, now: float) -> list[Effect]:
+        self.current = None
+        self._heartbeat = None
+        effects: list[Effect] = [Down(reason)]
+        if self.record is not None and reason is not DownReason.BYE and not self.closed:
+            self._since = now
+            # Both ends notice a loss at about the same time: a short spread avoids that they cross.
+            self._redial_at = now + 0.1 * self.random()
+        return effects
+
+    def _beat(self, heartbeat: Heartbeat, now: float) -> list[Effect]:
+        if self.current is None:
+            return []
+        match heartbeat.tick(now):
+            case Pulse.ASK:
+                return [SendFrame(self.current.id, Ping(next(self._pings)))]
+            case Pulse.DEAD:
+                return self.failed(self.current.id, "the peer has fallen silent", now, DownReason.TIMEOUT)
+        return []
+
+
+TIMED_OUT = "the channel did not open in time"

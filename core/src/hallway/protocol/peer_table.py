@@ -1,0 +1,93 @@
+"""Who is in sight: the sightings of all sources, merged by device."""
+
+from __future__ import annotations
+
+import attrs
+
+from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
+
+CAPACITY = 256
+"""Peers in the table, at most; a sighting of one more is ignored."""
+
+
+@attrs.frozen
+class Found:
+    """``plugin`` sees this peer, which it did not before."""
+
+    record: PeerRecord
+    plugin: str
+
+
+@attrs.frozen
+class Updated:
+    """What ``plugin`` knows of the peer has changed."""
+
+    record: PeerRecord
+    plugin: str
+
+
+@attrs.frozen
+class Lost:
+    """``plugin`` does not see the peer any more; ``last`` if nobody else does."""
+
+    record: PeerRecord
+    plugin: str
+    last: bool
+
+
+Change = Found | Updated | Lost
+
+
+@attrs.define
+class PeerTable:
+    """Peers by id (without case), each with one record per source, in the order of the sources' first sighting."""
+
+    device: DeviceInfo
+    _peers: dict[str, dict[str, PeerRecord]] = attrs.field(factory=dict)
+
+    def apply(self, plugin: str, sighting: Sighting) -> Change | None:
+        """Take one sighting in and say what it changed; None for this device itself, other properties, repetitions and overflow."""
+        match sighting:
+            case Seen(record):
+                return self._seen(plugin, record)
+            case Gone(device_id):
+                return self._gone(plugin, device_id)
+
+    def records(self, device_id: str) -> tuple[PeerRecord, ...]:
+        """All that is known of one peer, one record per source."""
+        return tuple(self._peers.get(device_id.lower(), {}).values())
+
+    def merged(self, device_id: str) -> PeerRecord | None:
+        """One record of one peer: the first source's, with the endpoints of all and an epoch if any source knows it."""
+        records = self.records(device_id)
+        if not records:
+            return None
+        endpoints = dict.fromkeys(endpoint for record in records for endpoint in record.endpoints)
+        epochs = [record.epoch for record in records if record.epoch is not None]
+        return attrs.evolve(records[0], endpoints=tuple(endpoints), epoch=epochs[0] if epochs else None)
+
+    def sightings(self) -> dict[str, tuple[str, ...]]:
+        """Which plugins see each peer: plugin names by device id, as the first source spells it."""
+        return {next(iter(sources.values())).device_id: tuple(sources) for sources in self._peers.values()}
+
+    def _seen(self, plugin: str, record: PeerRecord) -> Change | None:
+        key = record.device_id.lower()
+        foreign = record.property_id != self.device.property_id
+        if foreign or key == self.device.device_id.lower() or (key not in self._peers and len(self._peers) >= CAPACITY):
+            return None
+        known = self._peers.setdefault(key, {})
+        previous = known.get(plugin)
+        known[plugin] = record
+        if previous is None:
+            return Found(record, plugin)
+        return Updated(record, plugin) if previous != record else None
+
+    def _gone(self, plugin: str, device_id: str) -> Change | None:
+        key = device_id.lower()
+        record = self._peers.get(key, {}).pop(plugin, None)
+        if record is None:
+            return None
+        last = not self._peers[key]
+        if last:
+            del self._peers[key]
+        return Lost(record, plugin, last)

@@ -1,0 +1,94 @@
+"""Making one link: an offer, carried along the signaling chain until somebody answers it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import attrs
+
+from hallway.errors import BadDescription, BadEnvelope, HallwayError, Unreachable
+from hallway.interfaces import Connector
+from hallway.model import IcePolicy, PeerRecord, Refusal, same_device
+from hallway.protocol.chain import Attempts, Try, tries
+from hallway.runtime.carriers import Carrier
+from hallway.runtime.run import AttemptRun
+from hallway.trust import Guard, Signal
+
+
+@attrs.frozen
+class ChannelMaker:
+    """A channel plugin in use: its name, the kind of its descriptions, its connector."""
+
+    plugin: str
+    kind: str
+    connector: Connector
+
+
+class Dialer:
+    """Carries offers of the first channel plugin along the chain."""
+
+    def __init__(self, carriers: Sequence[Carrier], makers: Sequence[ChannelMaker], guard: Guard) -> None:
+        self._carriers = {carrier.name: carrier for carrier in carriers}
+        self._chain = [carrier.entry for carrier in carriers]
+        self._maker = makers[0]
+        self._guard = guard
+
+    async def reach(self, run: AttemptRun, record: PeerRecord) -> None:
+        """Give ``run`` a channel to the peer.
+
+        Raises:
+            Unreachable: no plugin of the chain got through; the message has every reason.
+
+        """
+        attempts = Attempts()
+        policy: IcePolicy | None = None
+        for each in tries(self._chain, record, attempts):
+            try:
+                if run.dialing is None or policy is not each.entry.ice_policy:
+                    policy = each.entry.ice_policy
+                    await self._offer(run, policy)
+                await self._accept(run, await self._exchange(run, each))
+            except HallwayError as error:
+                attempts.failed(each.entry.plugin, str(error))
+                continue
+            run.signaling = each.entry.plugin
+            run.channel_plugin = self._maker.plugin
+            return
+        raise Unreachable(f"{record.device_id} cannot be reached ({attempts})", hint="see that both devices are on one network")
+
+    async def _offer(self, run: AttemptRun, policy: IcePolicy) -> None:
+        if run.dialing is not None:
+            await run.dialing.aclose()
+        run.dialing = None
+        run.dialing = await self._maker.connector.dial(policy)
+
+    async def _exchange(self, run: AttemptRun, each: Try) -> Signal:
+        """Post the offer; the answer comes in the response, or later by itself."""
+        deadline = asyncio.get_running_loop().time() + each.patience
+        carrier = self._carriers[each.entry.plugin]
+        assert run.dialing is not None
+        envelope = self._guard.seal(run.peer_id, run.dialing.offer, time.time())
+        reply = await carrier.signaling.request(each.endpoint, envelope, deadline)
+        if isinstance(reply, Refusal):
+            raise Unreachable(f"{run.peer_id} refused: {reply.message} ({reply.code.value})")
+        if reply.kind != "answer":
+            return await run.wait_late_answer(deadline)
+        signal = self._guard.open(reply, carrier.origin(each.endpoint), time.time())
+        if isinstance(signal, Refusal):
+            raise BadEnvelope(f"{run.peer_id} sent an answer that cannot be read: {signal.message}")
+        return signal
+
+    async def _accept(self, run: AttemptRun, signal: Signal) -> None:
+        if not same_device(signal.sender, run.peer_id) or signal.description is None:
+            raise BadDescription(f"the answer is from {signal.sender}, not from {run.peer_id}")
+        assert run.dialing is not None
+        answer = attrs.evolve(signal.description, candidates=signal.description.candidates + run.take_early())
+        run.speaks_hallway = signal.mark is not None
+        try:
+            run.attach(await run.dialing.accept(answer))
+        except BadDescription:
+            dialing, run.dialing = run.dialing, None
+            await dialing.aclose()
+            raise

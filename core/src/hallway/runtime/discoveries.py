@@ -1,0 +1,57 @@
+"""The discovery plugins of this device: all of the chain at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from hallway.errors import DiscoveryUnavailable
+from hallway.interfaces import Discovery, DiscoveryHost
+from hallway.model import Sighting
+from hallway.protocol.backoff import Backoff
+
+logger = logging.getLogger(__name__)
+
+
+class Finder(DiscoveryHost):
+    """One discovery plugin and the host that it talks to."""
+
+    def __init__(self, name: str, discovery: Discovery, reporter: Callable[[str, Sighting], None]) -> None:
+        self.name = name
+        self.discovery = discovery
+        self.is_up = False
+        self.reason = "not started yet"
+        self._reporter = reporter
+        self._endpoints: tuple[str, ...] = ()
+        self._advertising = asyncio.Lock()
+
+    def report(self, sighting: Sighting) -> None:
+        """See `DiscoveryHost.report`."""
+        self._reporter(self.name, sighting)
+
+    async def keep_up(self) -> None:
+        """Start the plugin, again and again until it is up, and advertise what is known by then."""
+        backoff = Backoff(1.0, 5.0, random.random)
+        while True:
+            try:
+                await self.discovery.start(self)
+            except DiscoveryUnavailable as error:
+                self.reason = str(error)
+                logger.warning("discovery %s is not up: %s", self.name, error)
+                await asyncio.sleep(backoff.next())
+            else:
+                break
+        self.is_up, self.reason = True, ""
+        await self._advertise()
+
+    async def advertise(self, endpoints: tuple[str, ...]) -> None:
+        """Make this device known with these endpoints as soon as the plugin is up."""
+        self._endpoints = endpoints
+        if self.is_up:
+            await self._advertise()
+
+    async def _advertise(self) -> None:
+        async with self._advertising:
+            await self.discovery.advertise(self._endpoints)

@@ -1,0 +1,355 @@
+"""Carries out what a link decides: dials, answers, opens, reads, writes, closes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from hallway.errors import (
+    BadDescription,
+    BadFrame,
+    ChannelClosed,
+    ClosedError,
+    DeadlineExceeded,
+    HallwayError,
+    PeerUnavailable,
+    Unreachable,
+)
+from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
+from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
+from hallway.protocol import jsontext
+from hallway.protocol.effects import (
+    Admit,
+    Answer,
+    Deliver,
+    Dial,
+    Down,
+    DownReason,
+    Drop,
+    Effect,
+    Greet,
+    Moved,
+    Refuse,
+    SendFrame,
+    Up,
+)
+from hallway.protocol.frames import Hello, decode
+from hallway.protocol.link import Link
+from hallway.runtime.dialer import ChannelMaker, Dialer
+from hallway.runtime.publisher import Publisher
+from hallway.runtime.run import AttemptRun
+from hallway.runtime.tasks import TaskSet
+from hallway.trust import Guard, Signal
+
+logger = logging.getLogger(__name__)
+
+OPENING_LIMIT = 60.0
+"""Seconds after which a channel gives up by itself; the link's own, shorter deadlines decide before."""
+SECTION = "guard"
+
+
+@attrs.frozen
+class Services:
+    """What every link of a device shares."""
+
+    device: DeviceInfo
+    guard: Guard
+    dialer: Dialer
+    makers: tuple[ChannelMaker, ...]
+    publisher: Publisher
+    tasks: TaskSet
+    refill: Callable[[], None]
+    """Lets the channel plugins make ready what the next attempt needs."""
+
+
+class LinkDriver:
+    """The link to one peer. All methods run in the event loop's thread."""
+
+    def __init__(self, services: Services, peer_id: str) -> None:
+        self.peer_id = peer_id
+        self.link = Link(services.device.device_id, peer_id, random.random)
+        self._services = services
+        self._loop = asyncio.get_running_loop()
+        self._runs: dict[int, AttemptRun] = {}
+        self._open: AttemptRun | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> AttemptRun | None:
+        """The attempt whose channel is the open one."""
+        return self._open
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt is under way that is not open."""
+        return any(run is not self._open for run in self._runs.values())
+
+    def seen(self, record: PeerRecord) -> None:
+        """The peer is in sight."""
+        self._carry_out(self.link.seen(record, self._loop.time()))
+
+    def gone(self) -> None:
+        """The peer is out of sight."""
+        self._carry_out(self.link.gone())
+
+    async def offered(self, signal: Signal, carrier: str, policy: IcePolicy) -> Envelope | Refusal:
+        """Decide on an offer of this peer and return our answer, or why there is none."""
+        assert signal.description is not None
+        speaks_hallway = signal.mark is not None
+        attempt_id, effects = self.link.offered(self._loop.time(), speaks_hallway=speaks_hallway)
+        run = self._runs[attempt_id] = AttemptRun(attempt_id, self.peer_id)
+        run.signaling, run.speaks_hallway = carrier, speaks_hallway
+        self._carry_out(effects)
+        try:
+            refusal = await run.verdict
+            return refusal or await self._answer(run, signal.description, policy)
+        except asyncio.CancelledError:
+            self._failed(run, "the peer has withdrawn its offer")
+            raise
+
+    def late_answer(self, signal: Signal) -> bool:
+        """Take an answer that came by itself; False if no offer of ours waits for one."""
+        dial = self.link.dial
+        run = self._runs.get(dial.id) if dial is not None else None
+        if run is None or run.channel is not None or run.late_answer.done():
+            return False
+        run.late_answer.set_result(signal)
+        return True
+
+    async def add_candidate(self, candidate: Candidate) -> bool:
+        """Take a trickled candidate; False if no attempt waits for one."""
+        waiting = [run for run in self._runs.values() if run is not self._open]
+        for run in waiting:
+            await run.add_candidate(candidate)
+        return bool(waiting)
+
+    async def send(self, message_id: str, text: str) -> None:
+        """Send one message (JSON text).
+
+        Raises:
+            PeerUnavailable: the link is not open.
+            MessageTooLarge: it does not fit.
+
+        """
+        run = self._open
+        if run is None or run.outgoing is None:
+            raise PeerUnavailable(f"there is no open link to {self.peer_id}", hint="wait for peer-connected, then send again")
+        await run.outgoing.put(message_id, text)
+
+    async def aclose(self) -> None:
+        """Say bye and close every channel, within `run.DRAIN_SECONDS` and a little."""
+        self._carry_out(self.link.close())
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            self._apply(effect)
+        self._arm()
+
+    def _apply(self, effect: Effect) -> None:
+        match effect:
+            case Dial(attempt_id, record):
+                self._dial(attempt_id, record)
+            case Answer(attempt_id):
+                self._verdict(attempt_id, None)
+            case Refuse(attempt_id, code):
+                self._verdict(attempt_id, Refusal(code, _REFUSALS.get(code, "not now")))
+            case Drop(attempt_id, reason, graceful):
+                self._drop(attempt_id, reason, graceful=graceful)
+            case _:
+                self._apply_open(effect)
+
+    def _apply_open(self, effect: Effect) -> None:
+        match effect:
+            case Greet(attempt_id):
+                self._greet(self._runs[attempt_id])
+            case Admit(attempt_id, hello):
+                self._admit(self._runs[attempt_id], hello)
+            case SendFrame(attempt_id, frame):
+                outgoing = self._runs[attempt_id].outgoing
+                assert outgoing is not None
+                outgoing.frame(frame)
+            case Up(attempt_id, seconds):
+                self._open = run = self._runs[attempt_id]
+                ms = round(seconds * 1000, 3)
+                self._services.publisher.publish(PeerConnected(self.peer_id, run.signaling, run.channel_plugin, ms))
+                self._services.refill()
+            case Moved(attempt_id):
+                self._open = run = self._runs[attempt_id]
+                self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))
+            case Down(reason):
+                self._open = None
+                self._services.publisher.publish(PeerDisconnected(self.peer_id, reason.value))
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self.link.deadline
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._carry_out(self.link.timer(self._loop.time()))
+
+    def _failed(self, run: AttemptRun, reason: str, down: DownReason = DownReason.CLOSED) -> None:
+        logger.info("attempt %d to %s ended: %s", run.id, self.peer_id, reason)
+        self._carry_out(self.link.failed(run.id, reason, self._loop.time(), down))
+
+    # Attempts
+
+    def _dial(self, attempt_id: int, record: PeerRecord) -> None:
+        run = self._runs[attempt_id] = AttemptRun(attempt_id, self.peer_id)
+        run.task = self._services.tasks.start(self._reach(run, record), f"dial {self.peer_id} {attempt_id}")
+
+    async def _reach(self, run: AttemptRun, record: PeerRecord) -> None:
+        try:
+            await self._services.dialer.reach(run, record)
+        except HallwayError as error:
+            self._failed(run, str(error))
+        except Exception:
+            self._failed(run, "an internal error")
+            raise
+        else:
+            await self._live(run)
+
+    def _verdict(self, attempt_id: int, refusal: Refusal | None) -> None:
+        run = self._runs[attempt_id]
+        if refusal is not None:
+            del self._runs[attempt_id]
+        if not run.verdict.done():
+            run.verdict.set_result(refusal)
+
+    async def _answer(self, run: AttemptRun, offer: Description, policy: IcePolicy) -> Envelope | Refusal:
+        maker = next((maker for maker in self._services.makers if maker.kind == offer.kind), None)
+        if maker is None:
+            return self._refuse(run, RefusalCode.UNSUPPORTED_KIND, f"this device has no channel of the kind {offer.kind!r}")
+        try:
+            description, channel = await maker.connector.answer(offer, policy)
+        except BadDescription as error:
+            return self._refuse(run, RefusalCode.BAD_DESCRIPTION, str(error))
+        except (Unreachable, DeadlineExceeded) as error:
+            return self._refuse(run, RefusalCode.BUSY, str(error))
+        run.channel_plugin = maker.plugin
+        run.attach(channel)
+        for candidate in run.take_early():
+            await channel.add_candidate(candidate)
+        if run.id not in self._runs:
+            await channel.aclose()
+            return Refusal(RefusalCode.GLARE, _REFUSALS[RefusalCode.GLARE])
+        run.task = self._services.tasks.start(self._live(run), f"answer {self.peer_id} {run.id}")
+        return self._services.guard.seal(self.peer_id, description, time.time())
+
+    def _refuse(self, run: AttemptRun, code: RefusalCode, message: str) -> Refusal:
+        self._failed(run, message)
+        return Refusal(code, message)
+
+    def _drop(self, attempt_id: int, reason: str, *, graceful: bool) -> None:
+        run = self._runs.pop(attempt_id)
+        logger.debug("dropping attempt %d to %s: %s", attempt_id, self.peer_id, reason)
+        if run is self._open:
+            self._open = None
+        if not run.verdict.done():
+            run.verdict.set_result(Refusal(RefusalCode.GLARE, _REFUSALS[RefusalCode.GLARE]))
+        task = self._services.tasks.start(run.aclose(graceful=graceful), f"close {self.peer_id} {attempt_id}")
+        self._closing.add(task)
+        self._services.refill()
+        task.add_done_callback(self._closing.discard)
+
+    # Channels
+
+    async def _live(self, run: AttemptRun) -> None:
+        """Open the channel, then read it until it ends."""
+        assert run.channel is not None
+        assert run.outgoing is not None
+        self._carry_out(self.link.answered(run.id, self._loop.time()))
+        try:
+            await run.channel.opened(self._loop.time() + OPENING_LIMIT)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(run.outgoing.run(), name=f"write {self.peer_id} {run.id}")
+                self._carry_out(self.link.opened(run.id, self._loop.time(), speaks_hallway=run.speaks_hallway))
+                await self._read(run)
+        except* (ChannelClosed, ClosedError, DeadlineExceeded) as errors:
+            self._failed(run, "; ".join(map(str, errors.exceptions)))
+        except* Exception:
+            self._failed(run, "an internal error")
+            raise
+
+    async def _read(self, run: AttemptRun) -> None:
+        assert run.channel is not None
+        while True:
+            data = await run.channel.receive()
+            if run.speaks_hallway:
+                self._frame(run, data)
+            elif run.id in self._runs:
+                self._plain(data)
+            if self._services.publisher.crowded:
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        self.link.pause(self._loop.time(), paused=True)
+        try:
+            await self._services.publisher.room()
+        finally:
+            self._carry_out(self.link.pause(self._loop.time(), paused=False))
+
+    def _frame(self, run: AttemptRun, data: str | bytes) -> None:
+        try:
+            frame = decode(data)
+        except BadFrame as error:
+            self._failed(run, str(error), DownReason.PROTOCOL)
+            return
+        effects: list[Effect] = []
+        for effect in self.link.received(run.id, frame, self._loop.time()):
+            if isinstance(effect, Deliver):
+                self._deliver(effect, len(data))
+            else:
+                effects.append(effect)
+        self._carry_out(effects)
+
+    def _deliver(self, effect: Deliver, size: int) -> None:
+        share = size // max(1, len(effect.messages))
+        for message in effect.messages:
+            self._services.publisher.publish(MessageReceived(self.peer_id, message.value, message.id), share)
+
+    def _plain(self, data: str | bytes) -> None:
+        try:
+            value: Any = jsontext.loads(data)
+        except jsontext.BadJson as error:
+            text = f"{self.peer_id} sent something that is no message: {error}"
+            self._services.publisher.publish(ErrorHappened("bad-message", text, "the peer must send JSON texts"))
+            return
+        self._services.publisher.publish(MessageReceived(self.peer_id, value, new_message_id()), len(data))
+
+    def _greet(self, run: AttemptRun) -> None:
+        assert run.channel is not None
+        assert run.outgoing is not None
+        section = self._services.guard.hello(self.peer_id, run.channel.binding, time.time())
+        device = self._services.device
+        run.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section}))
+
+    def _admit(self, run: AttemptRun, hello: Hello) -> None:
+        assert run.channel is not None
+        objection = self._services.guard.admit(hello.sender, hello.sections.get(SECTION), run.channel.binding, time.time())
+        if objection is not None:
+            self._failed(run, objection, DownReason.PROTOCOL)
+        else:
+            self._carry_out(self.link.admitted(run.id, hello.epoch, self._loop.time()))
+
+
+def new_message_id() -> str:
+    """A fresh id for one message: 16 random bytes in hexadecimal."""
+    return f"{random.getrandbits(128):032x}"
+
+
+_REFUSALS = {
+    RefusalCode.GLARE: "this device's own offer to you stands",
+    RefusalCode.CLOSING: "this device is closing",
+}

@@ -1,0 +1,112 @@
+"""What goes out over one channel: control frames first, small messages many to a frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from hallway.errors import MessageTooLarge, PeerUnavailable
+from hallway.interfaces import Channel
+from hallway.protocol.frames import OVERHEAD, Frame, encode, encode_texts
+
+BATCH_BYTES = 16 * 1024
+"""Bytes of messages in one frame, unless a single one is larger."""
+BACKLOG_BYTES = 256 * 1024
+"""Bytes that wait here before `put` waits too."""
+
+
+class Outgoing:
+    """A queue in front of one open channel. ``plain``: one JSON text a message, as the seed has it, and no frames.
+
+    `run` sends until it is cancelled or the channel ends.
+    """
+
+    def __init__(self, channel: Channel, peer_id: str, *, plain: bool) -> None:
+        self._channel = channel
+        self._peer_id = peer_id
+        self._plain = plain
+        self._frames: deque[Frame] = deque()
+        self._messages: deque[tuple[str, str]] = deque()
+        self._backlog = 0
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._ended = False
+        self._room.set()
+        self._idle.set()
+
+    def frame(self, frame: Frame) -> None:
+        """Send a control frame before the messages that wait. Nothing happens towards a peer that does not speak hallway."""
+        if not self._plain:
+            self._frames.append(frame)
+            self._wake()
+
+    async def put(self, message_id: str, text: str) -> None:
+        """Send one message (JSON text), waiting for room.
+
+        Raises:
+            MessageTooLarge: it does not fit the channel.
+            PeerUnavailable: the channel has ended; the message was not sent.
+
+        """
+        size = len(text.encode()) + OVERHEAD
+        if size > self._channel.max_message:
+            limit = self._channel.max_message - OVERHEAD
+            raise MessageTooLarge(f"the message has {size - OVERHEAD} bytes as JSON; {self._peer_id} takes {limit}", hint="split it")
+        await self._room.wait()
+        if self._ended:
+            raise PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
+        self._messages.append((message_id, text))
+        self._backlog += size
+        if self._backlog > BACKLOG_BYTES:
+            self._room.clear()
+        self._wake()
+
+    async def run(self) -> None:
+        """Send what is put, in order.
+
+        Raises:
+            ChannelClosed: the channel has ended.
+
+        """
+        try:
+            while True:
+                await self._work.wait()
+                await self._send_next()
+        finally:
+            self._ended = True
+            self._room.set()
+            self._idle.set()
+
+    async def drained(self) -> None:
+        """Wait until everything that was put has been handed to the channel, or the channel has ended."""
+        await self._idle.wait()
+
+    def _wake(self) -> None:
+        self._idle.clear()
+        self._work.set()
+
+    async def _send_next(self) -> None:
+        if self._frames:
+            await self._channel.send(encode(self._frames.popleft()))
+        elif self._messages and self._plain:
+            await self._channel.send(self._take(1)[0][1])
+        elif self._messages:
+            await self._channel.send(encode_texts(self._take(len(self._messages))))
+        if not self._frames and not self._messages:
+            self._work.clear()
+            self._idle.set()
+
+    def _take(self, most: int) -> list[tuple[str, str]]:
+        batch: list[tuple[str, str]] = []
+        room = BATCH_BYTES
+        while self._messages and len(batch) < most:
+            size = len(self._messages[0][1].encode()) + OVERHEAD
+            if batch and size > room:
+                break
+            room -= size
+            self._backlog -= size
+            batch.append(self._messages.popleft())
+        if self._backlog <= BACKLOG_BYTES:
+            self._room.set()
+        return batch

@@ -1,0 +1,90 @@
+"""What one attempt holds while it lives: its offer, its channel, its tasks."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hallway.errors import DeadlineExceeded
+from hallway.interfaces import Channel, Dialing
+from hallway.model import Candidate, Refusal
+from hallway.runtime.outgoing import Outgoing
+from hallway.trust import Signal
+
+MAX_EARLY_CANDIDATES = 32
+DRAIN_SECONDS = 1.0
+"""How long a graceful close may deliver what was sent."""
+
+
+class AttemptRun:
+    """The I/O side of one `protocol.attempt.Attempt`. It is closed exactly once, by its link's driver."""
+
+    def __init__(self, attempt_id: int, peer_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.id = attempt_id
+        self.peer_id = peer_id
+        self.signaling = ""
+        self.channel_plugin = ""
+        self.speaks_hallway = False
+        self.dialing: Dialing | None = None
+        self.channel: Channel | None = None
+        self.outgoing: Outgoing | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.verdict: asyncio.Future[Refusal | None] = loop.create_future()
+        self.late_answer: asyncio.Future[Signal] = loop.create_future()
+        self._early: list[Candidate] = []
+
+    def take_early(self) -> tuple[Candidate, ...]:
+        """The candidates that came before there was a channel to take them."""
+        early, self._early = tuple(self._early), []
+        return early
+
+    async def add_candidate(self, candidate: Candidate) -> None:
+        """Give a trickled candidate to the channel, or keep it until there is one."""
+        if self.channel is not None:
+            await self.channel.add_candidate(candidate)
+        elif len(self._early) < MAX_EARLY_CANDIDATES:
+            self._early.append(candidate)
+
+    def attach(self, channel: Channel) -> None:
+        """From here on the attempt has a channel."""
+        self.channel = channel
+        self.dialing = None
+        self.outgoing = Outgoing(channel, self.peer_id, plain=not self.speaks_hallway)
+
+    async def aclose(self, *, graceful: bool) -> None:
+        """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before."""
+        deadline = asyncio.get_running_loop().time() + (DRAIN_SECONDS if graceful else 0.0)
+        if graceful:
+            await self._drain(deadline)
+        await self._stop_task()
+        if self.dialing is not None:
+            await self.dialing.aclose()
+        if self.channel is not None:
+            await self.channel.aclose(deadline)
+
+    async def _drain(self, deadline: float) -> None:
+        if self.outgoing is None:
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self.outgoing.drained()
+        except TimeoutError:
+            return
+
+    async def _stop_task(self) -> None:
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+            await asyncio.wait([self.task])
+
+    async def wait_late_answer(self, deadline: float) -> Signal:
+        """The answer that the peer posts by itself.
+
+        Raises:
+            DeadlineExceeded: it did not.
+
+        """
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await asyncio.shield(self.late_answer)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"{self.peer_id} took the offer and sent no answer") from error

@@ -1,0 +1,52 @@
+"""What every security mode must do, and the values that it does it to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import attrs
+
+from hallway.model import Binding, Candidate, Description, Envelope, Origin, Refusal
+
+
+@attrs.frozen
+class Mark:
+    """What an offer or answer of a device that speaks hallway says of it: the highest wire version and the epoch of its start."""
+
+    version: int
+    epoch: str
+
+
+@attrs.frozen
+class Signal:
+    """What an envelope says once a guard has read it: an offer or answer (``description``) or one trickled ``candidate``.
+
+    ``mark`` is None for a device that does not speak hallway.
+    """
+
+    sender: str
+    to: str
+    description: Description | None = None
+    candidate: Candidate | None = None
+    mark: Mark | None = None
+
+
+class Guard(ABC):
+    """Makes and reads the bytes of signaling, and decides who may have an open link. ``now`` is wall-clock time in seconds since 1970."""
+
+    @abstractmethod
+    def seal(self, to: str, content: Description | Candidate, now: float) -> Envelope:
+        """The envelope that carries ``content`` from this device to the device ``to``."""
+
+    @abstractmethod
+    def open(self, envelope: Envelope, origin: Origin, now: float) -> Signal | Refusal:
+        """Read an envelope that came in. Never raises: whatever is wrong with it becomes the refusal to send back."""
+
+    @abstractmethod
+    def hello(self, to: str, binding: Binding | None, now: float) -> dict[str, Any]:
+        """This guard's section of our HELLO to the device ``to``."""
+
+    @abstractmethod
+    def admit(self, sender: str, section: Any, binding: Binding | None, now: float) -> str | None:
+        """Decide on the guard's section of a peer's HELLO: None lets it in, a clause says why not."""

@@ -1,0 +1,194 @@
+"""Two whole devices in one process, over the memory plugins: the seed's API and what a link promises."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from hallway import Peer, create_peer, load_config
+from hallway.errors import BadMessage, ClosedError, MessageTooLarge, MisuseError, PeerUnavailable
+from hallway.events import MessageReceived, PeerConnected, PeerDisconnected, PeerFound
+from hallway.testing.memory.hub import hub_named
+
+
+def memory_peer(device_id: str, hub: str, property_id: str = "property-123") -> Peer:
+    settings = [
+        "security=open",
+        f"device.id={device_id}",
+        f"device.property={property_id}",
+        'discovery.chain=["memory"]',
+        'signaling.chain=["memory"]',
+        'channel.chain=["memory"]',
+        f"plugins.memory.hub={hub}",
+    ]
+    return create_peer(load_config(overrides=settings, environ={}))
+
+
+@contextlib.asynccontextmanager
+async def running(*peers: Peer) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        for peer in peers:
+            await stack.enter_async_context(peer)
+        yield
+
+
+async def first(peer_events: AsyncIterator[object], kind: type) -> object:
+    async with asyncio.timeout(5):
+        async for event in peer_events:
+            if isinstance(event, kind):
+                return event
+    raise AssertionError(f"no {kind.__name__}")
+
+
+@pytest.fixture
+def hub(request: pytest.FixtureRequest) -> str:
+    return request.node.name
+
+
+async def test_two_devices_find_each_other_link_and_talk_both_ways(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    events_a, events_b = a.events(), b.events()
+    async with running(a, b):
+        found = await first(events_a, PeerFound)
+        connected = await first(events_a, PeerConnected)
+        await first(events_b, PeerConnected)
+        await a.send_to_peer("tablet-2", {"type": "room-update", "data": {"roomId": "101"}})
+        await b.broadcast(["towels", 50])
+        at_b = await first(events_b, MessageReceived)
+        at_a = await first(events_a, MessageReceived)
+
+    assert found == PeerFound("tablet-2", "memory")
+    assert isinstance(connected, PeerConnected)
+    assert (connected.peer_id, connected.signaling, connected.channel) == ("tablet-2", "memory", "memory")
+    assert connected.ms >= 0
+    assert isinstance(at_b, MessageReceived)
+    assert at_b.message == {"type": "room-update", "data": {"roomId": "101"}}
+    assert isinstance(at_a, MessageReceived)
+    assert at_a.message == ["towels", 50]
+
+
+async def test_signaling_mode_is_local_while_the_plugin_is_up(hub: str) -> None:
+    a = memory_peer("tablet-1", hub)
+    assert a.signaling_mode == "none"
+    async with a:
+        assert a.signaling_mode == "local"
+        assert a.listen == ("memory://tablet-1",)
+
+
+async def test_listeners_get_messages_and_links_under_the_names_of_the_seed(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    got: list[tuple[str, object]] = []
+    done = asyncio.Event()
+
+    async def on_message(peer_id: str, message: object) -> None:
+        got.append((peer_id, message))
+        done.set()
+
+    connected: list[str] = []
+    b.on("message", on_message)
+    b.on("peer-connected", connected.append)
+    events_a = a.events()
+    async with running(a, b):
+        await first(events_a, PeerConnected)
+        await a.broadcast("hello")
+        async with asyncio.timeout(5):
+            await done.wait()
+
+    assert got == [("tablet-1", "hello")]
+    assert connected == ["tablet-1"]
+
+
+async def test_messages_that_came_before_a_reader_are_kept(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    events_a, links_b = a.events(), asyncio.Event()
+    b.on("peer-connected", lambda _: links_b.set())
+    async with running(a, b):
+        await first(events_a, PeerConnected)
+        for number in range(100):
+            await a.send_to_peer("tablet-2", number)
+        await links_b.wait()
+        async with asyncio.timeout(5):
+            inbox = b.messages()
+            got = [await anext(inbox) for _ in range(100)]
+
+    assert got == [("tablet-1", number) for number in range(100)]
+
+
+async def test_devices_of_different_properties_never_link(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub, "another")
+    async with running(a, b):
+        with pytest.raises(PeerUnavailable):
+            await a.send_to_peer("tablet-2", "hello")
+        assert a.connected_peers == ()
+        assert a.status()["peers"] == []
+
+
+async def test_closing_says_bye_and_returns_everything(hub: str) -> None:
+    before = asyncio.all_tasks()
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    events_a = a.events()
+    async with running(a):
+        async with running(b):
+            await first(events_a, PeerConnected)
+        gone = await first(events_a, PeerDisconnected)
+        assert a.connected_peers == ()
+    await b.aclose()
+
+    assert gone == PeerDisconnected("tablet-2", "bye")
+    assert asyncio.all_tasks() == before
+    assert hub_named(hub).records == {}
+
+
+async def test_a_device_that_restarts_is_linked_again(hub: str) -> None:
+    a = memory_peer("tablet-1", hub)
+    events_a = a.events()
+    async with running(a):
+        for _ in range(3):
+            async with running(memory_peer("tablet-2", hub)):
+                await first(events_a, PeerConnected)
+            await first(events_a, PeerDisconnected)
+
+
+async def test_bad_messages_are_refused_and_harm_nothing(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    events_a, events_b = a.events(), b.events()
+    async with running(a, b):
+        await first(events_a, PeerConnected)
+        with pytest.raises(BadMessage):
+            await a.send_to_peer("tablet-2", object())
+        with pytest.raises(BadMessage):
+            await a.send_to_peer("tablet-2", float("nan"))
+        with pytest.raises(MessageTooLarge):
+            await a.send_to_peer("tablet-2", "x" * 300_000)
+        await a.send_to_peer("tablet-2", "still here")
+        received = await first(events_b, MessageReceived)
+
+    assert isinstance(received, MessageReceived)
+    assert received.message == "still here"
+
+
+async def test_misuse_is_named(hub: str) -> None:
+    a = memory_peer("tablet-1", hub)
+    with pytest.raises(ClosedError, match="not running"):
+        await a.send_to_peer("tablet-2", 1)
+    async with a:
+        with pytest.raises(MisuseError, match="started before"):
+            await a.connect()
+    with pytest.raises(ClosedError, match="was closed"):
+        await a.connect()
+    await a.aclose()
+
+
+async def test_fifty_starts_at_the_same_instant_give_one_link_each(hub: str) -> None:
+    for attempt in range(50):
+        a, b = memory_peer("tablet-1", f"{hub}-{attempt}"), memory_peer("tablet-2", f"{hub}-{attempt}")
+        events_a, events_b = a.events(), b.events()
+        await asyncio.gather(a.connect(), b.connect())
+        await first(events_a, PeerConnected)
+        await first(events_b, PeerConnected)
+        await asyncio.gather(a.aclose(), b.aclose())
+        more = [event async for event in events_a if isinstance(event, PeerConnected)]
+        assert more == []
