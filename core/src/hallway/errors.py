@@ -50,7 +50,8 @@ class HallwayError(Exception):
 class Mistake:
     """One thing that is wrong in a configuration.
 
-    ``path`` is the dotted key (``plugins.http-local.port``), ``problem`` a clause without a full stop, ``suggestion`` what to write instead or "".
+    ``path`` is the dotted key (``plugins.http-local.port``), ``problem`` a clause without a full stop, ``suggestion`` what to write instead
+    or "".
     """
 
     path: str
@@ -73,7 +74,7 @@ class ConfigError(HallwayError):
         lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
         count = len(self.mistakes)
         noun = "mistake" if count == 1 else "mistakes"
-        super().__init__(f"{count} {noun} in the configuration:\n{lines}", hint="run `hallway config check`")
+        super().__init__(f"{count} {noun} in the configuration:\n{lines}", hint="mend them all; `hallway config schema` lists every key")
 
 
 class PluginError(HallwayError):

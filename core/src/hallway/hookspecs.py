@@ -1,6 +1,7 @@
-"""Every hook of hallway, in the order of a device's life. Bodies are empty: a plugin implements those that it wants with `hallway.plugins.hookimpl`.
+"""Every hook of hallway, in the order of a device's life.
 
-Hooks are synchronous. They register, and they observe; asynchronous work belongs to `hallway.interfaces`.
+Bodies are empty: a plugin implements those that it wants with `hallway.plugins.hookimpl`. Hooks are synchronous: they register, and they
+observe; asynchronous work belongs to `hallway.interfaces`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 hookspec = pluggy.HookspecMarker("hallway")
 
 
-# Registering: called once, while a device is being made.
+# Registering: called whenever a configuration is checked or a device is made, so they must have no effects.
 
 
 @hookspec
@@ -59,7 +60,7 @@ def hallway_channel() -> Iterable[ChannelProvider]:  # type: ignore[empty-body]
     """
 
 
-# Observing: called by the one publisher of events, in the order in which things happened. What an observer raises is logged and ends nothing.
+# Observing: called by the one publisher of events, in the order in which things happened. What an observer raises is logged, no more.
 
 
 @hookspec

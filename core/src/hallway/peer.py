@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from hallway.config import Config, config_from_arguments
 from hallway.errors import ClosedError, MisuseError
 from hallway.model import DeviceInfo
-from hallway.network import InterfacePolicy, Resolver
+from hallway.network import Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime.node import Node
@@ -104,8 +103,8 @@ class Peer:
     def on(self, event: str, listener: Listener) -> Listener:
         """Call ``listener`` at every ``event``, in the event loop; it may be a coroutine function. Returns ``listener``.
 
-        ``message`` gives ``(peer_id, message)``; ``peer-connected``, ``peer-disconnected``, ``peer-found`` and ``peer-lost`` give the peer id;
-        ``signaling-mode`` gives the mode. Messages that came before anybody listened are handed to the first listener. Coroutines of
+        ``message`` gives ``(peer_id, message)``; ``peer-connected``, ``peer-disconnected``, ``peer-found`` and ``peer-lost`` give the peer
+        id; ``signaling-mode`` gives the mode. Messages that came before anybody listened are handed to the first listener. Coroutines of
         consecutive messages run side by side; use `messages` to take one at a time.
         """
         self._publisher.on(event, listener)
@@ -177,7 +176,7 @@ class Peer:
             raise MisuseError("this peer was started before", hint="call connect once")
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
-        context = PluginContext(device, InterfacePolicy(tuple(network.interfaces), tuple(network.deny)), Resolver())
+        context = PluginContext(device, network.policy(), Resolver())
         self._node = Node(self._registry, context, OpenGuard(device), self._publisher)
         self._node.start()
 
@@ -187,29 +186,44 @@ class Peer:
         return self._node
 
 
+class PeerArguments(TypedDict, total=False):
+    """The keyword arguments of `create_peer`: see `hallway.config.config_from_arguments`."""
+
+    device_id: Required[str]
+    property_id: Required[str]
+    device_type: str
+    security: Required[str]
+    local_signaling_port: int | None
+    prefer_local: bool
+    cloud_signaling_url: str | None
+    ice_servers: Sequence[Mapping[str, Any]] | None
+    discovery: Sequence[str] | None
+    signaling: Sequence[str] | None
+    channel: Sequence[str] | None
+    interfaces: Sequence[str] | None
+    deny: Sequence[str] | None
+    plugins: Mapping[str, Mapping[str, Any]] | None
+
+
+@overload
+def create_peer(config: Config, *, observers: Sequence[object] = ()) -> Peer: ...
+@overload
+def create_peer(*, observers: Sequence[object] = (), **arguments: Unpack[PeerArguments]) -> Peer: ...
 def create_peer(config: Config | None = None, *, observers: Sequence[object] = (), **arguments: Any) -> Peer:
     """Make a peer from a `Config` (see `load_config`), or from keyword arguments.
 
     Args:
         config: everything; then no keyword argument is taken.
         observers: objects with observer hooks (`hallway.hookspecs`).
-        **arguments: ``device_id``, ``property_id``, ``device_type="device"``, ``security`` (must be given), ``local_signaling_port=8090``,
-            ``prefer_local=True``, ``cloud_signaling_url``, ``ice_servers``; see `hallway.config.config_from_arguments`.
+        **arguments: see `PeerArguments`; ``device_id``, ``property_id`` and ``security`` are required.
 
     Raises:
         ConfigError: every mistake at once.
         PluginError: no plugin of a chain can be used.
 
     """
-    if config is not None and arguments:
+    if config is None:
+        return Peer(config_from_arguments(**arguments), observers=observers)
+    if arguments:
         raise MisuseError(f"create_peer takes a config or keyword arguments, not both: {', '.join(sorted(arguments))}")
-    return Peer(config or config_from_arguments(**arguments), observers=observers)
-
-
-async def run_until(peer: Peer, stop: asyncio.Event) -> None:
-    """Keep ``peer`` running, through any outage, until ``stop`` is set."""
-    await peer.start()
-    try:
-        await stop.wait()
-    finally:
-        await peer.aclose()
+    return Peer(config, observers=observers)

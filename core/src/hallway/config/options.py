@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
+
+Check = Callable[[Any], str | None]
+"""Returns what is wrong with a value of the right type, as a clause, or None. Its ``schema``, if any, adds JSON Schema keywords."""
 
 
 def option(
@@ -13,10 +16,13 @@ def option(
     help: str,  # noqa: A002 - the word that argparse, click and typer users know
     default: Any = attrs.NOTHING,
     factory: Callable[[], Any] | None = None,
-    check: Callable[[Any], str | None] | None = None,
+    check: Check | None = None,
     secret: bool = False,
 ) -> Any:
     """A field of a frozen attrs config class.
+
+    Types are ``str``, ``int``, ``float``, ``bool``, ``Path``, ``Literal``, an `Enum` by its values, further attrs classes, and tuples,
+    mappings and unions of these; ``X | None`` is for a key that may be absent.
 
     Args:
         help: one sentence with the unit, for the schema and the reference.
@@ -32,10 +38,19 @@ def option(
     return attrs.field(default=default, metadata=metadata, repr=not secret)
 
 
-def between(low: float, high: float) -> Callable[[Any], str | None]:
+@attrs.frozen
+class _Between:
+    low: float
+    high: float
+
+    def __call__(self, value: Any) -> str | None:
+        return None if self.low <= value <= self.high else f"must be {self.low} to {self.high}"
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        return {"minimum": self.low, "maximum": self.high}
+
+
+def between(low: float, high: float) -> Check:
     """A check that a number lies in ``low`` to ``high``, both included."""
-
-    def check(value: Any) -> str | None:
-        return None if low <= value <= high else f"must be {low} to {high}"
-
-    return check
+    return _Between(low, high)

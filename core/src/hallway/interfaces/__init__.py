@@ -1,4 +1,4 @@
-"""The three contracts that a plugin implements. Their promises are in the docstrings, and the conformance suites hold every plugin to them."""
+"""The three contracts that a plugin implements, and what the runtime gives it. The promises are in the docstrings."""
 
 from hallway.interfaces.channel import Channel, Connector, Dialing
 from hallway.interfaces.discovery import Discovery, DiscoveryHost

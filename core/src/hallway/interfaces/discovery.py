@@ -14,8 +14,8 @@ class DiscoveryHost(ABC):
     def report(self, sighting: Sighting) -> None:
         """Tell of a peer that was seen, changed or has gone.
 
-        Never blocks and never raises. This device itself and devices of other properties must not be reported; a plugin reports `Gone` only for
-        a peer that it reported as `Seen`. Must be called from the event loop's thread, and not after `Discovery.aclose` has returned.
+        Never blocks and never raises. This device itself and devices of other properties must not be reported; a plugin reports `Gone` only
+        for a peer that it reported as `Seen`. Must be called from the event loop's thread, and not after `Discovery.aclose` has returned.
         """
 
 

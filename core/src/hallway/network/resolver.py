@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-
-import dns.asyncresolver
-import dns.exception
-import dns.resolver
+from typing import TYPE_CHECKING
 
 from hallway.errors import DeadlineExceeded, Unreachable
+
+if TYPE_CHECKING:
+    import dns.asyncresolver
 
 
 class Resolver:
@@ -34,7 +34,12 @@ class Resolver:
         try:
             return str(ipaddress.ip_address(host))
         except ValueError:
-            pass
+            return await self._look_up(host, deadline)
+
+    async def _look_up(self, host: str, deadline: float) -> str:
+        # dnspython is the heaviest import of the core, and most devices never look a name up.
+        import dns.exception
+
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._query(host)
@@ -44,6 +49,9 @@ class Resolver:
             raise Unreachable(f"{host} cannot be resolved: {error}") from error
 
     async def _query(self, host: str) -> str:
+        import dns.asyncresolver
+        import dns.resolver
+
         if self._resolver is None:
             self._resolver = dns.asyncresolver.Resolver()
         for family in ("A", "AAAA"):

@@ -1,0 +1,49 @@
+# Everything runs from .venv, which `make setup` builds from requirements.lock: Python 3.11 or newer and make are enough.
+
+PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python,$(shell $(python) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
+MEMBERS := core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml contrib/*/pyproject.toml)))
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.PHONY: setup demo test lint wheels bench fuzz lock clean
+
+setup: $(STAMP)  ## build .venv (again only when something changed)
+
+$(STAMP): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo "hallway needs Python 3.11 or newer with the venv module; none was found. Try: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up .venv with $$($(PYTHON) --version); this takes about a minute the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.txt
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
+	@touch $@
+
+demo: setup  ## several devices on this machine find each other and talk
+	@$(BIN)/hallway demo
+
+test: setup lint wheels  ## everything that a change must pass
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+wheels: setup  ## build every wheel, and try them in an environment that knows nothing of this folder
+	$(BIN)/python tests/wheels/smoke.py $(MEMBERS)
+
+bench: setup  ## speed beside bare aiortc, into bench/
+	$(BIN)/python -m tests.bench
+
+fuzz: setup  ## the parsers, for much longer than in `make test`
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --timeout=3600 -m fuzz
+
+lock: setup  ## renew requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" \
+		$(foreach member,$(MEMBERS),--no-emit-package $(shell sed -n 's/^name = "\(.*\)"/\1/p' $(member)/pyproject.toml | head -1)) \
+		$(MEMBERS:%=%/pyproject.toml) --group dev -o requirements.lock
+
+clean:
+	rm -rf .venv dist bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

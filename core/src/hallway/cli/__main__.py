@@ -1,0 +1,5 @@
+"""``python -m hallway.cli``: the ``hallway`` command."""
+
+from hallway.cli.main import main
+
+main()

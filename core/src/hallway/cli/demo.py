@@ -1,0 +1,38 @@
+"""``hallway demo``: several devices on this machine, as processes of their own, over the real network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import click
+
+from hallway.cli.options import json_option, log_level_option
+
+
+@click.command()
+@click.option("--devices", default=4, show_default=True, type=click.IntRange(2, 8), help="How many devices to start.")
+@click.option("--messages", default=25, show_default=True, type=click.IntRange(1, 10_000), help="Broadcasts of each device.")
+@click.option("--timeout", default=60.0, show_default=True, type=click.FloatRange(5, 600), help="Seconds after which the demo gives up.")
+@json_option
+@log_level_option
+def demo(devices: int, messages: int, timeout: float, as_json: bool) -> None:
+    """Show devices of one site finding each other, on this machine alone.
+
+    Every device is a process of its own (`hallway up --json`). They find each other by mDNS, exchange offers and answers over HTTP and talk
+    over WebRTC data channels: no internet, no server. Each broadcasts messages to all others, and the demo ends by itself.
+
+    \b
+    Example:
+      hallway demo --devices 6
+
+    Exit status: 0 if every expected message arrived, else 1.
+    """
+    from hallway.cli.demo_run import DemoRun
+    from hallway.cli.demo_view import view_for
+
+    run = DemoRun(devices, messages)
+    summary = asyncio.run(run.play(view_for(sys.stdout, quiet=as_json), timeout))
+    click.echo(json.dumps(summary.as_json()) if as_json else summary.text())
+    sys.exit(0 if summary.complete else 1)

@@ -1,0 +1,126 @@
+"""One device under the control of JSON lines: events out, commands in (``hallway up --json``)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hallway.cli.json_lines import FLUSH_SECONDS, LineWriter, read_lines
+from hallway.errors import HallwayError, MisuseError
+from hallway.events import SignalingMode, to_json
+from hallway.peer import Peer
+from hallway.protocol import jsontext
+
+Reply = dict[str, Any] | None
+
+
+class BadCommand(MisuseError):
+    """A line on stdin that is no command."""
+
+    code = "bad-command"
+
+
+class JsonDevice:
+    """Runs a peer; every event and every result becomes one line on stdout, every line on stdin one command, handled in order."""
+
+    def __init__(self, peer: Peer, stop: asyncio.Event) -> None:
+        self._peer = peer
+        self._stop = stop
+        self._commands: dict[str, Callable[[dict[str, Any]], Awaitable[Reply]]] = {
+            "send-to-peer": self._send_to_peer,
+            "broadcast": self._broadcast,
+            "status": self._status,
+            "quit": self._quit,
+        }
+
+    async def run(self) -> None:
+        """Run until `stop` is set, then close the peer."""
+        self._writer = LineWriter(1)
+        events = self._peer.events()
+        await self._peer.start()
+        try:
+            await self._writer.write(self._ready())
+            async with asyncio.TaskGroup() as group:
+                pump = group.create_task(self._pump(events, self._peer.signaling_mode))
+                commands = group.create_task(self._obey())
+                await self._stop.wait()
+                commands.cancel()
+                await self._peer.aclose()
+                # A reader of stdout that has stalled must not keep a closed device alive.
+                await asyncio.wait([pump], timeout=FLUSH_SECONDS)
+                pump.cancel()
+        finally:
+            await self._peer.aclose()
+            await self._writer.aclose()
+
+    def _ready(self) -> dict[str, Any]:
+        peer = self._peer
+        return {
+            "event": "ready",
+            "deviceId": peer.device_id,
+            "propertyId": peer.property_id,
+            "mode": peer.signaling_mode,
+            "listen": list(peer.listen),
+            "pid": os.getpid(),
+        }
+
+    async def _pump(self, events: Any, mode: str) -> None:
+        async for event in events:
+            if isinstance(event, SignalingMode):
+                if event.mode == mode:
+                    continue
+                mode = event.mode
+            await self._writer.write(to_json(event))
+
+    async def _obey(self) -> None:
+        async for line in read_lines(0):
+            if line.strip():
+                await self._writer.write(await self._answer(line))
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        tag: Any = None
+        try:
+            command = _parse(line)
+            tag = command.get("tag")
+            run = self._commands.get(command["command"])
+            if run is None:
+                raise BadCommand(f"there is no command {command['command']!r}", hint=f"use one of {', '.join(self._commands)}")
+            value = await run(command)
+        except HallwayError as error:
+            return {"event": "result", "tag": tag, "ok": False, "error": error_json(error)}
+        return {"event": "result", "tag": tag, "ok": True, "value": value}
+
+    async def _send_to_peer(self, command: dict[str, Any]) -> Reply:
+        peer_id = command.get("peerId")
+        if not isinstance(peer_id, str) or "message" not in command:
+            raise BadCommand("send-to-peer needs 'peerId' (a text) and 'message'")
+        return {"ids": {peer_id: await self._peer.send_to_peer(peer_id, command["message"])}}
+
+    async def _broadcast(self, command: dict[str, Any]) -> Reply:
+        if "message" not in command:
+            raise BadCommand("broadcast needs 'message'")
+        return {"ids": await self._peer.broadcast(command["message"])}
+
+    async def _status(self, _: dict[str, Any]) -> Reply:
+        return self._peer.status()
+
+    async def _quit(self, _: dict[str, Any]) -> Reply:
+        self._stop.set()
+        return None
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        command = jsontext.loads(line)
+    except jsontext.BadJson as error:
+        raise BadCommand(f"the line is {error}", hint='write {"command": "status"}') from error
+    if not isinstance(command, dict) or not isinstance(command.get("command"), str):
+        raise BadCommand("a command is an object with 'command' (a text)", hint='write {"command": "status"}')
+    return command
+
+
+def error_json(error: HallwayError) -> dict[str, str]:
+    """The fields of an error for programs."""
+    return {"code": error.code, "message": str(error), "hint": error.hint}

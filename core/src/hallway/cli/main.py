@@ -1,0 +1,33 @@
+"""The ``hallway`` command itself: its sub-commands by name, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import click
+
+from hallway.cli.lazy import Lazy, LazyGroup
+
+COMMANDS = {
+    "config": Lazy("hallway.cli.config:config", "Check a configuration, or print its JSON Schema."),
+    "demo": Lazy("hallway.cli.demo:demo", "Show devices of one site finding each other, on this machine alone."),
+    "plugins": Lazy("hallway.cli.plugins:plugins", "List the installed plugins and whether they work."),
+    "up": Lazy("hallway.cli.up:up", "Run one device until it is told to stop."),
+}
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, external=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hallway", message="hallway %(version)s")
+def cli() -> None:
+    """Devices of one site find each other and talk over WebRTC, with or without the internet.
+
+    \b
+    Example:
+      hallway config check --config tablet-1.toml
+      hallway up --config tablet-1.toml
+
+    Exit status: 2 if the command line or the configuration is wrong, 1 for any other failure.
+    """
+
+
+def main() -> None:
+    """The entry point."""
+    cli(prog_name="hallway")

@@ -1,0 +1,39 @@
+"""What happens, in words."""
+
+from __future__ import annotations
+
+import json
+
+from hallway.events import (
+    ErrorHappened,
+    Event,
+    MessageReceived,
+    PeerConnected,
+    PeerDisconnected,
+    PeerFound,
+    PeerLost,
+    PeerPath,
+    SignalingMode,
+)
+
+
+def sentence(event: Event) -> str:
+    """One line for a terminal."""
+    match event:
+        case SignalingMode(mode):
+            text = "signaling is down; it keeps trying" if mode == "none" else f"signaling is {mode}"
+        case PeerFound(peer_id, plugin):
+            text = f"found {peer_id} by {plugin}"
+        case PeerLost(peer_id, plugin):
+            text = f"{peer_id} is out of sight of {plugin}"
+        case PeerConnected(peer_id, signaling, channel, ms):
+            text = f"linked to {peer_id} over {channel}, signaled by {signaling}, in {ms:.0f} ms"
+        case PeerPath(peer_id, signaling, channel):
+            text = f"the link to {peer_id} is now over {channel}, signaled by {signaling}"
+        case PeerDisconnected(peer_id, reason):
+            text = f"the link to {peer_id} is down: {reason}"
+        case MessageReceived(peer_id, message):
+            text = f"{peer_id} says {json.dumps(message)}"
+        case ErrorHappened(code, message, hint):
+            text = f"error {code}: {message}. {hint}"
+    return text

@@ -1,0 +1,58 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+JSON = "hallway.json"
+"""Key in `click.Context.meta`: whether this run speaks JSON."""
+LEVELS = ("debug", "info", "warning", "error")
+
+
+def config_options(command: F) -> F:
+    """Add ``--config`` (argument ``config_path``) and ``--set`` (argument ``overrides``), for `hallway.config.load_config`."""
+    override = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set one key, such as plugins.http-local.port=8091; beats environment and file. May be given again.",
+    )
+    path = click.option("--config", "config_path", metavar="FILE", type=click.Path(), help="The device's TOML file.")
+    return path(override(command))
+
+
+def json_option(command: F) -> F:
+    """Add ``--json`` (argument ``as_json``). With it, an error is a line on stdout too."""
+
+    def note(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+        ctx.meta[JSON] = value
+        return value
+
+    return click.option("--json", "as_json", is_flag=True, is_eager=True, callback=note, help="Print JSON, for programs.")(command)
+
+
+def log_level_option(command: F) -> F:
+    """Add ``--log-level`` (or the variable ``HALLWAY_LOG``); it sets up logging to stderr and passes no argument."""
+
+    def set_up(_ctx: click.Context, _: click.Parameter, value: str) -> None:
+        logging.basicConfig(stream=sys.stderr, level=value.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    return click.option(
+        "--log-level",
+        type=click.Choice(LEVELS, case_sensitive=False),
+        envvar="HALLWAY_LOG",
+        default="warning",
+        show_default=True,
+        show_envvar=True,
+        expose_value=False,
+        callback=set_up,
+        help="What to log, on stderr.",
+    )(command)

@@ -1,0 +1,62 @@
+"""``hallway plugins``: what is installed and whether it works."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from hallway.cli.options import config_options, json_option, log_level_option
+from hallway.config import Config, load_config
+from hallway.plugins.manager import Inspected, inspect_plugins
+from hallway.plugins.roles import COMMAND_GROUP, ROLES
+
+COLUMNS = ("role", "name", "distribution", "version", "state", "chain")
+
+
+@click.command()
+@config_options
+@json_option
+@log_level_option
+def plugins(config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """List the installed plugins and whether they work.
+
+    With --config, the column "chain" says at which place a chain of that configuration names the plugin.
+
+    \b
+    Example:
+      hallway plugins --config tablet-1.toml
+    """
+    config = load_config(config_path, overrides=overrides) if config_path or overrides else None
+    rows = [_row(inspected, config) for inspected in inspect_plugins()]
+    click.echo(json.dumps(rows, ensure_ascii=False) if as_json else "\n".join(_table(rows)))
+
+
+def _row(inspected: Inspected, config: Config | None) -> dict[str, Any]:
+    item, problem = inspected.installed, inspected.problem
+    role = "command" if item.group == COMMAND_GROUP else item.group.removeprefix("hallway.")
+    chain = config.chain(role) if config and role in ROLES else ()
+    state = "broken" if problem else "not loaded" if role == "command" else "ok"
+    return {
+        "role": role,
+        "name": item.name,
+        "distribution": item.distribution,
+        "version": item.version,
+        "state": state,
+        "chain": chain.index(item.name) + 1 if item.name in chain else None,
+        "problem": problem.problem if problem else None,
+        "hint": problem.hint if problem else None,
+    }
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    cells = [COLUMNS, *(tuple(str(row[column] or "-") for column in COLUMNS) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for index, line in enumerate(cells):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        if index and (problem := rows[index - 1]["problem"]):
+            yield f"    {problem}"
+            if hint := rows[index - 1]["hint"]:
+                yield f"    hint: {hint}"

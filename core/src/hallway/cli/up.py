@@ -1,0 +1,74 @@
+"""``hallway up``: runs one device until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from typing import Any
+
+import click
+
+from hallway.cli.options import config_options, json_option, log_level_option
+
+
+@click.command()
+@config_options
+@json_option
+@log_level_option
+def up(config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Run one device until SIGTERM, SIGINT or the command "quit"; it keeps trying through any outage.
+
+    With --json, stdout carries one event a line, and stdin takes one command a line: send-to-peer, broadcast, status, quit.
+
+    \b
+    Example:
+      hallway up --config tablet-1.toml
+      echo '{"command": "status"}' | hallway up --config tablet-1.toml --json
+
+    Exit status: 0 once it was told to stop, 2 if there is a mistake in the configuration.
+    """
+    # Until the loop takes the signals over, there is nothing to say goodbye to.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    from hallway.config import load_config
+    from hallway.peer import create_peer
+
+    peer = create_peer(load_config(config_path, overrides=overrides))
+    asyncio.run(_run(peer, as_json=as_json))
+
+
+async def _run(peer: Any, *, as_json: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if as_json:
+        from hallway.cli.device import JsonDevice
+
+        await JsonDevice(peer, stop).run()
+    else:
+        await _run_for_people(peer, stop)
+
+
+async def _run_for_people(peer: Any, stop: asyncio.Event) -> None:
+    events = peer.events()
+    await peer.start()
+    try:
+        click.echo(
+            f"{peer.device_id} of {peer.property_id} is up, signaling {peer.signaling_mode}: {', '.join(peer.listen) or 'not reachable'}"
+        )
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(_tell(events))
+            await stop.wait()
+            await peer.aclose()
+            telling.cancel()
+    finally:
+        await peer.aclose()
+
+
+async def _tell(events: Any) -> None:
+    from hallway.cli.narration import sentence
+
+    async for event in events:
+        click.echo(sentence(event))

@@ -1,0 +1,122 @@
+"""The shape of a configuration: one frozen class per table. Plugins bring the classes of their own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from hallway.config.options import option
+from hallway.model import is_device_id, is_name
+from hallway.network import DENIED_BY_DEFAULT, InterfacePolicy
+
+
+def _check_security(value: str) -> str | None:
+    return 'sealed mode is not in this version; use "open" knowingly' if value == "sealed" else None
+
+
+def _check_device_id(value: str) -> str | None:
+    return None if is_device_id(value) else "must be 1 to 63 letters, digits and hyphens, with no hyphen at either end"
+
+
+def _check_name(value: str) -> str | None:
+    return None if is_name(value) else "must be 1 to 128 printable characters"
+
+
+def _check_store(value: str | None) -> str | None:
+    return None if value is None else "durable delivery is not in this version; remove the key"
+
+
+@attrs.frozen
+class _Names:
+    """Checks a list of distinct names."""
+
+    minimum: int
+
+    def __call__(self, value: tuple[str, ...]) -> str | None:
+        if len(value) < self.minimum:
+            return "must not be empty"
+        if not all(map(is_name, value)):
+            return "must hold names of 1 to 128 printable characters"
+        twice = sorted({name for name in value if value.count(name) > 1})
+        return f"names {', '.join(twice)} more than once" if twice else None
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        return {"minItems": self.minimum, "uniqueItems": True}
+
+
+@attrs.frozen
+class DeviceConfig:
+    """This device's public facts."""
+
+    id: str = option(help="this device's name, a DNS label that is unique at the site", check=_check_device_id)
+    property: str = option(help="the site's name; devices of one property talk, others do not", check=_check_name)
+    type: str = option(help="what kind of device this is, for people and programs", default="device", check=_check_name)
+
+
+@attrs.frozen
+class DiscoveryConfig:
+    """How peers are found."""
+
+    chain: tuple[str, ...] = option(help="discovery plugins, all run at once; may be empty", default=("mdns",), check=_Names(0))
+
+
+@attrs.frozen
+class SignalingConfig:
+    """How offers and answers travel."""
+
+    chain: tuple[str, ...] = option(help="signaling plugins in the order in which they are tried", default=("http-local",), check=_Names(1))
+
+
+@attrs.frozen
+class ChannelConfig:
+    """What messages travel over."""
+
+    chain: tuple[str, ...] = option(help="channel plugins in order of preference", default=("aiortc",), check=_Names(1))
+
+
+@attrs.frozen
+class NetworkConfig:
+    """Which network interfaces are used, by every plugin alike."""
+
+    interfaces: tuple[str, ...] = option(help="globs of the interface names to use", default=("*",), check=_Names(1))
+    deny: tuple[str, ...] = option(help="globs of the interface names to leave alone", default=DENIED_BY_DEFAULT, check=_Names(0))
+
+    def policy(self) -> InterfacePolicy:
+        """The policy that plugins get."""
+        return InterfacePolicy(allow=self.interfaces, deny=self.deny)
+
+
+@attrs.frozen
+class DeliveryConfig:
+    """What is kept for peers that are away."""
+
+    store: str | None = option(help="a database file for messages under way; absent: in memory", default=None, check=_check_store)
+
+
+@attrs.frozen
+class Config:
+    """A whole configuration, checked.
+
+    ``plugins`` maps a plugin's name to an object of its own config class: for every plugin of a chain, and for every other one that has a
+    table. A plugin that cannot be imported has no entry; `hallway.plugins.manager.load_plugins` reports why.
+    """
+
+    security: Literal["open", "sealed"] = option(
+        help='say security = "open": whoever reaches this network may join the property, read and write; nothing is signed',
+        check=_check_security,
+    )
+    device: DeviceConfig = option(help="this device")
+    discovery: DiscoveryConfig = option(help="how peers are found", factory=DiscoveryConfig)
+    signaling: SignalingConfig = option(help="how offers and answers travel", factory=SignalingConfig)
+    channel: ChannelConfig = option(help="what messages travel over", factory=ChannelConfig)
+    network: NetworkConfig = option(help="which network interfaces are used", factory=NetworkConfig)
+    delivery: DeliveryConfig = option(help="what is kept for peers that are away", factory=DeliveryConfig)
+    plugins: Mapping[str, Any] = option(help="one table per plugin", factory=dict)
+
+    def chain(self, role: str) -> tuple[str, ...]:
+        """The plugin names of ``role`` (``discovery``, ``signaling`` or ``channel``), in order."""
+        names: tuple[str, ...] = getattr(self, role).chain
+        return names

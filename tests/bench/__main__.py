@@ -1,0 +1,191 @@
+"""``make bench``: what hallway costs beside bare aiortc, on the same hosts in the same run. Writes bench/results.json and bench/results.png.
+
+It needs the lab (root, ip, nft). Both kinds of process are fresh for every connect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path += [str(HERE.parent / "lab"), str(HERE.parent / "e2e" / "support")]
+
+from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Host, Lab, matching, missing  # noqa: E402
+from site_devices import linked, up  # noqa: E402
+
+STUN = f"stun:{INTERNET_ADDRESS}:3478"
+STUN_SETTING = f'plugins.aiortc.ice_servers=[{{urls="{STUN}"}}, {{urls="stun:stun.example.org:3478"}}]'
+BARE, OURS = HERE / "bare.py", HERE / "ours.py"
+PATIENCE = 60.0
+RESULTS = Path("bench")
+
+
+def tell(text: str) -> None:
+    print(text, flush=True)
+
+
+async def bare_connect(one: Host, two: Host, stun: str | None) -> float:
+    """Milliseconds from nothing to an open channel between two fresh bare processes."""
+    extra = [stun] if stun else []
+    server = await two.spawn([sys.executable, str(BARE), "serve", "9000", *extra])
+    await server.wait_for(matching(event="ready"))
+    client = await one.spawn([sys.executable, str(BARE), "dial", two.address, "9000", "0", "0", *extra])
+    connected = await client.wait_for(matching(event="connected"), PATIENCE)
+    await client.kill()
+    await server.kill()
+    return float(connected["ms"])
+
+
+async def our_connect(one: Host, two: Host, *settings: str) -> float:
+    """Milliseconds from found to linked, at the end that dials: the second of two fresh devices finds the first."""
+    first = await up(two, "tablet-1", *settings)
+    await first.wait_for(matching(event="ready"), PATIENCE)
+    second = await up(one, "tablet-2", *settings)
+    times = await asyncio.gather(linked(second, "tablet-1"), linked(first, "tablet-2"))
+    await asyncio.gather(first.terminate(), second.terminate())
+    return max(float(each["ms"]) for each in times)  # type: ignore[arg-type]
+
+
+async def connects(lab: Lab, rounds: int) -> dict[str, Any]:
+    lan = lab.lan()
+    one, two = lan.host("one", dns=DNS_ADDRESS), lan.host("two", dns=DNS_ADDRESS)
+    lab.black_hole_wan()
+    bare: list[float] = []
+    ours: list[float] = []
+    ours_stun: list[float] = []
+    for number in range(1, rounds + 1):
+        bare.append(await bare_connect(one, two, None))
+        ours.append(await our_connect(one, two))
+        ours_stun.append(await our_connect(one, two, STUN_SETTING))
+        tell(f"  round {number} of {rounds}: bare {bare[-1]:.0f} ms, hallway {ours[-1]:.0f} ms, hallway with STUN {ours_stun[-1]:.0f} ms")
+    bare_stun = [await bare_connect(one, two, STUN)]
+    tell(f"  bare with STUN: {bare_stun[0]:.0f} ms")
+    return {
+        "bare": summary(bare),
+        "hallway": summary(ours),
+        "hallway_with_stun": summary(ours_stun),
+        "bare_with_stun": summary(bare_stun),
+        "ratio_hallway_to_bare": statistics.median(ours) / statistics.median(bare),
+        "ratio_hallway_with_stun_to_bare": statistics.median(ours_stun) / statistics.median(bare),
+        "packets_outside_lan_by_bare_with_stun": one.packets_outside_lan(),
+    }
+
+
+def summary(values: list[float]) -> dict[str, Any]:
+    return {"median_ms": statistics.median(values), "min_ms": min(values), "max_ms": max(values), "all_ms": values}
+
+
+async def traffic(one: Host, two: Host, messages: int, pings: int) -> dict[str, Any]:
+    server = await two.spawn([sys.executable, str(BARE), "serve", "9000"])
+    await server.wait_for(matching(event="ready"))
+    client = await one.spawn([sys.executable, str(BARE), "dial", two.address, "9000", str(messages), str(pings)])
+    bare = await client.wait_for(matching(event="traffic"), PATIENCE)
+    await client.wait(PATIENCE)
+    await server.kill()
+    echo = await two.spawn([sys.executable, str(OURS), "echo"])
+    await echo.wait_for(matching(event="ready"), PATIENCE)
+    client = await one.spawn([sys.executable, str(OURS), "measure", str(messages), str(pings)])
+    ours = await client.wait_for(matching(event="traffic"), PATIENCE)
+    await client.wait(PATIENCE)
+    await echo.kill()
+    for each in (bare, ours):
+        assert each["count"] == messages, each
+    ratios = {key: ours[key] / bare[key] for key in ("ping_ms", "per_second")}
+    return {"bare": bare, "hallway": ours, "ratio_hallway_to_bare": ratios}
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_mb(pid: int) -> float:
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+async def idle(one: Host, two: Host, seconds: float) -> dict[str, Any]:
+    first, second = await up(one, "tablet-1"), await up(two, "tablet-2")
+    await asyncio.gather(linked(first, "tablet-2"), linked(second, "tablet-1"))
+    await asyncio.sleep(3)
+    before = cpu_seconds(first.pid)
+    await asyncio.sleep(seconds)
+    facts = {"cpu_percent": (cpu_seconds(first.pid) - before) / seconds * 100, "memory_mb": memory_mb(first.pid), "seconds": seconds}
+    await asyncio.gather(first.terminate(), second.terminate())
+    return facts
+
+
+def plot(results: dict[str, Any], path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot
+
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(13, 4))
+    names = ["bare", "hallway", "hallway_with_stun", "bare_with_stun"]
+    medians = [results["connect"][name]["median_ms"] for name in names]
+    bars = left.bar([name.replace("_", "\n") for name in names], medians, color=["#999", "#2a7", "#2a7", "#999"])
+    left.bar_label(bars, fmt="%.0f")
+    left.set(title="connect, offline (ms, log)", yscale="log")
+    for axis, key, title in ((middle, "ping_ms", "round trip (ms)"), (right, "per_second", "messages per second")):
+        bars = axis.bar(["bare", "hallway"], [results["traffic"][name][key] for name in ("bare", "hallway")], color=["#999", "#2a7"])
+        axis.bar_label(bars, fmt="%.2f" if key == "ping_ms" else "%.0f")
+        axis.set(title=title)
+    idle_facts = results["idle"]
+    figure.suptitle(
+        f"hallway beside bare aiortc; idle linked device: {idle_facts['cpu_percent']:.2f} % CPU, {idle_facts['memory_mb']:.0f} MB"
+    )
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+async def run(options: argparse.Namespace) -> dict[str, Any]:
+    tell("connecting from fresh processes, WAN and DNS black-holed")
+    async with Lab() as lab:
+        connect = await connects(lab, options.rounds)
+    async with Lab() as lab:
+        lan = lab.lan()
+        hosts = lan.host("one"), lan.host("two")
+        tell("round trips and throughput")
+        flow = await traffic(*hosts, options.messages, options.pings)
+        tell(f"an idle linked device, for {options.idle:.0f} s")
+        rest = await idle(*hosts, options.idle)
+    return {"connect": connect, "traffic": flow, "idle": rest}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--messages", type=int, default=20_000)
+    parser.add_argument("--pings", type=int, default=1_000)
+    parser.add_argument("--idle", type=float, default=30)
+    options = parser.parse_args()
+    if reason := missing():
+        sys.exit(f"the benchmark runs in the lab, which cannot be built here: {reason}")
+    results = asyncio.run(run(options))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    plot(results, RESULTS / "results.png")
+    connect, flow, rest = results["connect"], results["traffic"], results["idle"]
+    tell("")
+    tell(f"{'':24}{'bare aiortc':>14}{'hallway':>14}{'ratio':>9}")
+    tell(
+        f"{'connect offline':24}{connect['bare']['median_ms']:>11.1f} ms{connect['hallway']['median_ms']:>11.1f} ms{connect['ratio_hallway_to_bare']:>9.2f}"
+    )
+    with_stun = connect["hallway_with_stun"]["median_ms"] / connect["bare_with_stun"]["median_ms"]
+    row = f"{connect['bare_with_stun']['median_ms']:>11.1f} ms{connect['hallway_with_stun']['median_ms']:>11.1f} ms{with_stun:>9.2f}"
+    tell(f"{'  with a STUN server':24}{row}")
+    for key, name, unit in (("ping_ms", "round trip", "ms"), ("per_second", "messages", "/s")):
+        tell(f"{name:24}{flow['bare'][key]:>11.2f} {unit}{flow['hallway'][key]:>11.2f} {unit}{flow['ratio_hallway_to_bare'][key]:>9.2f}")
+    tell(f"idle linked device: {rest['cpu_percent']:.2f} % CPU, {rest['memory_mb']:.0f} MB")
+    tell(f"written to {RESULTS}/results.json and {RESULTS}/results.png")
+
+
+main()
