@@ -1,6 +1,6 @@
-"""``make bench``: what hallway costs beside bare aiortc, on the same hosts in the same run. Writes bench/results.json and bench/results.png.
+"""``make bench``: what hallway costs beside bare aiortc, on the same hosts in the same run.
 
-It needs the lab (root, ip, nft). Both kinds of process are fresh for every connect.
+Writes bench/results.json and bench/results.png. It needs the lab (root, ip, nft). Both kinds of process are fresh for every connect.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ def plot(results: dict[str, Any], path: Path) -> None:
     import matplotlib as mpl
 
     mpl.use("agg")
-    from matplotlib import pyplot
+    import matplotlib.pyplot as plt
 
-    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(13, 4))
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4))
     names = ["bare", "hallway", "hallway_with_stun", "bare_with_stun"]
     medians = [results["connect"][name]["median_ms"] for name in names]
     bars = left.bar([name.replace("_", "\n") for name in names], medians, color=["#999", "#2a7", "#2a7", "#999"])
@@ -176,12 +176,9 @@ def main() -> None:
     connect, flow, rest = results["connect"], results["traffic"], results["idle"]
     tell("")
     tell(f"{'':24}{'bare aiortc':>14}{'hallway':>14}{'ratio':>9}")
-    tell(
-        f"{'connect offline':24}{connect['bare']['median_ms']:>11.1f} ms{connect['hallway']['median_ms']:>11.1f} ms{connect['ratio_hallway_to_bare']:>9.2f}"
-    )
-    with_stun = connect["hallway_with_stun"]["median_ms"] / connect["bare_with_stun"]["median_ms"]
-    row = f"{connect['bare_with_stun']['median_ms']:>11.1f} ms{connect['hallway_with_stun']['median_ms']:>11.1f} ms{with_stun:>9.2f}"
-    tell(f"{'  with a STUN server':24}{row}")
+    for name, pair in (("connect offline", ("bare", "hallway")), ("  with a STUN server", ("bare_with_stun", "hallway_with_stun"))):
+        bare, ours = (connect[each]["median_ms"] for each in pair)
+        tell(f"{name:24}{bare:>11.1f} ms{ours:>11.1f} ms{ours / bare:>9.3f}")
     for key, name, unit in (("ping_ms", "round trip", "ms"), ("per_second", "messages", "/s")):
         tell(f"{name:24}{flow['bare'][key]:>11.2f} {unit}{flow['hallway'][key]:>11.2f} {unit}{flow['ratio_hallway_to_bare'][key]:>9.2f}")
     tell(f"idle linked device: {rest['cpu_percent']:.2f} % CPU, {rest['memory_mb']:.0f} MB")

@@ -23,8 +23,8 @@ import hallway
 
 async def main():
     def peer(name):
-        settings = ["security=open", f"device.id={name}", "device.property=smoke", 'discovery.chain=["memory"]', 'signaling.chain=["memory"]']
-        settings += ['channel.chain=["memory"]']
+        settings = ["security=open", f"device.id={name}", "device.property=smoke"]
+        settings += [f'{role}.chain=["memory"]' for role in ("discovery", "signaling", "channel")]
         return hallway.create_peer(hallway.load_config(overrides=settings, environ={}))
 
     a, b = peer("a"), peer("b")
@@ -67,9 +67,8 @@ def main(members: list[str]) -> None:
         run(BIN / "uv", "venv", "--quiet", "--python", sys.executable, venv)
         constraints = Path(scratch, "constraints.txt")
         lock = (ROOT / "requirements.lock").read_text()
-        constraints.write_text(
-            "\n".join(line.removesuffix(" \\") for line in lock.splitlines() if "==" in line and not line.startswith((" ", "#")))
-        )
+        pins = [line.removesuffix(" \\") for line in lock.splitlines() if "==" in line and line[0] not in " #"]
+        constraints.write_text("\n".join(pins))
         run(BIN / "uv", "pip", "install", "--quiet", "--python", venv / "bin/python", "--constraint", constraints, *wheels)
         print(run(venv / "bin/python", "-W", "error", "-c", textwrap.dedent(SMOKE), cwd=Path(scratch)), end="")
         for command in (["--help"], ["plugins"], ["config", "schema"]):
