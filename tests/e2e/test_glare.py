@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from netlab import Host, Lab, Process, matching
 from site_devices import end, linked, up
 
@@ -11,6 +12,7 @@ ROUNDS = 50
 SIDE_BY_SIDE = 5
 
 
+@pytest.mark.timeout(400)
 async def test_fifty_simultaneous_starts_give_one_link_each_time(lab: Lab) -> None:
     """Rounds run in groups, each with a property of its own, so that they meet only their partners."""
     lan = lab.lan()

@@ -123,7 +123,7 @@ async def test_a_device_that_changes_its_address_is_linked_again(lab: Lab) -> No
     two = await up(host, "tablet-2")
     await linked(one, "tablet-2")
     await linked(two, "tablet-1")
-    host.change_address("10.77.1.99")
+    host.change_address("10.77.0.99")
     await one.wait_for(matching(event="peer-disconnected", peerId="tablet-2"), 20)
     await linked(one, "tablet-2")
     await linked(two, "tablet-1")
@@ -138,6 +138,7 @@ async def test_sigterm_ends_a_device_with_a_goodbye_and_frees_its_port_while_dns
     two = await up(host, "tablet-2", STUN)
     await linked(one, "tablet-2")
     await linked(two, "tablet-1")
+    await one.wait_for(matching(event="peer-found", peerId="tablet-2"))
     async with asyncio.timeout(2):
         status = await two.terminate()
 

@@ -2,7 +2,8 @@
 
 Usage: seed_device.py DEVICE_ID PROPERTY_ID [--serve PORT] [--dial] [--late-answer] [--trickle]
 
-It prints JSON lines: ``found``, ``open``, ``message``. Every line on stdin is sent as it is to every open channel.
+It prints JSON lines: ``found``, ``open``, ``message``. Every line on stdin is sent as it is to every
+open channel, but the text of ``{"raw": text}`` alone.
 ``--late-answer`` answers an offer by POST /answer instead of in the response; ``--trickle`` sends candidates by POST /ice-candidate.
 """
 
@@ -143,8 +144,9 @@ class SeedDevice:
             await zeroconf.async_register_service(info)
         say(event="ready")
         async for line in self.lines():
+            command = json.loads(line)
             for channel in self.channels.values():
-                channel.send(line)
+                channel.send(command["raw"] if isinstance(command, dict) and "raw" in command else line)
         await browser.async_cancel()
         await zeroconf.async_close()
 

@@ -51,12 +51,12 @@ class Heartbeat:
     def tick(self, now: float) -> Pulse | None:
         """Decide at ``now``.
 
-        A tick that comes later than it was due by a whole `PATIENCE` says that we slept, not that the peer died: it gets another chance.
+        A tick that comes later than it was due by a whole `INTERVAL` says that we slept, not that the peer died: it gets another chance.
         """
         if now < self.deadline:
             return None
-        if now >= self.dead_at + PATIENCE:
-            self.dead_at = now + SUSPICION
+        if now >= self.deadline + INTERVAL:
+            self.dead_at = max(self.dead_at, now + SUSPICION)
         elif now >= self.dead_at:
             return Pulse.DEAD
         self.asked = now

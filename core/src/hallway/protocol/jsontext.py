@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Never
 
 MAX_DEPTH = 64
@@ -14,17 +15,22 @@ class BadJson(ValueError):
 
 
 def loads(text: str | bytes) -> Any:
-    """Parse ``text``; NaN and infinities are not JSON.
+    """Parse ``text``; NaN and infinities are not JSON, nor is half a surrogate pair a character.
 
     Raises:
-        BadJson: not JSON, not UTF-8, or nested deeper than `MAX_DEPTH`.
+        BadJson: not JSON, not UTF-8, nested deeper than `MAX_DEPTH`, or with what `dumps` could not write.
 
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        decoded = text.decode() if isinstance(text, bytes) else text
+        value = json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite)
+        check_depth(value)
+        if "\\ud" in decoded.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except BadJson:
+        raise
     except (ValueError, RecursionError) as error:
         raise BadJson(f"not JSON: {_reason(error)}") from error
-    check_depth(value)
     return value
 
 
@@ -64,6 +70,13 @@ def _children(value: Any) -> list[Any]:
 
 def _refuse_constant(name: str) -> Never:
     raise BadJson(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise BadJson("a number is too large")
+    return number
 
 
 def _reason(error: Exception) -> str:

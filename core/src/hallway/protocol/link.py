@@ -80,7 +80,7 @@ class Link:
         times = [attempt.deadline for attempt in self._attempts() if attempt.deadline is not None]
         if self._redial_at is not None:
             times.append(self._redial_at)
-        if self._heartbeat is not None and not self._paused:
+        if self._heartbeat is not None:
             times.append(self._heartbeat.deadline)
         return min(times, default=None)
 
@@ -115,12 +115,12 @@ class Link:
             self._since = now
         effects = self._end(self.incoming, "a newer offer came")
         self.incoming = attempt
-        verdict = Verdict.ANSWER
-        if self.dial is not None:
-            verdict = glare(self.own_id, self.peer_id, speaks_hallway=speaks_hallway, yielding=self._yielding)
+        verdict = self._verdict(speaks_hallway=speaks_hallway)
         if verdict is Verdict.ANSWER:
             effects += self._end(self.dial, "the peer's offer stands")
             self.dial = None
+        if verdict is not Verdict.HOLD:
+            self._redial_at = None
             effects += self._release(attempt, now)
         return attempt.id, effects
 
@@ -166,7 +166,7 @@ class Link:
             return []
         effects = self._end(attempt, reason)
         if attempt is self.current:
-            return effects + self._lost(down, now)
+            return effects + self._lost(attempt, down, now)
         if attempt is self.dial:
             self.dial = None
             self._yielding = True
@@ -180,7 +180,7 @@ class Link:
         return effects
 
     def pause(self, now: float, *, paused: bool) -> list[Effect]:
-        """Nothing is being read at this end (or is again): silence proves nothing meanwhile."""
+        """Nothing is being read at this end (or is again): silence proves nothing meanwhile, and we go on showing that we live."""
         self._paused = paused
         if not paused and self._heartbeat is not None:
             self._heartbeat.received(now)
@@ -192,7 +192,7 @@ class Link:
         for attempt in list(self._attempts()):
             if attempt.deadline is not None and attempt.deadline <= now:
                 effects += self.failed(attempt.id, TIMED_OUT, now)
-        if self._heartbeat is not None and not self._paused:
+        if self._heartbeat is not None:
             effects += self._beat(self._heartbeat, now)
         if self._redial_at is not None and self._redial_at <= now:
             effects += self._dial_now()
@@ -231,15 +231,21 @@ class Link:
         attempt.apply(Step.RELEASED, now + ANSWER_PATIENCE)
         return [Answer(attempt.id)]
 
+    def _verdict(self, *, speaks_hallway: bool) -> Verdict:
+        if self.dial is None:
+            return Verdict.ANSWER
+        greeting = self.dial.phase is Phase.GREETING
+        return glare(self.own_id, self.peer_id, speaks_hallway=speaks_hallway, yielding=self._yielding, greeting=greeting)
+
     def _dial_now(self) -> list[Effect]:
         self._redial_at = None
-        if self.record is None or self.closed or any(self._attempts()):
+        if self.record is None or self.closed or self.current is not None or self.dial is not None:
             return []
         self.dial = Attempt(next(self._ids), Role.OFFERER)
         return [Dial(self.dial.id, self.record)]
 
     def _plan_redial(self, now: float) -> None:
-        if self.record is not None and not self.closed and not any(self._attempts()):
+        if self.record is not None and not self.closed and self.current is None and self.dial is None:
             self._redial_at = now + self._backoff.next()
 
     def _greeting(self, attempt: Attempt, frame: Frame, now: float) -> list[Effect]:
@@ -283,12 +289,14 @@ class Link:
             return [*effects, Moved(attempt.id), gone]
         return [*effects, Down(DownReason.RESTARTED), gone, Up(attempt.id, now - (since if since is not None else now))]
 
-    def _lost(self, reason: DownReason, now: float) -> list[Effect]:
+    def _lost(self, lost: Attempt, reason: DownReason, now: float) -> list[Effect]:
         self.current = None
         self._heartbeat = None
         effects: list[Effect] = [Down(reason)]
-        if self.record is not None and reason is not DownReason.BYE and not self.closed:
-            self._since = now
+        # The bye of an earlier life may come after the sight of the next one.
+        wanted = self.record is not None and (reason is not DownReason.BYE or self.record.epoch != lost.epoch)
+        self._since = now if wanted or self.incoming is not None else None
+        if wanted and not self.closed:
             # Both ends notice a loss at about the same time: a short spread avoids that they cross.
             self._redial_at = now + 0.1 * self.random()
         return effects
@@ -296,7 +304,11 @@ class Link:
     def _beat(self, heartbeat: Heartbeat, now: float) -> list[Effect]:
         if self.current is None:
             return []
-        match heartbeat.tick(now):
+        pulse = heartbeat.tick(now)
+        if pulse is not None and self._paused:
+            heartbeat.received(now)
+            pulse = Pulse.ASK
+        match pulse:
             case Pulse.ASK:
                 return [SendFrame(self.current.id, Ping(next(self._pings)))]
             case Pulse.DEAD:

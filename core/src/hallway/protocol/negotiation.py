@@ -10,15 +10,28 @@ class Verdict(Enum):
 
     ANSWER = "answer"
     """Answer it and drop our own offer."""
+    BOTH = "both"
+    """Answer it and keep our own offer: the channel that opens first is the link's."""
     HOLD = "hold"
     """Keep it until our own offer has worked (then refuse it) or failed (then answer it)."""
 
 
-def glare(own_id: str, peer_id: str, *, speaks_hallway: bool, yielding: bool) -> Verdict:
+def glare(own_id: str, peer_id: str, *, speaks_hallway: bool, yielding: bool = False, greeting: bool = False) -> Verdict:
     """Both ends have offered; the lower device id's offer stands, compared without case.
 
-    A device that does not speak hallway does not know the rule: its offer is always answered. ``yielding`` says that our last offer to this
-    peer failed, so that theirs may be the one that gets through.
+    A device that does not speak hallway does not know the rule: its offer is always answered.
+
+    Args:
+        own_id: this device.
+        peer_id: the device whose offer came in.
+        speaks_hallway: whether the peer does.
+        yielding: our last offer to this peer failed, so that theirs may be the one that gets through. Ours is kept all the same: if both get
+            through, the peer drops its own, and with it the channel of our answer.
+        greeting: the channel of our dial is open and our HELLO has gone out, so that the peer may count on it already.
+
     """
-    ours_stands = own_id.lower() < peer_id.lower()
-    return Verdict.HOLD if ours_stands and speaks_hallway and not yielding else Verdict.ANSWER
+    if greeting and speaks_hallway:
+        return Verdict.HOLD
+    if not speaks_hallway or own_id.lower() > peer_id.lower():
+        return Verdict.ANSWER
+    return Verdict.BOTH if yielding else Verdict.HOLD
