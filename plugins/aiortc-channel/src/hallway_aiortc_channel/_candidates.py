@@ -1,0 +1,177 @@
+"""Which remote ICE candidates may be used: pure decisions over text and addresses.
+
+Every check that we send to a candidate is a datagram that a stranger's description made us send. So candidates are filtered before the
+ICE agent sees them, wherever they come from (RFC 8445 section 19, RFC 8828).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from enum import Enum
+
+import attrs
+
+from hallway.errors import BadDescription
+from hallway.model import IcePolicy
+from hallway.network import InterfaceAddress
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MAX_CANDIDATES = 16
+"""Of one peer in one session, wherever they come from."""
+MAX_LOCAL_NAMES = 4
+"""``.local`` names among them: each costs a multicast query (RFC 8828 section 3, mode with mDNS)."""
+
+SITE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")))
+"""RFC 1918, RFC 3927 and RFC 4193: addresses that no router forwards to the internet."""
+
+_CANDIDATE = re.compile(
+    r"(?:a=)?(?:candidate:)?(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>[0-9]{1,3}) (?P<transport>[A-Za-z]{1,10})"
+    r" (?P<priority>[0-9]{1,10}) (?P<host>[A-Za-z0-9.:-]{1,255}) (?P<port>[0-9]{1,5}) typ (?P<type>[a-z]{1,10})(?P<rest>( [!-~]*)*)"
+)
+_LOCAL_NAME = re.compile(r"[A-Za-z0-9-]{1,63}\.local")
+
+
+@attrs.frozen
+class RemoteCandidate:
+    """One candidate that the ICE agent may have. ``host`` is an address, or a ``.local`` name that is still to be resolved."""
+
+    foundation: str
+    priority: int
+    host: str
+    port: int
+    type: str
+
+    @property
+    def is_name(self) -> bool:
+        """Whether ``host`` must be resolved by mDNS first."""
+        return self.host.endswith(".local")
+
+
+class Verdict(Enum):
+    """What to do with a remote address."""
+
+    USE = "use"
+    DROP = "drop"
+    """Not for this attempt; ignoring it costs the peer a path at most."""
+    FORBIDDEN = "forbidden"
+    """No honest peer offers it."""
+
+
+def _is_forbidden(ip: Address) -> bool:
+    return ip.is_multicast or ip.is_unspecified or ip == ipaddress.IPv4Address("255.255.255.255")
+
+
+@attrs.frozen
+class Reach:
+    """Where one attempt may send to: its ICE policy and the networks that were on link when it began."""
+
+    policy: IcePolicy
+    networks: tuple[Network, ...]
+    loopback: bool
+    """Our own addresses are loopback only, so the peer is on this machine."""
+
+    @classmethod
+    def of(cls, policy: IcePolicy, addresses: Iterable[InterfaceAddress]) -> Reach:
+        """The reach of an attempt from ``addresses``."""
+        listed = tuple(addresses)
+        return cls(policy, tuple({address.network for address in listed}), all(address.ip.is_loopback for address in listed))
+
+    def judge(self, ip: Address) -> Verdict:
+        """Decide on an address of a peer."""
+        if _is_forbidden(ip) or any(self._is_broadcast(ip, network) for network in self.networks):
+            return Verdict.FORBIDDEN
+        if ip.is_loopback:
+            return Verdict.USE if self.loopback else Verdict.FORBIDDEN
+        if ip.version == 6 and (ip.ipv4_mapped or ip.is_link_local):
+            return Verdict.DROP
+        if self._is_near(ip):
+            return Verdict.USE
+        return Verdict.DROP if self.policy is IcePolicy.LAN or ip.is_reserved else Verdict.USE
+
+    def admits(self, host: str) -> bool:
+        """Whether a datagram may come from, or go to, ``host`` (an address as text)."""
+        try:
+            return self.judge(ipaddress.ip_address(host)) is Verdict.USE
+        except ValueError:
+            return False
+
+    def _is_near(self, ip: Address) -> bool:
+        return any(ip in network for network in (*SITE, *self.networks))
+
+    @staticmethod
+    def _is_broadcast(ip: Address, network: Network) -> bool:
+        return ip.version == 4 and network.prefixlen < 31 and ip == network.broadcast_address
+
+
+def read_candidate(text: str) -> RemoteCandidate | None:
+    """Read a candidate attribute (RFC 8839 section 5.1), or return None for one that we do not support (TCP, RTCP, host names).
+
+    Raises:
+        BadDescription: it is not a candidate attribute.
+
+    """
+    found = _CANDIDATE.fullmatch(text.strip())
+    if found is None:
+        raise BadDescription("a candidate in the peer's description cannot be read")
+    port, priority = int(found["port"]), int(found["priority"])
+    if not 0 < port < 65536 or priority >= 1 << 32:
+        raise BadDescription("a candidate in the peer's description has an impossible port or priority")
+    if found["transport"].lower() != "udp" or found["component"] != "1" or found["type"] not in {"host", "srflx", "relay"}:
+        return None
+    return RemoteCandidate(found["foundation"], priority, found["host"], port, found["type"])
+
+
+def _usable(candidate: RemoteCandidate, reach: Reach) -> bool:
+    if reach.policy is IcePolicy.LAN and candidate.type != "host":
+        return False
+    if _LOCAL_NAME.fullmatch(candidate.host):
+        return candidate.type == "host"
+    try:
+        ip = ipaddress.ip_address(candidate.host)
+    except ValueError:
+        return False
+    verdict = reach.judge(ip)
+    if verdict is Verdict.FORBIDDEN:
+        raise BadDescription(f"the peer's description has a candidate that nobody may be sent to: {ip}")
+    return verdict is Verdict.USE
+
+
+@attrs.define
+class CandidateFilter:
+    """Lets through what one session may use of its peer's candidates, and counts them."""
+
+    reach: Reach
+    _seen: int = 0
+    _names: int = 0
+
+    def take(self, texts: Iterable[str]) -> list[RemoteCandidate]:
+        """Filter the candidates of a description.
+
+        Raises:
+            BadDescription: they are too many, unreadable, or aim where nobody may send.
+
+        """
+        taken = []
+        for text in texts:
+            self._seen += 1
+            if self._seen > MAX_CANDIDATES:
+                raise BadDescription(f"the peer's description has more than {MAX_CANDIDATES} candidates")
+            candidate = read_candidate(text)
+            if candidate is None or not _usable(candidate, self.reach):
+                continue
+            self._names += candidate.is_name
+            if self._names > MAX_LOCAL_NAMES:
+                raise BadDescription(f"the peer's description has more than {MAX_LOCAL_NAMES} .local candidates")
+            taken.append(candidate)
+        return taken
+
+    def take_late(self, text: str) -> RemoteCandidate | None:
+        """Filter one trickled candidate: what cannot be used is None, never an error (RFC 8838 section 11)."""
+        try:
+            return next(iter(self.take([text])), None)
+        except BadDescription:
+            return None

@@ -1,0 +1,58 @@
+"""The datagram guard: what reaches ICE and DTLS through a socket that anyone on the site can send to.
+
+Bare aioice hands every datagram that is not STUN to DTLS, whoever sent it, and keeps any number before the connection stands. Bare
+aiortc dies of an empty one.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from aioice.ice import StunProtocol
+
+from hallway_aiortc_channel.errors import PEER_MADE
+
+if TYPE_CHECKING:
+    from hallway_aiortc_channel._ice import PolicedConnection
+
+logger = logging.getLogger(__name__)
+
+MAX_QUEUE = 1024
+"""Datagrams that wait for DTLS, at most."""
+
+
+def is_stun(data: bytes) -> bool:
+    """Whether a datagram is STUN by its first byte (RFC 7983 section 7)."""
+    return data[0] < 4
+
+
+def is_dtls(data: bytes) -> bool:
+    """Whether a datagram is DTLS by its first byte (RFC 7983 section 7)."""
+    return 19 < data[0] < 64
+
+
+class GuardedProtocol(StunProtocol):
+    """A local candidate's socket that passes on only what can belong to its session.
+
+    * Nothing comes in from where the session may not send to either.
+    * STUN is authenticated by aioice; a request of the peer makes its source known (a peer-reflexive candidate).
+    * DTLS passes from known remote candidates only.
+    """
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """Take one datagram, or drop it."""
+        data = cast("bytes", data)
+        connection = cast("PolicedConnection", self.receiver)
+        if not data or not connection.admits(addr[0]):
+            return
+        if is_stun(data):
+            self._stun_received(data, addr)
+        elif is_dtls(data) and connection.is_known((addr[0], addr[1])) and connection.has_room(MAX_QUEUE):
+            connection.data_received(data, self.local_candidate.component)
+
+    def _stun_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        try:
+            super().datagram_received(data, addr)
+        except PEER_MADE as error:
+            logger.debug("dropped a malformed STUN message from %s: %r", addr[0], error)

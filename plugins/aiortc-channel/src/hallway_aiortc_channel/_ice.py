@@ -1,0 +1,144 @@
+"""aioice's agent under hallway's rules: where candidates come from, whom it talks to, and how soon it checks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aioice import Candidate, Connection, stun
+from aioice.ice import CandidatePair, StunProtocol
+from aioice.turn import TurnTransport
+
+from hallway_aiortc_channel._gathering import Plan, gather_from_servers, gather_hosts
+from hallway_aiortc_channel._guard import GuardedProtocol
+
+PACE = 0.005
+"""Seconds between two new checks: the lowest that RFC 8445 section 14.2 allows, and right where a round trip takes 1 ms."""
+MAX_LEARNED = 32
+"""Remote candidates, signaled and peer-reflexive, beyond which no new source is learned."""
+MAX_VERDICTS = 256
+RELAY_GRACE = 0.25
+"""Seconds that a TURN server has to confirm that its allocation is given up."""
+
+_UNSTARTED = frozenset({CandidatePair.State.WAITING, CandidatePair.State.FROZEN})
+
+
+class PolicedConnection(Connection):
+    """An ICE agent for one session.
+
+    aioice sleeps 20 ms after each check even if that check has ended the matter. Here the checks are paced by a task of their own, so that
+    `connect` returns with the event that ends it.
+    """
+
+    def __init__(self, plan: Plan, *, controlling: bool) -> None:
+        super().__init__(ice_controlling=controlling)
+        self._plan = plan
+        self._servers: set[str] = set()
+        self._verdicts: dict[str, bool] = {}
+        self._known: set[tuple[str, int]] = set()
+        self._work = asyncio.Event()
+        self._pacer: asyncio.Task[None] | None = None
+
+    def admits(self, host: str) -> bool:
+        """Whether datagrams may pass between us and ``host``."""
+        verdict = self._verdicts.get(host)
+        if verdict is None:
+            verdict = host in self._servers or self._plan.reach.admits(host)
+            if len(self._verdicts) < MAX_VERDICTS:
+                self._verdicts[host] = verdict
+        return verdict
+
+    def is_known(self, addr: tuple[str, int]) -> bool:
+        """Whether ``addr`` is a remote candidate: signaled, or learned from a check that the peer authenticated."""
+        if addr in self._known:
+            return True
+        if any((candidate._network_host, candidate.port) == addr for candidate in self._remote_candidates):
+            self._known.add(addr)
+            return True
+        return False
+
+    def has_room(self, limit: int) -> bool:
+        """Whether fewer than ``limit`` datagrams wait for DTLS."""
+        return self._queue.qsize() < limit
+
+    async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
+        """Gather by our plan; what aioice found of the system's addresses does not count."""
+        hosts = await gather_hosts(self, self._make_protocol, self._plan)
+        return hosts + await gather_from_servers(self, self._make_protocol, self._plan, self._servers.add)
+
+    def request_received(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """Take a check, unless it would make us learn more sources than a peer can have."""
+        learned = len(self._remote_candidates) + len(self._early_checks)
+        if learned < MAX_LEARNED or self.is_known(addr):
+            super().request_received(message, addr, protocol)
+            self._work.set()
+
+    async def connect(self) -> None:
+        """Check until a pair is nominated; wait without polling while there is nothing to check.
+
+        Raises:
+            ConnectionError: no pair works.
+
+        """
+        try:
+            while not (self._remote_candidates or self._early_checks or self._remote_candidates_end or self._closing):
+                await self._more_work()
+            await super().connect()
+        finally:
+            await self._stop_pacer()
+
+    async def close(self) -> None:
+        """Stop, and release the sockets; a TURN server that does not answer costs `RELAY_GRACE` seconds."""
+        await self._stop_pacer()
+        relays = [protocol.transport for protocol in self._protocols if isinstance(protocol.transport, TurnTransport)]
+        await asyncio.gather(*map(_give_up, relays))
+        await super().close()
+
+    def _make_protocol(self) -> GuardedProtocol:
+        return GuardedProtocol(self)
+
+    def _add_remote_candidate(self, remote_candidate: Candidate, network_host: str) -> None:
+        # Names are resolved by now: what they resolve to is the peer's word too.
+        if self.admits(network_host):
+            super()._add_remote_candidate(remote_candidate, network_host)
+            self._work.set()
+
+    def _end_remote_candidates(self) -> None:
+        super()._end_remote_candidates()
+        self._work.set()
+
+    def _check_periodic(self) -> bool:
+        if not self._check_list:
+            return super()._check_periodic()
+        if self._pacer is None:
+            super()._check_periodic()
+            self._pacer = asyncio.create_task(self._pace(), name="hallway ICE checks")
+        return False
+
+    async def _pace(self) -> None:
+        while not self._check_list_done:
+            if any(pair.task is None and pair.state in _UNSTARTED for pair in self._check_list):
+                super()._check_periodic()
+                await asyncio.sleep(PACE)
+            else:
+                await self._more_work()
+
+    async def _more_work(self) -> None:
+        self._work.clear()
+        await self._work.wait()
+
+    async def _stop_pacer(self) -> None:
+        pacer, self._pacer = self._pacer, None
+        if pacer is not None:
+            pacer.cancel()
+            await asyncio.wait([pacer])
+
+
+async def _give_up(relay: Any) -> None:
+    relay.close()
+    closing: asyncio.Task[None] = relay._TurnTransport__close_task
+    await asyncio.wait([closing], timeout=RELAY_GRACE)
+    leftover = [closing, *relay._TurnTransport__send_tasks]
+    for task in leftover:
+        task.cancel()
+    await asyncio.gather(*leftover, return_exceptions=True)

@@ -1,0 +1,66 @@
+"""One whole connection inside this process, over loopback, before the first real one.
+
+The first connection of a process takes several times as long as the second: OpenSSL loads its algorithms, modules are imported at their
+first use, sockets and events take their slow paths once. A device that has just started is exactly the one that others wait for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+
+from hallway.errors import NetworkError
+from hallway.model import IcePolicy
+from hallway.network import InterfaceAddress, Resolver
+from hallway_aiortc_channel._candidates import CandidateFilter, Reach
+from hallway_aiortc_channel._gathering import Plan
+from hallway_aiortc_channel._sdp import Setup, read_description
+from hallway_aiortc_channel._session import Session
+from hallway_aiortc_channel.channel import AiortcChannel
+
+logger = logging.getLogger(__name__)
+
+REHEARSAL_CAP = 1.0
+"""Seconds, after which a rehearsal is given up."""
+
+
+def _loopback_plan(resolver: Resolver) -> Plan:
+    network = ipaddress.ip_network("127.0.0.0/8")
+    address = InterfaceAddress("loopback", 0, ipaddress.ip_address("127.0.0.1"), network)
+    return Plan((address,), Reach.of(IcePolicy.LAN, (address,)), resolver)
+
+
+def _begin(session: Session, peer: str, *, setup: Setup) -> AiortcChannel:
+    remote = read_description(peer, "answer" if session.offerer else "offer")
+    chosen = CandidateFilter(session.plan.reach)
+    channel = AiortcChannel(session, remote, chosen)
+    session.add_candidates(chosen.take(remote.candidates), complete=True)
+    channel.begin(remote, setup)
+    return channel
+
+
+async def _perform(offerer: Session, answerer: Session) -> None:
+    loop = asyncio.get_running_loop()
+    await offerer.gather()
+    await answerer.gather()
+    offer = offerer.describe("actpass")
+    answer = answerer.describe("active")
+    answering = _begin(answerer, offer, setup="active")
+    offering = _begin(offerer, answer, setup="passive")
+    await offering.opened(loop.time() + REHEARSAL_CAP)
+    await offering.send("")
+    await answering.receive()
+
+
+async def rehearse(resolver: Resolver) -> None:
+    """Connect to ourselves, pass one message and forget it. Never fails: a rehearsal that does not work only warms less."""
+    plan = _loopback_plan(resolver)
+    offerer, answerer = Session(plan, offerer=True), Session(plan, offerer=False)
+    try:
+        async with asyncio.timeout(REHEARSAL_CAP):
+            await _perform(offerer, answerer)
+    except (NetworkError, TimeoutError) as error:
+        logger.debug("the rehearsal did not work: %s", error)
+    finally:
+        await asyncio.gather(offerer.release(), answerer.release())

@@ -1,0 +1,53 @@
+"""A look at an SCTP packet before aiortc parses it (RFC 9260 section 3). Pure.
+
+aiortc's parser loops for ever on a parameter of length zero, so lengths are checked here first.
+"""
+
+from __future__ import annotations
+
+from struct import unpack_from
+
+from hallway_aiortc_channel.errors import ProtocolViolation
+
+COMMON_HEADER = 12
+CHUNK_HEADER = 4
+INIT_FIXED = 16
+"""Bytes of INIT and INIT ACK before their parameters."""
+
+PARAMETERS_AT = {1: INIT_FIXED, 2: INIT_FIXED, 4: 0, 5: 0, 6: 0, 9: 0, 130: 0}
+"""Chunk type to the offset of its parameters: INIT, INIT ACK, HEARTBEAT and its ACK, ABORT, ERROR, RE-CONFIG."""
+
+
+def _padded(length: int) -> int:
+    return (length + 3) & ~3
+
+
+def check_parameters(packet: bytes, start: int, end: int) -> None:
+    """Check the type-length-value list in ``packet[start:end]``.
+
+    Raises:
+        ProtocolViolation: an entry is shorter than its own header.
+
+    """
+    while start <= end - CHUNK_HEADER:
+        (length,) = unpack_from("!H", packet, start + 2)
+        if length < CHUNK_HEADER:
+            raise ProtocolViolation("an SCTP parameter has an impossible length")
+        start += _padded(length)
+
+
+def check_packet(packet: bytes) -> None:
+    """Check the lengths in one SCTP packet; one that ends early is left to the parser, which drops it.
+
+    Raises:
+        ProtocolViolation: parsing it would not end.
+
+    """
+    at = COMMON_HEADER
+    while at <= len(packet) - CHUNK_HEADER:
+        kind, length = packet[at], unpack_from("!H", packet, at + 2)[0]
+        if length < CHUNK_HEADER:
+            return
+        if kind in PARAMETERS_AT:
+            check_parameters(packet, at + CHUNK_HEADER + PARAMETERS_AT[kind], min(at + length, len(packet)))
+        at += _padded(length)

@@ -1,0 +1,245 @@
+"""The channel: messages over one data channel of one session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from aiortc import RTCDataChannel
+from aiortc.exceptions import InvalidStateError
+
+from hallway.errors import BadMessage, BusyError, ClosedError, DeadlineExceeded, MessageTooLarge
+from hallway.interfaces import Channel
+from hallway.model import Binding, Candidate
+from hallway_aiortc_channel._candidates import CandidateFilter
+from hallway_aiortc_channel._flow import Flow
+from hallway_aiortc_channel._sdp import RemoteDescription, Setup
+from hallway_aiortc_channel._session import Session
+from hallway_aiortc_channel.errors import End, EndedBy
+
+KIND = "webrtc"
+MAX_WAITING = 16 * 1024 * 1024
+"""Bytes that wait for a reader, at most; each message counts `OVERHEAD` more."""
+OVERHEAD = 64
+MAX_EXTRA_CHANNELS = 8
+"""Data channels that a peer may open beyond the one, and that are closed, before it has broken the protocol."""
+CLOSE_TIME = 1.0
+"""Seconds that `aclose` delivers without another deadline."""
+
+
+class Inbox:
+    """What arrived and waits for a reader."""
+
+    def __init__(self) -> None:
+        self.messages: deque[str | bytes] = deque()
+        self.size = 0
+
+    def put(self, message: str | bytes) -> bool:
+        """Keep a message; False says that there is no room for it."""
+        cost = len(message) + OVERHEAD
+        if self.size + cost > MAX_WAITING:
+            return False
+        self.messages.append(message)
+        self.size += cost
+        return True
+
+    def pop(self) -> str | bytes:
+        """Take the oldest."""
+        message = self.messages.popleft()
+        self.size -= len(message) + OVERHEAD
+        return message
+
+
+class AiortcChannel(Channel):
+    """See `hallway.interfaces.Channel`. Made by a connector only."""
+
+    kind = KIND
+
+    def __init__(self, session: Session, remote: RemoteDescription, candidates: CandidateFilter) -> None:
+        self.max_message = remote.max_message
+        self._session = session
+        self._filter = candidates
+        self._loop = asyncio.get_running_loop()
+        self._data_channel: RTCDataChannel | None = None
+        self._extra = 0
+        self._inbox = Inbox()
+        self._flow = Flow()
+        self._end: End | None = None
+        self._closing = False
+        self._is_open = False
+        self._opened = asyncio.Event()
+        self._receiver: asyncio.Future[None] | None = None
+        self._turn = asyncio.Lock()
+        self._progress = asyncio.Event()
+
+    def begin(self, remote: RemoteDescription, setup: Setup) -> None:
+        """Start to connect, as the end that has both descriptions now."""
+        self._session.start(remote, setup, self)
+        if self._session.offerer:
+            self._adopt(self._session.open_channel())
+
+    async def opened(self, deadline: float) -> None:
+        """See `Channel.opened`."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._opened.wait()
+        except TimeoutError as error:
+            raise DeadlineExceeded("the channel did not open in time") from error
+        if not self._is_open or self._end is not None:
+            self._check_alive()
+
+    async def send(self, message: str | bytes) -> None:
+        """See `Channel.send`."""
+        self._check_size(message)
+        async with self._turn:
+            await self._opened.wait()
+            await self._room()
+            self._hand_over(message)
+            await self._room()
+
+    async def receive(self) -> str | bytes:
+        """See `Channel.receive`."""
+        if self._receiver is not None:
+            raise BusyError("another task is receiving from this channel")
+        while True:
+            if self._closing:
+                raise ClosedError("the channel was closed at this end")
+            if self._inbox.messages:
+                return self._inbox.pop()
+            self._check_alive()
+            await self._arrival()
+
+    async def add_candidate(self, candidate: Candidate) -> None:
+        """See `Channel.add_candidate`."""
+        if self._end is not None or self._closing:
+            return
+        if not candidate.candidate.strip():
+            self._session.add_candidates([], complete=True)
+        elif taken := self._filter.take_late(candidate.candidate):
+            self._session.add_candidates([taken], complete=False)
+
+    @property
+    def buffered(self) -> int:
+        """See `Channel.buffered`."""
+        queued = self._data_channel.bufferedAmount if self._data_channel is not None else 0
+        return queued + self._session.sctp.outstanding
+
+    @property
+    def binding(self) -> Binding | None:
+        """See `Channel.binding`."""
+        return self._session.binding
+
+    async def aclose(self, deadline: float | None = None) -> None:
+        """See `Channel.aclose`."""
+        first, self._closing = not self._closing, True
+        self._wake()
+        try:
+            if first and self._is_open:
+                await self._drain(deadline if deadline is not None else self._loop.time() + CLOSE_TIME)
+        finally:
+            await self._session.release()
+
+    # What the session tells us.
+
+    def channel_found(self, data_channel: RTCDataChannel) -> None:
+        """Implements `SessionListener`: the first reliable channel is ours, others are closed."""
+        reliable = data_channel.ordered and data_channel.maxRetransmits is None and data_channel.maxPacketLifeTime is None
+        if self._data_channel is None and reliable:
+            self._adopt(data_channel)
+            return
+        data_channel.close()
+        self._extra += 1
+        if self._extra > MAX_EXTRA_CHANNELS:
+            self._session.finish(End(EndedBy.VIOLATION, f"it opened more than {MAX_EXTRA_CHANNELS} data channels that nobody asked for"))
+
+    def acknowledged(self, size: int) -> None:
+        """Implements `SessionListener`."""
+        self._flow.acked(size, self._loop.time(), idle=self.buffered == 0)
+        self._progress.set()
+
+    def ended(self, end: End) -> None:
+        """Implements `SessionListener`."""
+        self._end = end
+        self._wake()
+
+    # Inside.
+
+    def _adopt(self, data_channel: RTCDataChannel) -> None:
+        # Handlers first: aiortc keeps no message for a handler that comes later.
+        self._data_channel = data_channel
+        data_channel.on("message", self._arrived)
+        data_channel.on("open", self._channel_open)
+        data_channel.on("close", self._channel_closed)
+        if data_channel.readyState == "open":
+            self._channel_open()
+
+    def _channel_open(self) -> None:
+        self._is_open = True
+        self._opened.set()
+        self._session.channel_is_open()
+
+    def _channel_closed(self) -> None:
+        self._session.finish(End(EndedBy.PEER))
+
+    def _arrived(self, message: str | bytes) -> None:
+        if self._closing or self._end is not None:
+            return
+        if not self._inbox.put(message):
+            self._session.finish(End(EndedBy.VIOLATION, f"it sent more than {MAX_WAITING} bytes that nobody read"))
+        self._wake_receiver()
+
+    def _check_size(self, message: str | bytes) -> None:
+        try:
+            size = len(message.encode() if isinstance(message, str) else message)
+        except UnicodeEncodeError as error:
+            raise BadMessage("the text has a lone surrogate, which UTF-8 cannot carry") from error
+        if size > self.max_message:
+            raise MessageTooLarge(f"the message has {size} bytes, the channel takes {self.max_message}")
+
+    def _check_alive(self) -> None:
+        if self._closing:
+            raise ClosedError("the channel was closed at this end")
+        if self._end is not None:
+            raise self._end.error()
+
+    def _hand_over(self, message: str | bytes) -> None:
+        assert self._data_channel is not None
+        try:
+            self._data_channel.send(message)
+        except InvalidStateError as error:
+            raise (self._end or End(EndedBy.PEER)).error() from error
+        self._flow.started(self._loop.time())
+
+    async def _room(self) -> None:
+        self._check_alive()
+        while self.buffered > self._flow.high_water:
+            await self._next_progress()
+            self._check_alive()
+
+    async def _next_progress(self) -> None:
+        self._progress.clear()
+        await self._progress.wait()
+
+    async def _drain(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                while self._end is None and not self._session.sctp.is_drained:
+                    await self._next_progress()
+        except TimeoutError:
+            return
+
+    async def _arrival(self) -> None:
+        self._receiver = self._loop.create_future()
+        try:
+            await self._receiver
+        finally:
+            self._receiver = None
+
+    def _wake_receiver(self) -> None:
+        if self._receiver is not None and not self._receiver.done():
+            self._receiver.set_result(None)
+
+    def _wake(self) -> None:
+        self._opened.set()
+        self._progress.set()
+        self._wake_receiver()
