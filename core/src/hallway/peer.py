@@ -56,8 +56,7 @@ class Peer:
     @property
     def connected_peers(self) -> tuple[str, ...]:
         """The ids of the peers with an open link."""
-        links = self._node.links.values() if self._node is not None else ()
-        return tuple(link.peer_id for link in links if link.open is not None)
+        return tuple(link.peer_id for link in self._node.links.open()) if self._node is not None else ()
 
     async def start(self) -> None:
         """Start without asking for anything: return once every signaling plugin is up or has said why not, and keep trying after that.
@@ -146,9 +145,6 @@ class Peer:
     def status(self) -> dict[str, Any]:
         """What the device is doing now, as a JSON object."""
         node = self._running()
-        seen = node.table.sightings()
-        spelled = {device_id.lower(): device_id for device_id in seen}
-        links = node.links
         return {
             "deviceId": self.device_id,
             "propertyId": self.property_id,
@@ -157,16 +153,7 @@ class Peer:
             "listen": list(self.listen),
             "signaling": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.carriers],
             "discovery": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.finders],
-            "peers": [
-                {
-                    "peerId": spelled.get(key) or links[key].peer_id,
-                    "open": (run := links[key].open if key in links else None) is not None,
-                    "signaling": run.signaling if run else None,
-                    "channel": run.channel_plugin if run else None,
-                    "discovery": list(seen.get(spelled.get(key, ""), ())),
-                }
-                for key in dict.fromkeys([*spelled, *links])
-            ],
+            "peers": node.links.status(),
         }
 
     def _begin(self) -> None:

@@ -13,6 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 JSON = "hallway.json"
 """Key in `click.Context.meta`: whether this run speaks JSON."""
+LIBRARIES = ("aioice", "aiortc", "aiohttp", "zeroconf", "asyncio")
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -43,6 +44,9 @@ def log_level_option(command: F) -> F:
     """Add ``--log-level`` (or the variable ``HALLWAY_LOG``); it sets up logging to stderr and passes no argument."""
 
     def set_up(_ctx: click.Context, _: click.Parameter, value: str) -> None:
+        # What the libraries tell below a warning helps only who debugs them.
+        for library in LIBRARIES if value != "debug" else ():
+            logging.getLogger(library).setLevel(logging.WARNING)
         logging.basicConfig(stream=sys.stderr, level=value.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     return click.option(

@@ -15,6 +15,7 @@ class Channel(ABC):
     * **Early messages** are kept: what arrives before the first `receive` is handed out by it.
     * **Backpressure**: `send` waits while more than about half a second of data is under way. At most 16 MiB wait for a reader; a peer that
       sends on beyond that ends its own channel.
+    * **Violations**: when a peer breaks the protocol the channel ends, and `ChannelClosed` has a `RemoteViolation` as its cause.
     * **Concurrency**: any number of tasks may `send`; one at a time may `receive`.
     * **Cancellation**: a cancelled `send` has sent either the whole message or nothing; a cancelled `receive` loses no message.
     """

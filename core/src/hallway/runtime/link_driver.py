@@ -6,28 +6,19 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import Any
-
-import attrs
 
 from hallway.errors import (
     BadDescription,
-    BadFrame,
-    ChannelClosed,
-    ClosedError,
     DeadlineExceeded,
     HallwayError,
     PeerUnavailable,
     Unreachable,
 )
-from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
-from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
-from hallway.protocol import jsontext
+from hallway.events import PeerConnected, PeerDisconnected, PeerPath
+from hallway.model import Candidate, Description, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.effects import (
     Admit,
     Answer,
-    Deliver,
     Dial,
     Down,
     DownReason,
@@ -39,33 +30,14 @@ from hallway.protocol.effects import (
     SendFrame,
     Up,
 )
-from hallway.protocol.frames import Hello, decode
+from hallway.protocol.frames import Hello
 from hallway.protocol.link import Link
-from hallway.runtime.dialer import ChannelMaker, Dialer
-from hallway.runtime.publisher import Publisher
+from hallway.runtime.conversation import Conversation
 from hallway.runtime.run import AttemptRun
-from hallway.runtime.tasks import TaskSet
-from hallway.trust import Guard, Signal
+from hallway.runtime.services import Services
+from hallway.trust import Signal
 
 logger = logging.getLogger(__name__)
-
-OPENING_LIMIT = 60.0
-"""Seconds after which a channel gives up by itself; the link's own, shorter deadlines decide before."""
-SECTION = "guard"
-
-
-@attrs.frozen
-class Services:
-    """What every link of a device shares."""
-
-    device: DeviceInfo
-    guard: Guard
-    dialer: Dialer
-    makers: tuple[ChannelMaker, ...]
-    publisher: Publisher
-    tasks: TaskSet
-    refill: Callable[[], None]
-    """Lets the channel plugins make ready what the next attempt needs."""
 
 
 class LinkDriver:
@@ -170,7 +142,7 @@ class LinkDriver:
     def _apply_open(self, effect: Effect) -> None:
         match effect:
             case Greet(attempt_id):
-                self._greet(self._runs[attempt_id])
+                self._runs[attempt_id].greet(self._services)
             case Admit(attempt_id, hello):
                 self._admit(self._runs[attempt_id], hello)
             case SendFrame(attempt_id, frame):
@@ -203,8 +175,6 @@ class LinkDriver:
         logger.info("attempt %d to %s ended: %s", run.id, self.peer_id, reason)
         self._carry_out(self.link.failed(run.id, reason, self._loop.time(), down))
 
-    # Attempts
-
     def _dial(self, attempt_id: int, record: PeerRecord) -> None:
         run = self._runs[attempt_id] = AttemptRun(attempt_id, self.peer_id)
         run.task = self._services.tasks.start(self._reach(run, record), f"dial {self.peer_id} {attempt_id}")
@@ -218,7 +188,17 @@ class LinkDriver:
             self._failed(run, "an internal error")
             raise
         else:
-            await self._live(run)
+            await self._converse(run)
+
+    async def _converse(self, run: AttemptRun) -> None:
+        await Conversation(run, self.link, self._services, self._carry_out, self._failed).run()
+
+    def _admit(self, run: AttemptRun, hello: Hello) -> None:
+        objection = run.objection(self._services, hello)
+        if objection is not None:
+            self._failed(run, objection, DownReason.PROTOCOL)
+        else:
+            self._carry_out(self.link.admitted(run.id, hello.epoch, self._loop.time()))
 
     def _verdict(self, attempt_id: int, refusal: Refusal | None) -> None:
         run = self._runs[attempt_id]
@@ -244,7 +224,7 @@ class LinkDriver:
         if run.id not in self._runs:
             await channel.aclose()
             return Refusal(RefusalCode.GLARE, _REFUSALS[RefusalCode.GLARE])
-        run.task = self._services.tasks.start(self._live(run), f"answer {self.peer_id} {run.id}")
+        run.task = self._services.tasks.start(self._converse(run), f"answer {self.peer_id} {run.id}")
         return self._services.guard.seal(self.peer_id, description, time.time())
 
     def _refuse(self, run: AttemptRun, code: RefusalCode, message: str) -> Refusal:
@@ -262,91 +242,6 @@ class LinkDriver:
         self._closing.add(task)
         self._services.refill()
         task.add_done_callback(self._closing.discard)
-
-    # Channels
-
-    async def _live(self, run: AttemptRun) -> None:
-        """Open the channel, then read it until it ends."""
-        assert run.channel is not None
-        assert run.outgoing is not None
-        self._carry_out(self.link.answered(run.id, self._loop.time()))
-        try:
-            await run.channel.opened(self._loop.time() + OPENING_LIMIT)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(run.outgoing.run(), name=f"write {self.peer_id} {run.id}")
-                self._carry_out(self.link.opened(run.id, self._loop.time(), speaks_hallway=run.speaks_hallway))
-                await self._read(run)
-        except* (ChannelClosed, ClosedError, DeadlineExceeded) as errors:
-            self._failed(run, "; ".join(map(str, errors.exceptions)))
-        except* Exception:
-            self._failed(run, "an internal error")
-            raise
-
-    async def _read(self, run: AttemptRun) -> None:
-        assert run.channel is not None
-        while True:
-            data = await run.channel.receive()
-            if run.speaks_hallway:
-                self._frame(run, data)
-            elif run.id in self._runs:
-                self._plain(data)
-            if self._services.publisher.crowded:
-                await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        self.link.pause(self._loop.time(), paused=True)
-        try:
-            await self._services.publisher.room()
-        finally:
-            self._carry_out(self.link.pause(self._loop.time(), paused=False))
-
-    def _frame(self, run: AttemptRun, data: str | bytes) -> None:
-        try:
-            frame = decode(data)
-        except BadFrame as error:
-            self._failed(run, str(error), DownReason.PROTOCOL)
-            return
-        effects: list[Effect] = []
-        for effect in self.link.received(run.id, frame, self._loop.time()):
-            if isinstance(effect, Deliver):
-                self._deliver(effect, len(data))
-            else:
-                effects.append(effect)
-        self._carry_out(effects)
-
-    def _deliver(self, effect: Deliver, size: int) -> None:
-        share = size // max(1, len(effect.messages))
-        for message in effect.messages:
-            self._services.publisher.publish(MessageReceived(self.peer_id, message.value, message.id), share)
-
-    def _plain(self, data: str | bytes) -> None:
-        try:
-            value: Any = jsontext.loads(data)
-        except jsontext.BadJson as error:
-            text = f"{self.peer_id} sent something that is no message: {error}"
-            self._services.publisher.publish(ErrorHappened("bad-message", text, "the peer must send JSON texts"))
-            return
-        self._services.publisher.publish(MessageReceived(self.peer_id, value, new_message_id()), len(data))
-
-    def _greet(self, run: AttemptRun) -> None:
-        assert run.channel is not None
-        assert run.outgoing is not None
-        section = self._services.guard.hello(self.peer_id, run.channel.binding, time.time())
-        device = self._services.device
-        run.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section}))
-
-    def _admit(self, run: AttemptRun, hello: Hello) -> None:
-        assert run.channel is not None
-        objection = self._services.guard.admit(hello.sender, hello.sections.get(SECTION), run.channel.binding, time.time())
-        if objection is not None:
-            self._failed(run, objection, DownReason.PROTOCOL)
-        else:
-            self._carry_out(self.link.admitted(run.id, hello.epoch, self._loop.time()))
-
-
-def new_message_id() -> str:
-    """A fresh id for one message: 16 random bytes in hexadecimal."""
-    return f"{random.getrandbits(128):032x}"
 
 
 _REFUSALS = {

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Coroutine
 from typing import Any
 
 from hallway.errors import BadMessage, HallwayError, NoSignalingError, PeerUnavailable
-from hallway.events import ErrorHappened, PeerFound, PeerLost, SignalingMode
+from hallway.events import ErrorHappened, SignalingMode
 from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry
 from hallway.protocol import jsontext
-from hallway.protocol.peer_table import Found, Lost, PeerTable, Updated
 from hallway.runtime.carriers import Carrier
+from hallway.runtime.conversation import new_message_id
 from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.discoveries import Finder
-from hallway.runtime.link_driver import LinkDriver, Services, new_message_id
+from hallway.runtime.link_driver import LinkDriver
+from hallway.runtime.links import Links
 from hallway.runtime.publisher import Publisher
+from hallway.runtime.services import Services
 from hallway.runtime.tasks import TaskSet
-from hallway.trust import Guard, Signal
+from hallway.trust import Guard
 
 logger = logging.getLogger(__name__)
 
-MAX_LINKS = 256
-"""Links of one device, at most; offers of further devices are refused as busy."""
-MAX_PENDING = 32
-"""Offers of others that are being answered at once, at most."""
 CLOSE_SECONDS = 1.2
 """How long each layer may take to close."""
 
@@ -39,10 +36,7 @@ class Node:
     def __init__(self, registry: Registry, context: PluginContext, guard: Guard, publisher: Publisher) -> None:
         self.device = device = context.device
         self.publisher = publisher
-        self.table = PeerTable(device)
-        self.links: dict[str, LinkDriver] = {}
         self.mode = Mode.NONE
-        self._guard = guard
         self._tasks = TaskSet(self._crashed)
         self.finders = [Finder(each.provider.name, registry.make(each, context), self._sighted) for each in registry.discovery]
         self.carriers = [
@@ -57,12 +51,11 @@ class Node:
         ]
         makers = tuple(ChannelMaker(each.provider.name, each.provider.kind, registry.make(each, context)) for each in registry.channel)
         dialer = Dialer(self.carriers, makers, guard)
-        self._services = Services(device, guard, dialer, makers, publisher, self._tasks, self._refill)
+        self._makers = makers
+        self.links = Links(Services(device, guard, dialer, makers, publisher, self._tasks, self._refill))
         self._advertised: tuple[str, ...] = ()
         self._refills: dict[str, asyncio.Task[None]] = {}
         self._closing = False
-
-    # Life
 
     def start(self) -> None:
         """Start every plugin at once; they come up in the background."""
@@ -105,10 +98,10 @@ class Node:
         if self._closing:
             return
         self._closing = True
-        links = [link.aclose() for link in self.links.values()]
+        links = [link.aclose() for link in self.links.all()]
         await self._within([finder.discovery.aclose() for finder in self.finders] + links)
         await self._within([carrier.signaling.aclose() for carrier in self.carriers])
-        await self._within([maker.connector.aclose() for maker in self._services.makers])
+        await self._within([maker.connector.aclose() for maker in self._makers])
         await self._tasks.aclose()
         await self.publisher.aclose()
 
@@ -124,8 +117,6 @@ class Node:
             if isinstance(outcome, BaseException):
                 logger.error("closing did not end well: %r", outcome)
 
-    # Messages
-
     async def send(self, peer_id: str, message: Any) -> str:
         """Send one message to one peer and return its id.
 
@@ -134,7 +125,7 @@ class Node:
 
         """
         text, message_id = _json_text(message), new_message_id()
-        await self._send(self._link(peer_id), message_id, text, message)
+        await self._send(self.links.get(peer_id), message_id, text, message)
         return message_id
 
     async def broadcast(self, message: Any) -> dict[str, str]:
@@ -146,7 +137,7 @@ class Node:
 
         """
         text = _json_text(message)
-        links = [link for link in self.links.values() if link.open is not None]
+        links = self.links.open()
         ids = [new_message_id() for _ in links]
         sends = [self._send(link, message_id, text, message) for link, message_id in zip(links, ids, strict=True)]
         outcomes = await asyncio.gather(*sends, return_exceptions=True)
@@ -159,77 +150,14 @@ class Node:
         await link.send(message_id, text)
         self.publisher.sent(link.peer_id, message_id, message)
 
-    def _link(self, peer_id: str) -> LinkDriver:
-        link = self.links.get(peer_id.lower())
-        if link is None:
-            raise PeerUnavailable(f"no peer {peer_id} is in sight", hint="wait for peer-connected, then send again")
-        return link
-
-    # What plugins report
-
     def _sighted(self, plugin: str, sighting: Sighting) -> None:
-        if self._closing:
-            return
-        match self.table.apply(plugin, sighting):
-            case Found(record):
-                self.publisher.publish(PeerFound(record.device_id, plugin))
-                self._refresh(record.device_id)
-            case Updated(record):
-                self._refresh(record.device_id)
-            case Lost(record):
-                self.publisher.publish(PeerLost(record.device_id, plugin))
-                self._refresh(record.device_id)
-
-    def _refresh(self, device_id: str) -> None:
-        """Tell the link what the table now knows of its peer."""
-        record = self.table.merged(device_id)
-        if record is not None:
-            link = self._make_link(device_id)
-            if link is not None:
-                link.seen(record)
-        elif (known := self.links.get(device_id.lower())) is not None:
-            known.gone()
-            self._forget_idle()
-
-    def _make_link(self, device_id: str) -> LinkDriver | None:
-        link = self.links.get(device_id.lower())
-        if link is None:
-            self._forget_idle()
-            if len(self.links) >= MAX_LINKS:
-                return None
-            link = self.links[device_id.lower()] = LinkDriver(self._services, device_id)
-        return link
-
-    def _forget_idle(self) -> None:
-        for key in [key for key, link in self.links.items() if link.link.forgettable]:
-            del self.links[key]
+        if not self._closing:
+            self.links.sighted(plugin, sighting)
 
     async def _handle(self, carrier: Carrier, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
         if self._closing:
             return Refusal(RefusalCode.CLOSING, "this device is closing")
-        signal = self._guard.open(envelope, origin, time.time())
-        if isinstance(signal, Refusal):
-            return signal
-        if signal.description is not None and signal.description.type == "offer":
-            return await self._handle_offer(carrier, signal)
-        return await self._handle_late(signal)
-
-    async def _handle_offer(self, carrier: Carrier, signal: Signal) -> Envelope | Refusal:
-        busy = sum(link.busy for link in self.links.values()) >= MAX_PENDING
-        link = None if busy else self._make_link(signal.sender)
-        if link is None:
-            return Refusal(RefusalCode.BUSY, "too many links are being made; try again in a second")
-        return await link.offered(signal, carrier.name, carrier.entry.ice_policy)
-
-    async def _handle_late(self, signal: Signal) -> Envelope | Refusal:
-        link = self.links.get(signal.sender.lower())
-        if signal.candidate is not None:
-            taken = link is not None and await link.add_candidate(signal.candidate)
-        else:
-            taken = link is not None and link.late_answer(signal)
-        return Envelope.accepted() if taken else Refusal(RefusalCode.NOT_FOUND, f"no attempt with {signal.sender} waits for this")
-
-    # Changes
+        return await self.links.handle(carrier, envelope, origin)
 
     def _signaling_changed(self) -> None:
         mode = next((carrier.mode for carrier in self.carriers if carrier.is_up), Mode.NONE)
@@ -243,7 +171,7 @@ class Node:
                 self._tasks.start(finder.advertise(endpoints), f"advertise by {finder.name}")
 
     def _refill(self) -> None:
-        for maker in () if self._closing else self._services.makers:
+        for maker in () if self._closing else self._makers:
             last = self._refills.get(maker.plugin)
             if last is None or last.done():
                 self._refills[maker.plugin] = self._tasks.start(maker.connector.prepare(), f"prepare {maker.plugin}")

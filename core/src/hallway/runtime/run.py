@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
 from hallway.model import Candidate, Refusal
+from hallway.protocol.frames import Hello
 from hallway.runtime.outgoing import Outgoing
+from hallway.runtime.services import Services
 from hallway.trust import Signal
+
+SECTION = "guard"
+"""The section of HELLO that belongs to the guard."""
 
 MAX_EARLY_CANDIDATES = 32
 DRAIN_SECONDS = 1.0
@@ -50,6 +56,19 @@ class AttemptRun:
         self.channel = channel
         self.dialing = None
         self.outgoing = Outgoing(channel, self.peer_id, plain=not self.speaks_hallway)
+
+    def greet(self, services: Services) -> None:
+        """Send our HELLO."""
+        assert self.channel is not None
+        assert self.outgoing is not None
+        section = services.guard.hello(self.peer_id, self.channel.binding, time.time())
+        device = services.device
+        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section}))
+
+    def objection(self, services: Services, hello: Hello) -> str | None:
+        """What the guard has against the peer's HELLO; None lets the peer in."""
+        assert self.channel is not None
+        return services.guard.admit(hello.sender, hello.sections.get(SECTION), self.channel.binding, time.time())
 
     async def aclose(self, *, graceful: bool) -> None:
         """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before."""

@@ -1,0 +1,111 @@
+"""From the moment both descriptions are known: the channel opens, and what comes over it is read until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+from hallway.errors import BadFrame, ChannelClosed, ClosedError, DeadlineExceeded, RemoteViolation
+from hallway.events import ErrorHappened, MessageReceived
+from hallway.protocol import jsontext
+from hallway.protocol.effects import Deliver, DownReason, Effect
+from hallway.protocol.frames import decode
+from hallway.protocol.link import Link
+from hallway.runtime.run import AttemptRun
+from hallway.runtime.services import Services
+
+OPENING_LIMIT = 60.0
+"""Seconds after which a channel gives up by itself; the link's own, shorter deadlines decide before."""
+
+
+class Conversation:
+    """Feeds one attempt's channel to its link.
+
+    ``carry_out`` takes the link's effects; ``failed`` ends the attempt with a reason.
+    """
+
+    def __init__(
+        self,
+        run: AttemptRun,
+        link: Link,
+        services: Services,
+        carry_out: Callable[[list[Effect]], None],
+        failed: Callable[[AttemptRun, str, DownReason], None],
+    ) -> None:
+        self._run = run
+        self._link = link
+        self._publisher = services.publisher
+        self._carry_out = carry_out
+        self._failed = failed
+        self._now = asyncio.get_running_loop().time
+
+    async def run(self) -> None:
+        """Open the channel, then read and write until it ends; cancel it to stop."""
+        run = self._run
+        assert run.channel is not None
+        assert run.outgoing is not None
+        self._carry_out(self._link.answered(run.id, self._now()))
+        try:
+            await run.channel.opened(self._now() + OPENING_LIMIT)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(run.outgoing.run(), name=f"write {run.peer_id} {run.id}")
+                self._carry_out(self._link.opened(run.id, self._now(), speaks_hallway=run.speaks_hallway))
+                await self._read()
+        except* (ChannelClosed, ClosedError, DeadlineExceeded) as errors:
+            violated = any(isinstance(error.__cause__, RemoteViolation) for error in errors.exceptions)
+            reason = "; ".join(map(str, errors.exceptions))
+            self._failed(run, reason, DownReason.PROTOCOL if violated else DownReason.CLOSED)
+        except* Exception:
+            self._failed(run, "an internal error", DownReason.CLOSED)
+            raise
+
+    async def _read(self) -> None:
+        assert self._run.channel is not None
+        take = self._take_frame if self._run.speaks_hallway else self._take_plain
+        while True:
+            take(await self._run.channel.receive())
+            if self._publisher.crowded:
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        self._carry_out(self._link.pause(self._now(), paused=True))
+        try:
+            await self._publisher.room()
+        finally:
+            self._carry_out(self._link.pause(self._now(), paused=False))
+
+    def _take_frame(self, data: str | bytes) -> None:
+        try:
+            frame = decode(data)
+        except BadFrame as error:
+            self._failed(self._run, str(error), DownReason.PROTOCOL)
+            return
+        effects: list[Effect] = []
+        for effect in self._link.received(self._run.id, frame, self._now()):
+            if isinstance(effect, Deliver):
+                self._deliver(effect, len(data))
+            else:
+                effects.append(effect)
+        self._carry_out(effects)
+
+    def _deliver(self, effect: Deliver, size: int) -> None:
+        share = size // max(1, len(effect.messages))
+        for message in effect.messages:
+            self._publisher.publish(MessageReceived(self._run.peer_id, message.value, message.id), share)
+
+    def _take_plain(self, data: str | bytes) -> None:
+        peer_id = self._run.peer_id
+        try:
+            value: Any = jsontext.loads(data)
+        except jsontext.BadJson as error:
+            text = f"{peer_id} sent something that is no message: {error}"
+            self._publisher.publish(ErrorHappened("bad-message", text, "the peer must send JSON texts"))
+        else:
+            self._publisher.publish(MessageReceived(peer_id, value, new_message_id()), len(data))
+
+
+def new_message_id() -> str:
+    """A fresh id for one message: 16 random bytes in hexadecimal."""
+    return f"{random.getrandbits(128):032x}"

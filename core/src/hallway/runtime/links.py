@@ -1,0 +1,123 @@
+"""All links of a device: who is in sight, who offers, and which link that concerns."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hallway.errors import PeerUnavailable
+from hallway.events import PeerFound, PeerLost
+from hallway.model import Envelope, Origin, Refusal, RefusalCode, Sighting
+from hallway.protocol.peer_table import Found, Lost, PeerTable, Updated
+from hallway.runtime.carriers import Carrier
+from hallway.runtime.link_driver import LinkDriver
+from hallway.runtime.services import Services
+from hallway.trust import Signal
+
+MAX_LINKS = 256
+"""Links of one device, at most; offers of further devices are refused as busy."""
+MAX_PENDING = 32
+"""Offers of others that are being answered at once, at most."""
+
+
+class Links:
+    """The links by peer, and the table of sightings that they live on."""
+
+    def __init__(self, services: Services) -> None:
+        self.table = PeerTable(services.device)
+        self._services = services
+        self._links: dict[str, LinkDriver] = {}
+
+    def all(self) -> tuple[LinkDriver, ...]:
+        """Every link, open or not."""
+        return tuple(self._links.values())
+
+    def open(self) -> tuple[LinkDriver, ...]:
+        """The links that are open."""
+        return tuple(link for link in self._links.values() if link.open is not None)
+
+    def get(self, peer_id: str) -> LinkDriver:
+        """The link to ``peer_id``.
+
+        Raises:
+            PeerUnavailable: nothing is known of that peer.
+
+        """
+        link = self._links.get(peer_id.lower())
+        if link is None:
+            raise PeerUnavailable(f"no peer {peer_id} is in sight", hint="wait for peer-connected, then send again")
+        return link
+
+    def sighted(self, plugin: str, sighting: Sighting) -> None:
+        """Take in what a plugin has seen."""
+        match self.table.apply(plugin, sighting):
+            case Found(record):
+                self._services.publisher.publish(PeerFound(record.device_id, plugin))
+                self._refresh(record.device_id)
+            case Updated(record):
+                self._refresh(record.device_id)
+            case Lost(record):
+                self._services.publisher.publish(PeerLost(record.device_id, plugin))
+                self._refresh(record.device_id)
+
+    async def handle(self, carrier: Carrier, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
+        """Decide on a request that came in over ``carrier``."""
+        signal = self._services.guard.open(envelope, origin, time.time())
+        if isinstance(signal, Refusal):
+            return signal
+        if signal.description is not None and signal.description.type == "offer":
+            return await self._handle_offer(carrier, signal)
+        return await self._handle_late(signal)
+
+    def status(self) -> list[dict[str, Any]]:
+        """What is known of every peer, as JSON objects."""
+        sightings = {device_id.lower(): plugins for device_id, plugins in self.table.sightings().items()}
+        return [
+            {
+                "peerId": link.peer_id,
+                "open": link.open is not None,
+                "signaling": link.open.signaling if link.open is not None else None,
+                "channel": link.open.channel_plugin if link.open is not None else None,
+                "discovery": list(sightings.get(key, ())),
+            }
+            for key, link in self._links.items()
+        ]
+
+    def _refresh(self, device_id: str) -> None:
+        """Tell the link what the table now knows of its peer."""
+        record = self.table.merged(device_id)
+        if record is not None:
+            link = self._make(device_id)
+            if link is not None:
+                link.seen(record)
+        elif (known := self._links.get(device_id.lower())) is not None:
+            known.gone()
+            self._forget_idle()
+
+    def _make(self, device_id: str) -> LinkDriver | None:
+        link = self._links.get(device_id.lower())
+        if link is None:
+            self._forget_idle()
+            if len(self._links) >= MAX_LINKS:
+                return None
+            link = self._links[device_id.lower()] = LinkDriver(self._services, device_id)
+        return link
+
+    def _forget_idle(self) -> None:
+        for key in [key for key, link in self._links.items() if link.link.forgettable]:
+            del self._links[key]
+
+    async def _handle_offer(self, carrier: Carrier, signal: Signal) -> Envelope | Refusal:
+        crowded = sum(link.busy for link in self._links.values()) >= MAX_PENDING
+        link = None if crowded else self._make(signal.sender)
+        if link is None:
+            return Refusal(RefusalCode.BUSY, "too many links are being made; try again in a second")
+        return await link.offered(signal, carrier.name, carrier.entry.ice_policy)
+
+    async def _handle_late(self, signal: Signal) -> Envelope | Refusal:
+        link = self._links.get(signal.sender.lower())
+        if signal.candidate is not None:
+            taken = link is not None and await link.add_candidate(signal.candidate)
+        else:
+            taken = link is not None and link.late_answer(signal)
+        return Envelope.accepted() if taken else Refusal(RefusalCode.NOT_FOUND, f"no attempt with {signal.sender} waits for this")

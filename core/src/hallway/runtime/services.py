@@ -1,0 +1,30 @@
+"""What every link of a device shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from hallway.model import DeviceInfo
+from hallway.runtime.publisher import Publisher
+from hallway.runtime.tasks import TaskSet
+from hallway.trust import Guard
+
+if TYPE_CHECKING:
+    from hallway.runtime.dialer import ChannelMaker, Dialer
+
+
+@attrs.frozen
+class Services:
+    """The parts of a device that its links use, and do not own."""
+
+    device: DeviceInfo
+    guard: Guard
+    dialer: Dialer
+    makers: tuple[ChannelMaker, ...]
+    publisher: Publisher
+    tasks: TaskSet
+    refill: Callable[[], None]
+    """Lets the channel plugins make ready what the next attempt needs."""
