@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -99,7 +100,8 @@ class View(Protocol):
 class DemoRun:
     """One run of the demo with its own property, so that nothing else on this network takes part."""
 
-    def __init__(self, devices: int, messages: int) -> None:
+    def __init__(self, devices: int, messages: int, interfaces: Sequence[str]) -> None:
+        self._interfaces = json.dumps(list(interfaces))
         self._property = f"demo-{secrets.token_hex(4)}"
         self._messages = messages
         self._states = [DeviceState(f"device-{number}-{secrets.token_hex(2)}") for number in range(1, devices + 1)]
@@ -133,6 +135,7 @@ class DemoRun:
 
     async def _start(self, state: DeviceState, stack: contextlib.AsyncExitStack) -> Child:
         settings = ["security=open", f"device.id={state.name}", f"device.property={self._property}", "device.type=demo"]
+        settings.append(f"network.interfaces={self._interfaces}")
         child = await Child.start(state.name, settings)
         stack.push_async_callback(self._stop, child, state)
         return child

@@ -1,0 +1,206 @@
+"""Advertises this device: asks whether its name is free, announces it, defends it, and says goodbye.
+
+zeroconf's own registration is not used: it takes 1.2 s, asks only for unicast answers (which another process of this machine may get
+instead) and never looks again once it has the name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+
+from zeroconf import RecordUpdate, RecordUpdateListener, ServiceInfo, Zeroconf
+
+from hallway_mdns_discovery._answers import Answers
+from hallway_mdns_discovery._conflict import Conflict, Rival
+from hallway_mdns_discovery._dns import CLASS_IN, QUERY, TYPE_ANY, DNSOutgoing, DNSPointer, DNSQuestion, DNSRecord
+
+PROBES = 3
+PROBE_INTERVAL = 0.075
+"""Seconds. RFC 6762 section 8.1 says 250 ms; a holder of the name answers at once, and one that was missed is noticed later (section 9)."""
+ANNOUNCE_AFTER = (1.0, 2.0)
+"""Seconds between announcements (RFC 6762 section 8.3)."""
+PATIENCE = (1.0, 60.0)
+"""Seconds between announcements that others provoke: the first wait and the longest (RFC 6762 sections 6 and 8.1)."""
+RETRY = (60.0, 900.0)
+"""Seconds until a name that another device holds is tried again: the first wait and the longest."""
+GOODBYES = 3
+GOODBYE_INTERVAL = 0.05
+"""Seconds; a lost goodbye would cost others the TTL."""
+
+
+class Advertiser(RecordUpdateListener):
+    """Holds one name on the link, or waits for it. Never renames: the name is the device.
+
+    The device that has a name answers who asks for it, and the newcomer waits. Of two that announced it at once, or meet later, one goes
+    silent. The host name is not asked for: the machine's own responder may rightly hold the same one.
+    """
+
+    def __init__(self, zeroconf: Zeroconf, name: str) -> None:
+        self._zeroconf = zeroconf
+        self._key = name.lower()
+        self._wanted: ServiceInfo | None = None
+        self._held: ServiceInfo | None = None
+        self._own: deque[tuple[str, int] | bytes] = deque(maxlen=32)
+        self._conflict = Conflict(name)
+        self._rivals: deque[Rival] = deque(maxlen=1)
+        self._attempts = 0
+        self._patience = PATIENCE[0]
+        self._announced_at = float("-inf")
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._provoked: asyncio.TimerHandle | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the name is ours and answered for."""
+        return self._held is not None
+
+    def offer(self, info: ServiceInfo | None) -> None:
+        """Advertise ``info`` from now on; None withdraws. Returns at once."""
+        self._wanted = info
+        if info is not None:
+            self._own.extend((info.text, (info.server_key or "", info.port or 0)))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Advertise until cancelled; the last `goodbye` is left to the caller."""
+        self._zeroconf.async_add_listener(self, None)
+        try:
+            while True:
+                self._changed.clear()
+                await self._step()
+        finally:
+            self._zeroconf.async_remove_listener(self)
+            if self._provoked is not None:
+                self._provoked.cancel()
+
+    async def goodbye(self) -> None:
+        """Withdraw the records, if they were announced (RFC 6762 section 10.1). The first packet leaves before anything is awaited."""
+        info, self._held = self._held, None
+        if info is None:
+            return
+        self._silence(info)
+        for count in range(GOODBYES):
+            if count:
+                await asyncio.sleep(GOODBYE_INTERVAL)
+            # The host's addresses stay true, and may be another responder's as well.
+            self._zeroconf.async_send(self._zeroconf.generate_service_broadcast(info, 0, broadcast_addresses=False))
+
+    async def _step(self) -> None:
+        if self._wanted is None:
+            await self.goodbye()
+            await self._changed.wait()
+        elif self._held is None:
+            await self._claim(self._wanted)
+        else:
+            await self._hold(self._wanted)
+
+    async def _claim(self, info: ServiceInfo) -> None:
+        rival = await self._find_rival(info)
+        if rival is not None:
+            return await self._wait(rival)
+        self._zeroconf.registry.async_add(info)
+        self._held = info
+        self._attempts = 0
+        self._changed.set()
+        return None
+
+    async def _find_rival(self, info: ServiceInfo) -> Rival | None:
+        self._rivals.clear()
+        for _ in range(PROBES):
+            self._zeroconf.async_send(_probe(info))
+            await asyncio.sleep(PROBE_INTERVAL)
+            if self._rivals:
+                return self._rivals[0]
+        return None
+
+    async def _wait(self, rival: Rival) -> None:
+        delay = min(RETRY[0] * 2**self._attempts, RETRY[1]) * random.uniform(0.75, 1.25)
+        self._attempts = min(self._attempts + 1, 16)
+        self._conflict.lost(rival, delay)
+        await self._pause(delay)
+
+    async def _hold(self, info: ServiceInfo) -> None:
+        if self._held is not info:
+            self._zeroconf.registry.async_update(info)
+            self._held = info
+        self._announce(info)
+        for delay in ANNOUNCE_AFTER:
+            if await self._pause(delay):
+                return
+            self._announce(info)
+        await self._changed.wait()
+
+    def _announce(self, info: ServiceInfo) -> None:
+        self._zeroconf.async_send(self._zeroconf.generate_service_broadcast(info, None))
+        self._announced_at = self._loop.time()
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; True as soon as there is something new to do."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def async_update_records(self, zc: Zeroconf, now: float, records: list[RecordUpdate]) -> None:
+        """Notice who says goodbye in our name, and who uses it."""
+        if not any(self._concerns(update.new) for update in records):
+            return
+        answers = Answers(zc.cache)
+        answers.add((update.new for update in records), now)
+        rival = Rival.among(answers, self._key, self._own)
+        if rival is not None:
+            self._meet(rival)
+        elif self._key in answers.left and self._wanted is not None:
+            # Ours, and others have forgotten us: say it again. Our rival's: the name is free.
+            self._provoke()
+
+    def async_update_records_complete(self) -> None:
+        """Nothing: whoever uses our name was met already."""
+
+    def _concerns(self, record: DNSRecord) -> bool:
+        return record.key == self._key or (isinstance(record, DNSPointer) and record.alias.lower() == self._key)
+
+    def _meet(self, rival: Rival) -> None:
+        self._rivals.append(rival)
+        if self._held is None:
+            return
+        if not rival.outranks(self._held.text, self._held.port or 0):
+            self._conflict.won(rival)
+            self._provoke()
+            return
+        # Without a goodbye, which would withdraw the pointer that both devices share.
+        self._silence(self._held)
+        self._held = None
+        self._changed.set()
+
+    def _silence(self, info: ServiceInfo) -> None:
+        """Answer no more, not even what zeroconf holds back for up to 1.2 s: it would bring us back after the goodbye."""
+        self._zeroconf.registry.async_remove(info)
+        self._zeroconf.out_queue.queue.clear()
+        self._zeroconf.out_delay_queue.queue.clear()
+
+    def _provoke(self) -> None:
+        """Work again soon; the more often others cause it, the later."""
+        if self._provoked is not None:
+            return
+        quiet = self._loop.time() - self._announced_at
+        self._patience = PATIENCE[0] if quiet > 2 * self._patience else min(2 * self._patience, PATIENCE[1])
+        self._provoked = self._loop.call_later(max(0.0, self._patience - quiet), self._answer_provocation)
+
+    def _answer_provocation(self) -> None:
+        self._provoked = None
+        self._changed.set()
+
+
+def _probe(info: ServiceInfo) -> DNSOutgoing:
+    """Ask for any record of the name, with the proposed ones in the authority section (RFC 6762 sections 8.1 and 8.2)."""
+    out = DNSOutgoing(QUERY)
+    out.add_question(DNSQuestion(info.name, TYPE_ANY, CLASS_IN))
+    # The method for this takes pointers only.
+    out.authorities.extend((info.dns_service(), info.dns_text()))  # type: ignore[arg-type]
+    return out

@@ -1,0 +1,171 @@
+"""From the records of one service instance to a `PeerRecord`, and back. Pure: whatever the bytes, a valid value or None."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Self
+from urllib.parse import urlsplit
+
+import attrs
+
+from hallway.errors import ConfigError, Mistake
+from hallway.model import DeviceInfo, PeerRecord, is_device_id, is_name
+from hallway.network import InterfaceAddress
+
+SERVICE_TYPE = "_webrtc-peer._tcp.local."
+MAX_ADDRESSES = 8
+MAX_EPOCH = 64
+WIRE_VERSION = "1"
+
+_MAX_TXT_STRING = 255
+"""Bytes of ``key=value`` (RFC 6763 section 6.1)."""
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+@attrs.frozen
+class LocalLink:
+    """What this device's allowed interfaces can reach without a router."""
+
+    networks: tuple[Network, ...]
+    loopback_only: bool
+
+    @classmethod
+    def of(cls, addresses: Iterable[InterfaceAddress]) -> Self:
+        """The link behind these addresses of ours."""
+        addresses = tuple(addresses)
+        return cls(tuple(address.network for address in addresses), all(address.ip.is_loopback for address in addresses))
+
+    def has(self, ip: Address) -> bool:
+        """Whether ``ip`` is on-link."""
+        return any(ip in network for network in self.networks)
+
+    def usable(self, ip: Address) -> bool:
+        """Whether a peer may be reached at ``ip``.
+
+        A public address counts only on-link: a record must not make this device talk to the internet.
+        """
+        if ip.is_loopback:
+            return self.loopback_only
+        if ip.is_multicast or ip.is_unspecified or ip.is_reserved or _needs_scope(ip):
+            return False
+        return self.has(ip) or not ip.is_global
+
+
+def _needs_scope(ip: Address) -> bool:
+    return isinstance(ip, IPv6Address) and (ip.is_link_local or ip.ipv4_mapped is not None)
+
+
+def instance_name(device_id: str) -> str:
+    """The full name of a device's service instance (RFC 6763 section 4.1)."""
+    return f"{device_id}.{SERVICE_TYPE}"
+
+
+def host_name(device_id: str) -> str:
+    """The name under which a device's addresses are published."""
+    return f"{device_id}.local."
+
+
+def is_instance(name: str) -> bool:
+    """Whether ``name`` is an instance of our service type; case does not count."""
+    return name.lower().endswith(f".{SERVICE_TYPE}")
+
+
+def parse_txt(text: bytes) -> dict[str, str]:
+    """The attributes of a TXT record, keys in lower case.
+
+    The first of equal keys counts (RFC 6763 section 6.4); attributes without a value or not in UTF-8 are left out.
+    """
+    found: dict[str, str | None] = {}
+    position = 0
+    while position < len(text):
+        end = position + 1 + text[position]
+        key, separator, value = text[position + 1 : end].partition(b"=")
+        if key and separator:
+            found.setdefault(key.decode("ascii", "replace").lower(), _decoded(value))
+        position = end
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _decoded(value: bytes) -> str | None:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def make_txt(device: DeviceInfo) -> dict[str, str]:
+    """The attributes of this device's TXT record.
+
+    Raises:
+        ConfigError: the property or the type has too many bytes for a TXT string.
+
+    """
+    attributes = {"deviceId": device.device_id, "propertyId": device.property_id, "deviceType": device.device_type}
+    mistakes = [
+        Mistake(path, f"has {len(attributes[key].encode())} bytes of UTF-8, more than mDNS carries", f"at most {_room(key)}")
+        for key, path in (("propertyId", "device.property"), ("deviceType", "device.type"))
+        if len(attributes[key].encode()) > _room(key)
+    ]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return attributes | ({"hallway": f"{WIRE_VERSION},{device.epoch}"} if device.epoch else {})
+
+
+def _room(key: str) -> int:
+    return _MAX_TXT_STRING - len(key) - 1
+
+
+def parse_epoch(value: str | None) -> str | None:
+    """The epoch in the attribute ``hallway`` (``version,epoch``); None for a device that does not speak hallway."""
+    version, _, epoch = (value or "").partition(",")
+    fits = version.isascii() and version.isdigit() and 0 < len(epoch) <= MAX_EPOCH
+    return epoch if fits and epoch.isascii() and epoch.isprintable() else None
+
+
+def peer_record(name: str, port: int, text: bytes, addresses: Sequence[Address], link: LocalLink) -> PeerRecord | None:
+    """What the records of the instance ``name`` say, or None if they name no device that could be reached.
+
+    The id in the TXT record counts, whatever the instance is called, since other implementations may choose other instance names;
+    without a valid one the instance's label is the id. Neither is proof of anything in open mode.
+    """
+    attributes = parse_txt(text)
+    label = name[: -len(SERVICE_TYPE) - 1]
+    device_id = attributes.get("deviceid") if is_device_id(attributes.get("deviceid")) else label
+    property_id = attributes.get("propertyid", "")
+    endpoints = make_endpoints(port, addresses, link)
+    if not (is_device_id(device_id) and is_name(property_id) and endpoints):
+        return None
+    device_type = attributes.get("devicetype", "")
+    return PeerRecord(
+        device_id=device_id or label,
+        property_id=property_id,
+        device_type=device_type if is_name(device_type) else "device",
+        endpoints=endpoints,
+        epoch=parse_epoch(attributes.get("hallway")),
+    )
+
+
+def make_endpoints(port: int, addresses: Sequence[Address], link: LocalLink) -> tuple[str, ...]:
+    """URLs for at most 8 usable addresses: on-link before others, IPv4 before IPv6, else by number so that order is no change."""
+    if not 0 < port < 65536:
+        return ()
+    usable = {ip for ip in addresses if link.usable(ip)}
+    best = sorted(usable, key=lambda ip: (not link.has(ip), ip.version, int(ip)))[:MAX_ADDRESSES]
+    return tuple(f"http://{ip if ip.version == 4 else f'[{ip}]'}:{port}" for ip in best)
+
+
+def advertised(endpoints: Sequence[str], own: Sequence[InterfaceAddress]) -> tuple[int, tuple[str, ...]] | None:
+    """The port and addresses to publish for these endpoints, or None if none of them is HTTP.
+
+    One SRV record has one port: that of the first HTTP endpoint. Only addresses of the interface policy are published: those named by
+    endpoints with this port, or all of them if these name none (``http://0.0.0.0:8090``).
+    """
+    urls = [url for url in map(urlsplit, endpoints) if url.scheme == "http" and url.port]
+    if not urls or urls[0].port is None:
+        return None
+    named = {url.hostname for url in urls if url.port == urls[0].port}
+    ours = [str(address.ip) for address in own]
+    return urls[0].port, tuple([ip for ip in ours if ip in named] or ours)

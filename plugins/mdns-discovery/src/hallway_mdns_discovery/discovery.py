@@ -1,0 +1,193 @@
+"""MdnsDiscovery: the plugin's face. It opens and closes the sockets and owns the tasks; `_browser` and `_advertiser` do the work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+from zeroconf import IPVersion, ServiceInfo
+from zeroconf.asyncio import AsyncZeroconf
+
+from hallway.errors import ClosedError, DiscoveryUnavailable, MisuseError
+from hallway.interfaces import Discovery, DiscoveryHost
+from hallway.model import PeerRecord, same_device
+from hallway.network import InterfaceAddress
+from hallway.plugins import PluginContext
+from hallway_mdns_discovery._advertiser import Advertiser
+from hallway_mdns_discovery._browser import Browser
+from hallway_mdns_discovery._records import SERVICE_TYPE, LocalLink, advertised, host_name, instance_name, make_txt
+from hallway_mdns_discovery.config import MdnsConfig
+from hallway_mdns_discovery.errors import NO_INTERFACE, mapped
+
+log = logging.getLogger(__name__)
+
+START_DEADLINE = 2.0
+"""Seconds for zeroconf to take up its sockets."""
+FOLLOW_INTERVAL = 2.0
+"""Seconds between looks at the interfaces."""
+
+Addresses = tuple[InterfaceAddress, ...]
+
+
+class MdnsDiscovery(Discovery):
+    """Finds devices of this property under `_webrtc-peer._tcp.local.` and makes this one known there (RFC 6762, RFC 6763).
+
+    It uses the interfaces of the policy and follows them: an address that comes or goes is noticed within 2 s. It makes no thread and
+    asks no resolver. A device is reported once however many instances claim its id; the newest sight of it counts.
+    """
+
+    def __init__(self, config: MdnsConfig, context: PluginContext) -> None:
+        self._config = config
+        self._context = context
+        self._txt = make_txt(context.device)
+        self._host: DiscoveryHost | None = None
+        self._multicast: AsyncZeroconf | None = None
+        self._addresses: Addresses = ()
+        self._endpoints: tuple[str, ...] = ()
+        self._browser: Browser | None = None
+        self._advertiser: Advertiser | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    async def start(self, host: DiscoveryHost) -> None:
+        """Begin to browse; see `Discovery.start`."""
+        if self._closed:
+            raise ClosedError("this discovery is closed")
+        if self._multicast is not None:
+            raise MisuseError("this discovery is started already")
+        addresses = self._context.interfaces.addresses()
+        if not addresses:
+            raise DiscoveryUnavailable("no allowed network interface has an address", hint=NO_INTERFACE)
+        try:
+            with mapped():
+                await self._open(addresses)
+            self._begin(host, addresses)
+        except BaseException:
+            await self._release()
+            raise
+
+    async def _open(self, addresses: Addresses) -> None:
+        multicast = self._multicast = AsyncZeroconf(interfaces=_interfaces(addresses), ip_version=_ip_version(addresses))
+        self._opening = asyncio.create_task(multicast.zeroconf.async_wait_for_start(START_DEADLINE))
+        # Cancelled itself, it would leave zeroconf in a state that cannot be closed.
+        await asyncio.shield(self._opening)
+        if not self._closed and not multicast.zeroconf.engine.senders:
+            raise OSError("no allowed interface takes multicast")
+
+    def _begin(self, host: DiscoveryHost, addresses: Addresses) -> None:
+        if self._closed or self._multicast is None:
+            raise ClosedError("this discovery was closed while it started")
+        zeroconf = self._multicast.zeroconf
+        self._host, self._addresses = host, addresses
+        name = instance_name(self._context.device.device_id)
+        self._browser = Browser(zeroconf, name, LocalLink.of(addresses), self._is_wanted, host.report)
+        self._advertiser = Advertiser(zeroconf, name)
+        for work in (self._browser.run(), self._advertiser.run(), self._follow()):
+            self._own(work)
+        self._offer()
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="mdns-discovery")
+        task.add_done_callback(_report_end)
+        self._tasks.append(task)
+
+    def _is_wanted(self, record: PeerRecord) -> bool:
+        device = self._context.device
+        return record.property_id == device.property_id and not same_device(record.device_id, device.device_id)
+
+    async def advertise(self, endpoints: tuple[str, ...]) -> None:
+        """Make this device known in the background; see `Discovery.advertise`. Endpoints that are not ``http`` are ignored."""
+        if self._closed:
+            raise ClosedError("this discovery is closed")
+        self._endpoints = endpoints
+        self._offer()
+
+    def _offer(self) -> None:
+        if self._advertiser is not None:
+            self._advertiser.offer(self._service_info())
+
+    def _service_info(self) -> ServiceInfo | None:
+        offered = advertised(self._endpoints, self._addresses)
+        if offered is None:
+            return None
+        port, addresses = offered
+        device_id = self._context.device.device_id
+        return ServiceInfo(
+            SERVICE_TYPE,
+            instance_name(device_id),
+            port,
+            properties=dict(self._txt),
+            server=host_name(device_id),
+            host_ttl=self._config.ttl,
+            other_ttl=self._config.ttl,
+            parsed_addresses=list(addresses),
+        )
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(FOLLOW_INTERVAL)
+            addresses = self._context.interfaces.addresses()
+            if addresses and set(addresses) != set(self._addresses):
+                await self._move(addresses)
+
+    async def _move(self, addresses: Addresses) -> None:
+        assert self._multicast is not None
+        assert self._browser is not None
+        before, self._addresses = self._addresses, addresses
+        self._offer()
+        try:
+            await self._multicast.async_update_interfaces(_interfaces(addresses), _ip_version(addresses))
+        except OSError as error:
+            log.warning("mDNS cannot move to the interfaces that are there now and tries again: %s", error)
+            self._addresses = before
+            return
+        self._browser.restart(LocalLink.of(addresses))
+        self._offer()
+
+    async def aclose(self) -> None:
+        """Say goodbye and release everything, within 1 s; see `Discovery.aclose`."""
+        self._closed = True
+        await self._release()
+
+    async def _release(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        multicast, self._multicast = self._multicast, None
+        for task in tasks:
+            task.cancel()
+        async with AsyncExitStack() as stack:
+            if multicast is not None:
+                stack.push_async_callback(multicast.async_close)
+            if self._opening is not None:
+                stack.push_async_callback(_ended, [self._opening])
+            stack.push_async_callback(_ended, tasks)
+            if self._advertiser is not None:
+                await self._advertiser.goodbye()
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _multicast_addresses(addresses: Addresses) -> Addresses:
+    """Those that can send to a group: IPv6 has no multicast route on loopback."""
+    return tuple(address for address in addresses if not (address.ip.version == 6 and address.ip.is_loopback))
+
+
+def _interfaces(addresses: Addresses) -> list[str | int | tuple[tuple[str, int, int], int]]:
+    return [str(address.ip) for address in _multicast_addresses(addresses)]
+
+
+def _ip_version(addresses: Addresses) -> IPVersion:
+    versions = {address.ip.version for address in _multicast_addresses(addresses)}
+    if versions == {4, 6}:
+        return IPVersion.All
+    return IPVersion.V4Only if versions == {4} else IPVersion.V6Only
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("mDNS discovery has stopped: %s", error, exc_info=error)
