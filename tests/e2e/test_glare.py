@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from netlab import Host, Lab, Process, matching
 from site_devices import end, linked, up
 

@@ -17,11 +17,14 @@ LOOPBACK = ("lo", "lo0", "Loopback*")
 @click.command()
 @click.option("--devices", default=4, show_default=True, type=click.IntRange(2, 8), help="How many devices to start.")
 @click.option("--messages", default=25, show_default=True, type=click.IntRange(1, 10_000), help="Broadcasts of each device.")
+@click.option(
+    "--pace", default=0.05, show_default=True, type=click.FloatRange(0, 10), help="Seconds between broadcasts, so that one can watch."
+)
 @click.option("--timeout", default=60.0, show_default=True, type=click.FloatRange(5, 600), help="Seconds after which the demo gives up.")
 @click.option("--network", is_flag=True, help="Use this machine's network interfaces; without it nothing leaves the machine.")
 @json_option
 @log_level_option
-def demo(devices: int, messages: int, timeout: float, network: bool, as_json: bool) -> None:
+def demo(devices: int, messages: int, pace: float, timeout: float, network: bool, as_json: bool) -> None:
     """Show devices of one site finding each other, on this machine alone.
 
     Every device is a process of its own (`hallway up --json`). They find each other by mDNS, exchange offers and answers over HTTP and talk
@@ -37,7 +40,7 @@ def demo(devices: int, messages: int, timeout: float, network: bool, as_json: bo
     from hallway.cli.demo_run import DemoRun
     from hallway.cli.demo_view import view_for
 
-    run = DemoRun(devices, messages, ("*",) if network else LOOPBACK)
+    run = DemoRun(devices, messages, ("*",) if network else LOOPBACK, pace)
     summary = asyncio.run(run.play(view_for(sys.stdout, quiet=as_json), timeout))
     click.echo(json.dumps(summary.as_json()) if as_json else summary.text())
     sys.exit(0 if summary.complete else 1)

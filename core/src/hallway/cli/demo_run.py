@@ -100,7 +100,8 @@ class View(Protocol):
 class DemoRun:
     """One run of the demo with its own property, so that nothing else on this network takes part."""
 
-    def __init__(self, devices: int, messages: int, interfaces: Sequence[str]) -> None:
+    def __init__(self, devices: int, messages: int, interfaces: Sequence[str], pace: float) -> None:
+        self._pace = pace
         self._interfaces = json.dumps(list(interfaces))
         self._property = f"demo-{secrets.token_hex(4)}"
         self._messages = messages
@@ -129,9 +130,15 @@ class DemoRun:
             watchers.append(asyncio.create_task(self._watch(child, state)))
         others = len(self._states) - 1
         await self._until("waiting until every device is linked to every other", view, lambda state: len(state.links) == others)
+        await self._speak_all(children, view)
+        await self._until("waiting for the last messages", view, lambda state: state.received_total >= others * self._messages)
+
+    async def _speak_all(self, children: Sequence[Child], view: View) -> None:
+        self._phase = "every device speaks to all others"
         for number in range(1, self._messages + 1):
             await asyncio.gather(*(self._speak(child, state, number) for child, state in zip(children, self._states, strict=True)))
-        await self._until("waiting for the last messages", view, lambda state: state.received_total >= others * self._messages)
+            view.show(self._states, self._phase)
+            await asyncio.sleep(self._pace)
 
     async def _start(self, state: DeviceState, stack: contextlib.AsyncExitStack) -> Child:
         settings = ["security=open", f"device.id={state.name}", f"device.property={self._property}", "device.type=demo"]

@@ -1,0 +1,114 @@
+"""The house rules that a program can check: sizes, imports, metadata, and what must not be in a commit."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MEMBERS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+SOURCES = sorted(path for member in MEMBERS for path in (member / "src").rglob("*.py"))
+CONTRACTS = ("interfaces/", "hookspecs.py")
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """Every function with its lines, docstring and decorators not counted."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0]
+            documented = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+            doc_lines = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+            yield f"{relative(path)}:{node.lineno} {node.name}", (node.end_lineno or 0) - node.lineno + 1 - doc_lines
+
+
+def module_name(path: Path) -> str:
+    inside = path.relative_to(next(member / "src" for member in MEMBERS if member in path.parents))
+    return ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_functions_are_short() -> None:
+    sizes = sorted(size for path in SOURCES for _, size in functions(path))
+
+    assert statistics.median(sizes) <= 8
+    assert sizes[int(len(sizes) * 0.9)] <= 30
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if not any(part in str(path) for part in CONTRACTS)], ids=relative)
+def test_no_module_is_over_400_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_every_module_imports_alone() -> None:
+    """No module needs another one to have been imported first, and importing warns of nothing."""
+    names = [module_name(path) for path in SOURCES if path.name != "__main__.py"]
+    script = (
+        "import importlib, os, sys\n"
+        "import aiohttp.web, aiortc, cattrs, click, dns.asyncresolver, rich.live, stevedore, zeroconf.asyncio\n"
+        "for name in sys.argv[1:]:\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        importlib.import_module(name)\n"
+        "        os._exit(0)\n"
+        "    if os.waitpid(child, 0)[1]:\n"
+        "        sys.exit(f'{name} does not import alone')\n"
+    )
+    outcome = subprocess.run([sys.executable, "-W", "error", "-c", script, *names], capture_output=True, text=True, check=False)
+
+    assert outcome.returncode == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=relative)
+def test_members_are_whole(member: Path) -> None:
+    project = tomllib.loads((member / "pyproject.toml").read_text())["project"]
+    (package,) = (member / "src").iterdir()
+
+    assert project["name"].replace("-", "_") == package.name
+    assert project["requires-python"] == ">=3.11"
+    assert (package / "py.typed").exists()
+    assert len((member / "README.md").read_text().splitlines()) > 10
+    assert list((member / "tests").rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("member", MEMBERS[1:], ids=relative)
+def test_plugins_are_alike_inside(member: Path) -> None:
+    (package,) = (member / "src").iterdir()
+    files = {path.name for path in package.iterdir()}
+
+    assert {"__init__.py", "plugin.py", "config.py", "errors.py", "py.typed"} <= files
+
+
+def test_public_names_exist() -> None:
+    import hallway
+
+    assert {name: getattr(hallway, name) for name in hallway.__all__}.keys() == set(hallway.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = hallway.nonsense
+
+
+def test_the_lock_pins_every_version_with_hashes_and_names_no_host() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = re.findall(r"^[a-z0-9][^\s=]*==\S+.*$", lock, re.MULTILINE)
+
+    assert pins
+    assert all(pin.endswith("\\") for pin in pins)
+    assert "://" not in lock
+
+
+def test_tests_have_unique_names_and_their_folders_no_init() -> None:
+    files = [path for path in ROOT.rglob("test_*.py") if ".venv" not in path.parts]
+    names = [path.name for path in files]
+
+    assert sorted(names) == sorted(set(names))
+    assert not [path for path in files if (path.parent / "__init__.py").exists()]
