@@ -1,0 +1,155 @@
+"""How much a requester may ask of us: pure tables that need no clock (`now` is an argument) and cannot grow."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+import attrs
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """Every bound of the server and the client. Sizes in bytes, times in seconds, rates in requests a second."""
+
+    body: int = 32 * 1024
+    response: int = 64 * 1024
+    line: int = 2048
+    field: int = 4096
+    fields: int = 64
+    idle: float = 5.0
+    """Until the headers of a request are complete, from the connection's start or the last response."""
+    body_time: float = 5.0
+    """Until a body is complete, from the end of its headers."""
+    linger: float = 0.2
+    """How long a body that was refused unread is still drained, so that the sender sees the answer and not a reset."""
+    life: float = 30.0
+    """Until a connection ends whatever it does; from half of it on, responses say ``Connection: close``."""
+    grace: float = 0.25
+    """What requests under way get to end by themselves when the server closes."""
+    connections: int = 64
+    address_connections: int = 8
+    rate: float = 50.0
+    burst: float = 100.0
+    address_rate: float = 5.0
+    address_burst: float = 20.0
+    addresses: int = 256
+    """Addresses whose rate is remembered; the one that was silent longest is forgotten first."""
+    own_share: int = 4
+    """What our own machine may do, in shares of one address: several devices may run on it, and no stranger can use its address."""
+
+
+class Bucket:
+    """A token bucket, full at first: ``rate`` tokens a second, ``burst`` at most."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._at = now
+
+    def wait(self, now: float) -> float:
+        """Seconds until a token is there: 0 means now. Takes nothing."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        return max(0.0, (1.0 - self._tokens) / self._rate)
+
+    def take(self) -> None:
+        """Take one token."""
+        self._tokens -= 1.0
+
+
+class RateLimit:
+    """One bucket for all requesters and one for each address. An address that is over its own rate takes nothing from the others."""
+
+    def __init__(self, bounds: Bounds, now: float) -> None:
+        self._bounds = bounds
+        self._all = Bucket(bounds.rate, bounds.burst, now)
+        self._of: OrderedDict[tuple[str, int], Bucket] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many addresses are remembered."""
+        return len(self._of)
+
+    def take(self, address: str, share: int, now: float) -> float:
+        """Take one request of ``address`` and return 0, or take nothing and return the seconds after which one will be free."""
+        bucket = self._bucket(address, share, now)
+        wait = max(bucket.wait(now), self._all.wait(now))
+        if wait:
+            return wait
+        bucket.take()
+        self._all.take()
+        return 0.0
+
+    def _bucket(self, address: str, share: int, now: float) -> Bucket:
+        key = (address, share)
+        if key not in self._of:
+            self._of[key] = Bucket(self._bounds.address_rate * share, self._bounds.address_burst * share, now)
+            if len(self._of) > self._bounds.addresses:
+                self._of.popitem(last=False)
+        self._of.move_to_end(key)
+        return self._of[key]
+
+
+@attrs.frozen
+class Admission(Generic[Key]):
+    """Whether a connection may stay, and which older one must end for it."""
+
+    admitted: bool
+    displaced: Key | None = None
+
+
+@attrs.define
+class _Held:
+    address: str
+    busy: bool = False
+
+
+class Connections(Generic[Key]):
+    """Counts connections, in all and for each address.
+
+    Where no place is left a newcomer gets that of the oldest connection that has no whole request under way: of its own address if that one
+    is at its limit, else of the address that holds most. So idle or slow connections, however many, lock nobody out.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._held: dict[Key, _Held] = {}
+
+    def __len__(self) -> int:
+        """How many connections there are."""
+        return len(self._held)
+
+    def admit(self, key: Key, address: str, share: int) -> Admission[Key]:
+        """Decide on a new connection, and count it if it may stay (then the displaced one counts no more)."""
+        crowd = self._crowd(address, share)
+        if crowd is None:
+            self._held[key] = _Held(address)
+            return Admission(admitted=True)
+        displaced = next((old for old, held in self._held.items() if held.address == crowd and not held.busy), None)
+        if displaced is None:
+            return Admission(admitted=False)
+        del self._held[displaced]
+        self._held[key] = _Held(address)
+        return Admission(admitted=True, displaced=displaced)
+
+    def _crowd(self, address: str, share: int) -> str | None:
+        """The address that must give up a place, or None while there is room."""
+        counts = Counter(held.address for held in self._held.values())
+        if counts[address] >= self._bounds.address_connections * share:
+            return address
+        return counts.most_common(1)[0][0] if len(self._held) >= self._bounds.connections else None
+
+    def busy(self, key: Key, *, busy: bool) -> None:
+        """A busy connection, whose request is being answered, keeps its place."""
+        if key in self._held:
+            self._held[key].busy = busy
+
+    def leave(self, key: Key) -> None:
+        """The connection has ended; saying so twice is silent."""
+        self._held.pop(key, None)
