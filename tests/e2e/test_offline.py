@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Lab, matching
 from site_devices import end, hears, linked, says, up
@@ -148,3 +149,27 @@ async def test_sigterm_ends_a_device_with_a_goodbye_and_frees_its_port_while_dns
     sockets = await host.run(["ss", "-Hltun"])
     assert sockets.stdout.strip() == ""
     await end(one)
+
+
+async def test_a_device_whose_ports_are_taken_says_so_and_keeps_trying(lab: Lab) -> None:
+    lan = lab.lan()
+    host = lan.host("host-1")
+    take = (
+        "import socket,time; held=[socket.create_server(('0.0.0.0',p)) for p in range(8090,8100)]; print('{}', flush=True); time.sleep(600)"
+    )
+    thief = await host.spawn([sys.executable, "-c", take])
+    await thief.read_line()
+    one = await up(host, "tablet-1")
+    two = await up(lan.host("host-2"), "tablet-2")
+    ready = await one.wait_for(matching(event="ready"))
+    error = await one.wait_for(matching(event="error"))
+    await thief.kill()
+    await one.wait_for(matching(event="signaling-mode", mode="local"))
+    await linked(two, "tablet-1")
+    await linked(one, "tablet-2")
+    await end(one, two)
+
+    assert (ready["mode"], ready["listen"]) == ("none", [])
+    assert error["code"] == "no-signaling"
+    assert "8090" in error["message"]
+    assert error["hint"]

@@ -25,8 +25,8 @@ def glare(own_id: str, peer_id: str, *, speaks_hallway: bool, yielding: bool = F
         own_id: this device.
         peer_id: the device whose offer came in.
         speaks_hallway: whether the peer does.
-        yielding: our last offer to this peer failed, so that theirs may be the one that gets through. Ours is kept all the same: if both get
-            through, the peer drops its own, and with it the channel of our answer.
+        yielding: our last offer to this peer failed, so that theirs may be the one that gets through. Ours is kept all the same: if both
+            get through, the peer drops its own, and with it the channel of our answer.
         greeting: the channel of our dial is open and our HELLO has gone out, so that the peer may count on it already.
 
     """

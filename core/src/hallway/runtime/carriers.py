@@ -31,6 +31,7 @@ class Carrier(SignalingHost):
         handler: Handler,
         reporter: Callable[[str, Sighting], None],
         on_change: Callable[[], None],
+        backoff: Backoff | None = None,
     ) -> None:
         self.name = provider.name
         self.entry = ChainEntry(provider.name, provider.mode, provider.ice_policy, provider.schemes)
@@ -42,6 +43,7 @@ class Carrier(SignalingHost):
         self._handler = handler
         self._reporter = reporter
         self._on_change = on_change
+        self._backoff = backoff or Backoff(1.0, 5.0, random.random)
 
     @property
     def mode(self) -> Mode:
@@ -72,14 +74,16 @@ class Carrier(SignalingHost):
 
     async def keep_up(self) -> None:
         """Start the plugin, again and again until it is up; from then on it mends itself."""
-        backoff = Backoff(1.0, 5.0, random.random)
         while True:
             try:
                 await self.signaling.start(self)
             except SignalingUnavailable as error:
                 logger.warning("signaling %s is not up: %s", self.name, error)
                 self.down(str(error))
-                await asyncio.sleep(backoff.next())
+                await asyncio.sleep(self._backoff.next())
+            except Exception as error:
+                self.down(f"it failed: {error}")
+                raise
             else:
                 return
 

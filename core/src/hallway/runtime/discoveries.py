@@ -18,12 +18,15 @@ logger = logging.getLogger(__name__)
 class Finder(DiscoveryHost):
     """One discovery plugin and the host that it talks to."""
 
-    def __init__(self, name: str, discovery: Discovery, reporter: Callable[[str, Sighting], None]) -> None:
+    def __init__(
+        self, name: str, discovery: Discovery, reporter: Callable[[str, Sighting], None], *, backoff: Backoff | None = None
+    ) -> None:
         self.name = name
         self.discovery = discovery
         self.is_up = False
         self.reason = "not started yet"
         self._reporter = reporter
+        self._backoff = backoff or Backoff(1.0, 5.0, random.random)
         self._endpoints: tuple[str, ...] = ()
         self._advertising = asyncio.Lock()
 
@@ -33,14 +36,16 @@ class Finder(DiscoveryHost):
 
     async def keep_up(self) -> None:
         """Start the plugin, again and again until it is up, and advertise what is known by then."""
-        backoff = Backoff(1.0, 5.0, random.random)
         while True:
             try:
                 await self.discovery.start(self)
             except DiscoveryUnavailable as error:
                 self.reason = str(error)
                 logger.warning("discovery %s is not up: %s", self.name, error)
-                await asyncio.sleep(backoff.next())
+                await asyncio.sleep(self._backoff.next())
+            except Exception as error:
+                self.reason = f"it failed: {error}"
+                raise
             else:
                 break
         self.is_up, self.reason = True, ""

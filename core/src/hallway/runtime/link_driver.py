@@ -7,13 +7,7 @@ import logging
 import random
 import time
 
-from hallway.errors import (
-    BadDescription,
-    DeadlineExceeded,
-    HallwayError,
-    PeerUnavailable,
-    Unreachable,
-)
+from hallway.errors import BadDescription, HallwayError, PeerUnavailable
 from hallway.events import PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Description, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.effects import (
@@ -59,9 +53,9 @@ class LinkDriver:
         return self._open
 
     @property
-    def busy(self) -> bool:
-        """Whether an attempt is under way that is not open."""
-        return any(run is not self._open for run in self._runs.values())
+    def answering(self) -> bool:
+        """Whether an offer of the peer is under way."""
+        return self.link.incoming is not None
 
     def seen(self, record: PeerRecord) -> None:
         """The peer is in sight."""
@@ -85,6 +79,9 @@ class LinkDriver:
         except asyncio.CancelledError:
             self._failed(run, "the peer has withdrawn its offer")
             raise
+        except Exception:
+            logger.exception("the offer of %s could not be answered", self.peer_id)
+            return self._refuse(run, RefusalCode.INTERNAL, "this device could not answer")
 
     def late_answer(self, signal: Signal) -> bool:
         """Take an answer that came by itself; False if no offer of ours waits for one."""
@@ -215,7 +212,7 @@ class LinkDriver:
             description, channel = await maker.connector.answer(offer, policy)
         except BadDescription as error:
             return self._refuse(run, RefusalCode.BAD_DESCRIPTION, str(error))
-        except (Unreachable, DeadlineExceeded) as error:
+        except HallwayError as error:
             return self._refuse(run, RefusalCode.BUSY, str(error))
         run.channel_plugin = maker.plugin
         run.attach(channel)

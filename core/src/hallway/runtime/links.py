@@ -81,6 +81,7 @@ class Links:
                 "discovery": list(sightings.get(key, ())),
             }
             for key, link in self._links.items()
+            if not link.link.forgettable
         ]
 
     def _refresh(self, device_id: str) -> None:
@@ -108,7 +109,7 @@ class Links:
             del self._links[key]
 
     async def _handle_offer(self, carrier: Carrier, signal: Signal) -> Envelope | Refusal:
-        crowded = sum(link.busy for link in self._links.values()) >= MAX_PENDING
+        crowded = sum(link.answering for link in self._links.values()) >= MAX_PENDING
         link = None if crowded else self._make(signal.sender)
         if link is None:
             return Refusal(RefusalCode.BUSY, "too many links are being made; try again in a second")

@@ -26,8 +26,8 @@ from hallway.trust import Guard
 
 logger = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 1.2
-"""How long each layer may take to close."""
+CLOSE_SECONDS = 1.7
+"""How long closing may take in all; what still hangs then is cancelled."""
 
 
 class Node:
@@ -74,18 +74,28 @@ class Node:
         """
         waiting = {asyncio.ensure_future(carrier.settled.wait()) for carrier in self.carriers}
         try:
-            while waiting and not any(carrier.is_up for carrier in self.carriers):
+            while waiting and not self._is_up:
                 _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for future in waiting:
                 future.cancel()
-        if not any(carrier.is_up for carrier in self.carriers):
-            raise NoSignalingError({carrier.name: carrier.reason for carrier in self.carriers})
+        if not self._is_up:
+            raise self._no_signaling()
 
     async def wait_settled(self) -> None:
-        """Return when every signaling plugin is up or has said why not."""
+        """Return when every signaling plugin is up or has said why not; if none is up, an `ErrorHappened` tells why."""
         for carrier in self.carriers:
             await carrier.settled.wait()
+        if not self._is_up:
+            error = self._no_signaling()
+            self.publisher.publish(ErrorHappened(error.code, str(error), error.hint))
+
+    @property
+    def _is_up(self) -> bool:
+        return any(carrier.is_up for carrier in self.carriers)
+
+    def _no_signaling(self) -> NoSignalingError:
+        return NoSignalingError({carrier.name: carrier.reason for carrier in self.carriers})
 
     @property
     def listen(self) -> tuple[str, ...]:
@@ -98,19 +108,20 @@ class Node:
         if self._closing:
             return
         self._closing = True
+        deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
         links = [link.aclose() for link in self.links.all()]
-        await self._within([finder.discovery.aclose() for finder in self.finders] + links)
-        await self._within([carrier.signaling.aclose() for carrier in self.carriers])
-        await self._within([maker.connector.aclose() for maker in self._makers])
+        await self._finish([finder.discovery.aclose() for finder in self.finders] + links, deadline)
+        await self._finish([carrier.signaling.aclose() for carrier in self.carriers], deadline)
+        await self._finish([maker.connector.aclose() for maker in self._makers], deadline)
         await self._tasks.aclose()
         await self.publisher.aclose()
 
-    async def _within(self, work: list[Coroutine[Any, Any, None]]) -> None:
+    async def _finish(self, work: list[Coroutine[Any, Any, None]], deadline: float) -> None:
         """Close things side by side; one that fails or hangs does not keep the others open."""
         tasks = [asyncio.ensure_future(each) for each in work]
         if not tasks:
             return
-        _, hanging = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+        _, hanging = await asyncio.wait(tasks, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
         for task in hanging:
             task.cancel()
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):

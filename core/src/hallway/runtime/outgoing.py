@@ -99,7 +99,7 @@ class Outgoing:
 
     def _take(self, most: int) -> list[tuple[str, str]]:
         batch: list[tuple[str, str]] = []
-        room = BATCH_BYTES
+        room = min(BATCH_BYTES, self._channel.max_message)
         while self._messages and len(batch) < most:
             size = len(self._messages[0][1].encode()) + OVERHEAD
             if batch and size > room:

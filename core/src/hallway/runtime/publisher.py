@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Self
 
-import pyee.asyncio
+import pyee
 
 from hallway.events import ErrorHappened, Event, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost
 
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 BACKLOG_BYTES = 16 * 1024 * 1024
 """Bytes of messages that wait for one reader; beyond that nothing more is read from the channels."""
+LISTENER_SECONDS = 1.0
+"""How long the end waits for listeners that still run before it cancels them."""
 MESSAGE = "message"
 
 
@@ -42,7 +45,10 @@ class Subscription:
         self._changed.set()
 
     def close(self) -> None:
-        """Stop listening and forget what is queued."""
+        """Stop listening and forget what is queued; a reader that waits comes to the end. Closing twice is silent."""
+        self._queue.clear()
+        self.backlog = 0
+        self.end()
         self._publisher.unsubscribe(self)
 
     def __aiter__(self) -> Self:
@@ -67,8 +73,8 @@ class Publisher:
     """
 
     def __init__(self, hook: Any, *, observes_messages: bool) -> None:
-        self.emitter = pyee.asyncio.AsyncIOEventEmitter()
-        self.emitter.on("error", _log_listener_error)
+        self.emitter = pyee.EventEmitter()
+        self._listening: set[asyncio.Future[None]] = set()
         self._hook = hook
         self._observes_messages = observes_messages
         self._subscriptions: list[Subscription] = []
@@ -122,7 +128,7 @@ class Publisher:
 
     def on(self, name: str, listener: Callable[..., Any]) -> None:
         """Call ``listener`` at every event of that name; the first for messages gets those that nobody has read yet."""
-        self.emitter.on(name, listener)
+        self.emitter.on(name, self._guarded(listener))
         if name == MESSAGE:
             self._hand_over(lambda event, _: self._emit(event), lambda _: True)
 
@@ -132,10 +138,15 @@ class Publisher:
             self._room.set()
 
     async def aclose(self) -> None:
-        """End the subscriptions and wait for listeners that still run."""
+        """End the subscriptions; wait for listeners that still run, then cancel them. The one that calls this is left to itself."""
         for subscription in self._subscriptions:
             subscription.end()
-        await self.emitter.wait_for_complete()
+        current = asyncio.current_task()
+        if running := [task for task in self._listening if task is not current]:
+            _, late = await asyncio.wait(running, timeout=LISTENER_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _crowded(self) -> bool:
         return max((each.backlog for each in self._subscriptions), default=0) > BACKLOG_BYTES or self._unread_bytes > BACKLOG_BYTES
@@ -147,8 +158,26 @@ class Publisher:
             take(event, size)
         self.made_room()
 
+    def _guarded(self, listener: Callable[..., Any]) -> Callable[..., None]:
+        """``listener`` as the emitter may call it: what it raises, at once or later, is logged and disturbs nobody."""
+
+        def call(*arguments: Any) -> None:
+            try:
+                result = listener(*arguments)
+            except Exception:
+                logger.exception("a listener failed")
+                return
+            if inspect.isawaitable(result):
+                task = asyncio.ensure_future(_logged(result))
+                self._listening.add(task)
+                task.add_done_callback(self._listening.discard)
+
+        return call
+
     def _emit(self, event: Event) -> None:
-        self.emitter.emit(event.name, *_listener_arguments(event))
+        # The emitter raises at an "error" that nobody listens to.
+        if self.emitter.listeners(event.name):
+            self.emitter.emit(event.name, *_listener_arguments(event))
 
     def _observe(self, event: Event) -> None:
         match event:
@@ -177,13 +206,18 @@ def _listener_arguments(event: Event) -> tuple[Any, ...]:
             return (getattr(event, "mode", None) or getattr(event, "peer_id", None),)
 
 
-def _log_listener_error(error: object) -> None:
-    if isinstance(error, BaseException):
-        logger.error("a listener failed", exc_info=error)
+async def _logged(work: Awaitable[Any]) -> None:
+    try:
+        await work
+    except Exception:
+        logger.exception("a listener failed")
 
 
 async def messages(subscription: Subscription) -> AsyncIterator[tuple[str, Any]]:
-    """The messages of a subscription as pairs of peer id and message."""
-    async for event in subscription:
-        if isinstance(event, MessageReceived):
-            yield event.peer_id, event.message
+    """The messages of a subscription as pairs of peer id and message. It is closed once nobody reads it any more."""
+    try:
+        async for event in subscription:
+            if isinstance(event, MessageReceived):
+                yield event.peer_id, event.message
+    finally:
+        subscription.close()

@@ -38,6 +38,7 @@ class MemoryChannel(Channel):
     def join(self, other: MemoryChannel) -> None:
         """Become the two ends of one open channel."""
         self._other, other._other = other, self
+        self._ended = other._closed
         self._open.set()
         other._open.set()
 

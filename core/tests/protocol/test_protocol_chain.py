@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallway.model import IcePolicy, Mode, PeerRecord
+from hallway.protocol.chain import CLOUD_PATIENCE, LAN_PATIENCE, MAX_ENDPOINTS, Attempts, ChainEntry, tries
+
+LAN = ChainEntry("http-local", Mode.LOCAL, IcePolicy.LAN, frozenset({"http"}))
+CLOUD = ChainEntry("cloud-ws", Mode.CLOUD, IcePolicy.WAN, frozenset({"wss", "ws"}))
+
+
+def record(*endpoints: str) -> PeerRecord:
+    return PeerRecord("tablet-1", "p", endpoints=endpoints)
+
+
+def test_plugins_are_tried_in_the_order_of_the_chain_each_with_its_own_endpoints():
+    peer = record("wss://cloud/1", "http://10.0.0.7:8090", "memory://x")
+    attempts = Attempts()
+    assert [(each.entry.plugin, each.endpoint) for each in tries([LAN, CLOUD], peer, attempts)] == [
+        ("http-local", "http://10.0.0.7:8090"),
+        ("cloud-ws", "wss://cloud/1"),
+    ]
+    assert [each.entry.plugin for each in tries([CLOUD, LAN], peer, attempts)] == ["cloud-ws", "http-local"]
+    assert str(attempts) == "nothing was tried"
+
+
+def test_the_lan_has_a_second_and_a_half_and_the_cloud_thirty():
+    planned = tries([LAN, CLOUD], record("http://a:1", "ws://b:2"), Attempts())
+    assert [each.patience for each in planned] == [LAN_PATIENCE, CLOUD_PATIENCE] == [1.5, 30.0]
+
+
+def test_endpoints_of_one_plugin_share_its_patience_in_their_order():
+    planned = tries([LAN], record("http://a:1", "http://b:2"), Attempts())
+    assert [(each.endpoint, each.patience) for each in planned] == [("http://a:1", LAN_PATIENCE / 2), ("http://b:2", LAN_PATIENCE / 2)]
+
+
+def test_a_plugin_without_an_endpoint_leaves_its_reason_at_once():
+    attempts = Attempts()
+    assert tries([LAN, CLOUD], record("http://a:1"), attempts)[0].entry is LAN
+    assert attempts.reasons == {"cloud-ws": "the peer has no endpoint for it"}
+
+
+def test_reasons_are_told_in_order_and_the_last_of_each_plugin_counts():
+    attempts = Attempts()
+    for plugin, reason in [("http-local", "refused"), ("cloud-ws", "away"), ("http-local", "no answer")]:
+        attempts.failed(plugin, reason)
+    assert str(attempts) == "http-local: no answer; cloud-ws: away"
+
+
+@given(
+    endpoints=st.lists(st.text(max_size=20) | st.sampled_from(["http://a:1", "wss://b", "http://[::1]:8090"]), max_size=10),
+    chain=st.lists(st.sampled_from([LAN, CLOUD]), unique=True, max_size=2),
+)
+@pytest.mark.fuzz
+def test_whatever_a_peer_advertises_no_plugin_exceeds_its_patience(endpoints, chain):
+    attempts = Attempts()
+    planned = tries(chain, record(*endpoints), attempts)
+    for entry in chain:
+        mine = [each for each in planned if each.entry is entry]
+        assert len(mine) <= MAX_ENDPOINTS
+        assert sum(each.patience for each in mine) <= entry.patience + 1e-9
+        assert bool(mine) is not (entry.plugin in attempts.reasons)

@@ -1,0 +1,502 @@
+"""Each rule of a link's life by itself. How they work together is in test_protocol_link_rig.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from hallway.model import PeerRecord, RefusalCode
+from hallway.protocol.effects import Admit, Answer, Deliver, Dial, Down, DownReason, Drop, Greet, Moved, Refuse, SendFrame, Up
+from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong
+from hallway.protocol.heartbeat import INTERVAL, PATIENCE, SUSPICION
+from hallway.protocol.link import ANSWER_PATIENCE, CONNECT_PATIENCE, GREETING_PATIENCE, MAX_CONNECT_PATIENCE, REDIAL_CAP, Link
+
+
+def record(epoch: str | None = "e1", *endpoints: str) -> PeerRecord:
+    return PeerRecord("mike", "p", endpoints=endpoints, epoch=epoch)
+
+
+def hello(epoch: str = "e1", sender: str = "mike", to: str = "lima", versions: tuple[int, ...] = (1,)) -> Hello:
+    return Hello(sender, to, epoch, versions)
+
+
+def make(own_id: str = "lima", peer_id: str = "mike") -> Link:
+    """A link that wins a glare against the peer, unless told otherwise; its jitter is at its longest."""
+    return Link(own_id, peer_id, lambda: 1.0)
+
+
+def dialing(own_id: str = "lima") -> Link:
+    link = make(own_id)
+    assert link.seen(record(), 0.0) == [Dial(1, record())]
+    return link
+
+
+def opened(epoch: str | None = "e1") -> Link:
+    """A link whose dial, attempt 1, is open since second 0."""
+    link = dialing()
+    open_attempt(link, 1, epoch)
+    return link
+
+
+def open_attempt(link: Link, attempt: int, epoch: str | None = "e1", now: float = 0.0) -> list[object]:
+    """Take an attempt whose offer was sent or answered to its open link; returns the last effects."""
+    link.answered(attempt, now)
+    effects = link.opened(attempt, now, speaks_hallway=epoch is not None)
+    if epoch is None:
+        return effects
+    assert effects == [Greet(attempt)]
+    peer = hello(epoch, to=link.own_id)
+    assert link.received(attempt, peer, now) == [Admit(attempt, peer)]
+    return link.admitted(attempt, epoch, now)
+
+
+class TestDialing:
+    def test_the_finder_dials_at_once(self):
+        assert make().seen(record(), 5.0) == [Dial(1, record())]
+
+    def test_the_higher_id_dials_at_once_too(self):
+        assert make("zulu").seen(record(), 5.0) == [Dial(1, record())]
+
+    def test_news_of_a_peer_that_is_being_dialed_starts_no_second_dial(self):
+        link = dialing()
+        assert link.seen(record("e1", "http://a:1"), 0.1) == []
+        assert link.record == record("e1", "http://a:1")
+
+    def test_a_link_opens_when_both_have_said_hello(self):
+        link = dialing()
+        assert link.answered(1, 0.1) == []
+        assert link.opened(1, 0.2, speaks_hallway=True) == [Greet(1)]
+        assert link.received(1, hello(), 0.3) == [Admit(1, hello())]
+        assert link.admitted(1, "e1", 0.5) == [Up(1, 0.5)]
+
+    def test_ms_count_from_the_first_sight_and_not_from_the_last_dial(self):
+        link = dialing()
+        link.failed(1, "refused", 1.0)
+        assert link.timer(2.0) == [Dial(2, record())]
+        assert open_attempt(link, 2, now=3.0) == [Up(2, 3.0)]
+
+    def test_a_device_that_does_not_speak_hallway_is_connected_when_its_channel_opens(self):
+        link = dialing()
+        link.answered(1, 0.1)
+        assert link.opened(1, 0.2, speaks_hallway=False) == [Up(1, 0.2)]
+        assert link.deadline is None
+
+    def test_failed_dials_are_tried_again_later_and_later_up_to_the_cap(self):
+        link, now, waits = dialing(), 0.0, []
+        for attempt in range(1, 6):
+            link.failed(attempt, "refused", now)
+            assert link.deadline is not None
+            waits.append(round(link.deadline - now, 6))
+            now = link.deadline
+            assert link.timer(now) == [Dial(attempt + 1, record())]
+        assert waits == [0.3, 0.6, 1.2, REDIAL_CAP, REDIAL_CAP]
+
+    def test_an_open_link_begins_again_with_the_shortest_wait(self):
+        link = dialing()
+        for attempt in (1, 2, 3):
+            link.failed(attempt, "refused", 0.0)
+            link.timer(10.0)
+        open_attempt(link, 4, now=10.0)
+        link.failed(4, "lost", 20.0)
+        link.timer(21.0)
+        link.failed(5, "refused", 21.0)
+        assert link.deadline == pytest.approx(21.3)
+
+    def test_redials_use_what_is_known_last(self):
+        link = dialing()
+        link.seen(record("e1", "http://new:1"), 0.1)
+        link.failed(1, "refused", 0.2)
+        assert link.timer(2.0) == [Dial(2, record("e1", "http://new:1"))]
+
+    def test_news_do_not_wait_for_the_redial(self):
+        link = dialing()
+        link.failed(1, "refused", 0.2)
+        assert link.seen(record("e2"), 0.21) == [Dial(2, record("e2"))]
+        assert link.deadline is None
+
+    def test_repeated_sight_does_not_hurry_the_redial(self):
+        link = dialing()
+        link.failed(1, "refused", 0.2)
+        assert link.seen(record(), 0.21) == []
+        assert link.deadline == pytest.approx(0.5)
+
+    def test_a_peer_out_of_sight_is_not_dialed_but_what_is_under_way_goes_on(self):
+        link = dialing()
+        assert link.gone() == []
+        assert not link.forgettable
+        assert link.failed(1, "refused", 1.0) != []
+        assert link.deadline is None
+        assert link.forgettable
+
+
+class TestGlare:
+    @pytest.mark.parametrize(("own_id", "peer_id"), [("lima", "mike"), ("Lima", "mike"), ("lima", "MIKE"), ("LIMA", "Mike")])
+    def test_the_lower_id_holds_the_other_offer_whatever_the_case(self, own_id, peer_id):
+        link = make(own_id, peer_id)
+        link.seen(record(), 0.0)
+        assert link.offered(0.1, speaks_hallway=True) == (2, [])
+        assert link.dial is not None
+
+    @pytest.mark.parametrize(("own_id", "peer_id"), [("november", "mike"), ("November", "mike"), ("november", "MIKE")])
+    def test_the_higher_id_drops_its_own_and_answers(self, own_id, peer_id):
+        link = make(own_id, peer_id)
+        link.seen(record(), 0.0)
+        attempt, effects = link.offered(0.1, speaks_hallway=True)
+        assert effects == [Drop(1, "the peer's offer stands"), Answer(attempt)]
+        assert link.dial is None
+
+    def test_a_held_offer_is_refused_once_ours_has_worked(self):
+        link = dialing()
+        held, _ = link.offered(0.1, speaks_hallway=True)
+        assert open_attempt(link, 1, now=0.2) == [Refuse(held, RefusalCode.GLARE), Up(1, 0.2)]
+
+    def test_a_held_offer_is_answered_once_ours_has_failed(self):
+        link = dialing()
+        held, _ = link.offered(0.1, speaks_hallway=True)
+        assert link.failed(1, "no route", 1.0) == [Drop(1, "no route"), Answer(held)]
+        assert open_attempt(link, held, now=1.1) == [Up(held, 1.1)]
+
+    def test_a_held_offer_that_is_withdrawn_leaves_ours_alone(self):
+        link = dialing()
+        held, _ = link.offered(0.1, speaks_hallway=True)
+        link.failed(held, "withdrawn", 0.2)
+        assert open_attempt(link, 1, now=0.3) == [Up(1, 0.3)]
+
+    @pytest.mark.parametrize("own_id", ["lima", "november"])
+    def test_an_offer_of_the_seeds_kind_is_always_answered(self, own_id):
+        link = dialing(own_id)
+        assert link.offered(0.1, speaks_hallway=False) == (2, [Drop(1, "the peer's offer stands"), Answer(2)])
+
+    def test_after_a_failure_the_lower_id_answers_and_keeps_its_own_offer(self):
+        link = dialing()
+        link.failed(1, "no route", 1.0)
+        link.timer(2.0)
+        assert link.offered(2.1, speaks_hallway=True) == (3, [Answer(3)])
+        assert link.dial is not None
+
+    def test_of_two_offers_under_way_the_channel_that_opens_first_is_the_link(self):
+        link = dialing()
+        link.failed(1, "no route", 1.0)
+        link.timer(2.0)
+        link.offered(2.1, speaks_hallway=True)
+        assert open_attempt(link, 3, now=2.2) == [Drop(2, "another channel opened first"), Up(3, 2.2)]
+
+    def test_an_offer_waits_while_our_own_channel_is_being_greeted(self):
+        link = dialing("november")
+        link.answered(1, 0.1)
+        link.opened(1, 0.2, speaks_hallway=True)
+        assert link.offered(0.25, speaks_hallway=True) == (2, [])
+        link.received(1, hello(to="november"), 0.3)
+        assert link.admitted(1, "e1", 0.3) == [Refuse(2, RefusalCode.GLARE), Up(1, 0.3)]
+
+    def test_two_ends_that_both_failed_before_do_not_drop_each_others_offers(self):
+        lower, higher = dialing("lima"), Link("mike", "lima", lambda: 1.0)
+        higher.seen(record(), 0.0)
+        for link in (lower, higher):
+            link.failed(1, "no route", 1.0)
+            link.timer(2.0)
+        lower.offered(2.1, speaks_hallway=True)
+        _, effects = higher.offered(2.1, speaks_hallway=True)
+        assert effects == [Drop(2, "the peer's offer stands"), Answer(3)]
+        assert lower.dial is not None
+
+
+class TestIncoming:
+    def test_an_offer_from_a_peer_that_nobody_has_seen_is_answered(self):
+        link = make()
+        assert link.offered(1.0, speaks_hallway=True) == (1, [Answer(1)])
+        assert open_attempt(link, 1, now=1.5) == [Up(1, 0.5)]
+
+    def test_the_newest_offer_replaces_one_that_is_being_answered(self):
+        link = make()
+        link.offered(1.0, speaks_hallway=True)
+        assert link.offered(1.1, speaks_hallway=True) == (2, [Drop(1, "a newer offer came"), Answer(2)])
+
+    def test_the_newest_offer_replaces_a_held_one(self):
+        link = dialing()
+        link.offered(0.1, speaks_hallway=True)
+        assert link.offered(0.2, speaks_hallway=True) == (3, [Refuse(2, RefusalCode.GLARE)])
+
+    def test_what_comes_of_a_replaced_offer_is_ignored(self):
+        link = make()
+        link.offered(1.0, speaks_hallway=True)
+        link.offered(1.1, speaks_hallway=True)
+        assert link.opened(1, 1.2, speaks_hallway=True) == []
+        assert link.received(1, hello(), 1.2) == []
+        assert link.admitted(1, "e1", 1.2) == []
+        assert link.failed(1, "ended", 1.2) == []
+        assert link.incoming is not None
+
+    def test_a_peer_in_sight_is_not_dialed_while_its_offer_is_answered(self):
+        link = make()
+        link.offered(1.0, speaks_hallway=True)
+        assert link.seen(record(), 1.1) == []
+
+    def test_an_answer_ends_the_wait_for_a_redial(self):
+        link = dialing()
+        link.failed(1, "refused", 0.0)
+        link.offered(0.1, speaks_hallway=True)
+        assert link.timer(0.4) == []
+        assert link.dial is None
+
+    def test_a_dead_answer_does_not_keep_a_failed_dial_from_being_tried_again(self):
+        link = dialing()
+        link.failed(1, "no route", 0.0)
+        link.timer(1.0)
+        link.offered(1.1, speaks_hallway=True)
+        link.answered(3, 1.2)
+        link.failed(2, "no route", 1.3)
+        assert link.deadline is not None
+        assert link.timer(link.deadline) == [Dial(4, record())]
+
+    def test_an_offer_that_fails_is_followed_by_our_own(self):
+        link = make()
+        link.offered(1.0, speaks_hallway=True)
+        link.seen(record(), 1.0)
+        link.failed(1, "bad description", 1.1)
+        assert link.timer(2.0) == [Dial(2, record())]
+
+
+class TestMakeBeforeBreak:
+    def test_a_second_channel_never_takes_the_open_one_down_before_it_is_open(self):
+        link = opened()
+        second, effects = link.offered(10.0, speaks_hallway=True)
+        assert effects == [Answer(second)]
+        link.answered(second, 10.1)
+        link.opened(second, 10.2, speaks_hallway=True)
+        assert link.current is not None
+        assert link.current.id == 1
+        assert link.received(1, Ping(7), 10.3) == [SendFrame(1, Pong(7))]
+        link.received(second, hello(), 10.4)
+        assert link.admitted(second, "e1", 10.4) == [Moved(second), Drop(1, "a newer channel replaced it")]
+
+    @pytest.mark.parametrize("reason", ["ended", "no HELLO"])
+    def test_a_second_channel_that_fails_changes_nothing(self, reason):
+        link = opened()
+        second, _ = link.offered(10.0, speaks_hallway=True)
+        link.answered(second, 10.1)
+        assert link.failed(second, reason, 10.2) == [Drop(second, reason)]
+        assert link.current is not None
+        assert link.timer(10.3) == [SendFrame(1, Ping(1))]
+        assert link.dial is None
+
+    def test_a_second_channel_that_hangs_is_dropped_in_time(self):
+        link = opened()
+        second, _ = link.offered(1.0, speaks_hallway=True)
+        link.received(1, Pong(1), 10.9)
+        assert link.timer(1.0 + ANSWER_PATIENCE) == [Drop(second, "the channel did not open in time")]
+
+    def test_a_peer_that_has_restarted_goes_down_and_up(self):
+        link = opened("e1")
+        second, _ = link.offered(10.0, speaks_hallway=True)
+        assert open_attempt(link, second, "e2", now=10.5) == [
+            Down(DownReason.RESTARTED),
+            Drop(1, "a newer channel replaced it"),
+            Up(second, 0.5),
+        ]
+
+    def test_the_end_of_a_replaced_channel_is_nobodys_business(self):
+        link = opened()
+        second, _ = link.offered(10.0, speaks_hallway=True)
+        open_attempt(link, second, now=10.0)
+        assert link.failed(1, "ended", 11.0) == []
+        assert link.received(1, Bye(), 11.0) == []
+
+
+class TestGreeting:
+    def greeting(self) -> Link:
+        link = dialing()
+        link.answered(1, 0.1)
+        link.opened(1, 0.2, speaks_hallway=True)
+        return link
+
+    @pytest.mark.parametrize("frame", [Ping(1), Pong(1), Bye(), Messages((Message("1", 2),))], ids=lambda frame: type(frame).__name__)
+    def test_nothing_comes_before_hello(self, frame):
+        assert self.greeting().received(1, frame, 0.3) == [Drop(1, "the peer's first frame was no HELLO")]
+
+    @pytest.mark.parametrize("frame", [hello(sender="other"), hello(to="other"), hello(sender="lima", to="mike"), hello(versions=(2, 3))])
+    def test_a_hello_of_or_for_somebody_else_or_in_another_version_ends_the_attempt(self, frame):
+        link = self.greeting()
+        (drop,) = link.received(1, frame, 0.3)
+        assert isinstance(drop, Drop)
+        assert link.dial is None
+        assert link.deadline == pytest.approx(0.6)
+
+    def test_names_in_a_hello_are_compared_without_case_and_one_common_version_is_enough(self):
+        frame = hello(sender="MIKE", to="Lima", versions=(9, 1))
+        assert self.greeting().received(1, frame, 0.3) == [Admit(1, frame)]
+
+    def test_a_peer_that_never_says_hello_is_dropped(self):
+        link = self.greeting()
+        assert link.deadline == pytest.approx(0.2 + GREETING_PATIENCE)
+        assert link.timer(0.2 + GREETING_PATIENCE) == [Drop(1, "the channel did not open in time")]
+
+    def test_a_guards_objection_ends_the_attempt_and_no_link_was_up(self):
+        link = self.greeting()
+        link.received(1, hello(), 0.3)
+        assert link.failed(1, "revoked", 0.3, DownReason.PROTOCOL) == [Drop(1, "revoked")]
+
+
+class TestPatience:
+    def test_it_doubles_with_each_channel_that_did_not_open_up_to_its_bound(self):
+        link, now, waits = dialing(), 0.0, []
+        for attempt in range(1, 7):
+            link.answered(attempt, now)
+            assert link.deadline is not None
+            waits.append(round(link.deadline - now, 6))
+            assert link.timer(link.deadline) == [Drop(attempt, "the channel did not open in time")]
+            now = link.deadline
+            assert link.timer(now) == [Dial(attempt + 1, record())]
+        assert waits == [CONNECT_PATIENCE, 3.0, 6.0, MAX_CONNECT_PATIENCE, MAX_CONNECT_PATIENCE, MAX_CONNECT_PATIENCE]
+
+    def test_an_offer_that_nobody_answered_says_nothing_about_loss(self):
+        link = dialing()
+        link.failed(1, "no answer", 1.0)
+        link.timer(2.0)
+        link.answered(2, 2.0)
+        assert link.deadline == 2.0 + CONNECT_PATIENCE
+
+    def test_an_open_link_forgets_it(self):
+        link = dialing()
+        link.answered(1, 0.0)
+        link.timer(5.0)
+        link.timer(6.0)
+        open_attempt(link, 2, now=6.0)
+        link.failed(2, "lost", 7.0)
+        link.timer(8.0)
+        link.answered(3, 8.0)
+        assert link.deadline == 8.0 + CONNECT_PATIENCE
+
+
+class TestHeartbeat:
+    def test_a_silent_peer_is_asked_and_then_down(self):
+        link, got = opened(), []
+        while link.current is not None:
+            assert link.deadline is not None
+            got += link.timer(link.deadline)
+        assert got == [
+            SendFrame(1, Ping(1)),
+            SendFrame(1, Ping(2)),
+            SendFrame(1, Ping(3)),
+            Drop(1, "the peer has fallen silent"),
+            Down(DownReason.TIMEOUT),
+        ]
+        assert link.deadline == pytest.approx(PATIENCE + 0.1)
+        assert link.timer(link.deadline) == [Dial(2, record())]
+
+    def test_any_frame_is_a_sign_of_life(self):
+        link = opened()
+        assert link.received(1, Messages((Message("1", 2),)), 4.9) == [Deliver((Message("1", 2),))]
+        assert link.timer(PATIENCE) == []
+
+    def test_a_new_epoch_in_sight_puts_an_open_link_to_the_proof(self):
+        link = opened()
+        assert link.seen(record("e2"), 0.5) == []
+        assert link.timer(0.5) == [SendFrame(1, Ping(1))]
+        assert link.timer(0.5 + SUSPICION) == [Drop(1, "the peer has fallen silent"), Down(DownReason.TIMEOUT)]
+
+    @pytest.mark.parametrize("seen", [record("e1", "http://a:1"), record(None)], ids=["same epoch", "no epoch"])
+    def test_other_news_of_an_open_peer_prove_nothing(self, seen):
+        link = opened()
+        link.seen(seen, 0.5)
+        assert link.deadline == INTERVAL
+
+    def test_while_nothing_is_read_silence_proves_nothing_and_the_peer_still_hears_from_us(self):
+        link = opened()
+        link.pause(1.0, paused=True)
+        got = [link.timer(now) for now in (2.0, 4.0, 6.0, 8.0, 10.0)]
+        assert got == [[SendFrame(1, Ping(number))] for number in range(1, 6)]
+        link.pause(10.5, paused=False)
+        assert link.deadline == pytest.approx(10.5 + INTERVAL)
+
+    def test_a_peer_that_does_not_speak_hallway_is_never_asked(self):
+        link = opened(epoch=None)
+        assert link.timer(1000.0) == []
+        assert link.deadline is None
+
+
+class TestDown:
+    def test_after_bye_the_peer_is_not_dialed_until_it_is_seen_anew(self):
+        link = opened()
+        assert link.received(1, Bye(), 3.0) == [Drop(1, "the peer said bye"), Down(DownReason.BYE)]
+        assert link.deadline is None
+        assert link.seen(record(), 4.0) == []
+        link.gone()
+        assert link.seen(record(), 5.0) == [Dial(2, record())]
+
+    def test_after_bye_a_new_epoch_is_dialed_at_once(self):
+        link = opened()
+        link.received(1, Bye(), 3.0)
+        assert link.seen(record("e2"), 5.0) == [Dial(2, record("e2"))]
+        assert open_attempt(link, 2, "e2", now=5.5) == [Up(2, 0.5)]
+
+    def test_a_bye_that_comes_after_the_sight_of_the_next_life_does_not_hide_it(self):
+        link = opened("e1")
+        link.seen(record("e2"), 3.0)
+        link.received(1, Bye(), 3.1)
+        assert link.deadline is not None
+        assert link.timer(link.deadline) == [Dial(2, record("e2"))]
+
+    def test_a_lost_channel_is_redialed_within_a_tenth_of_a_second(self):
+        link = opened()
+        assert link.failed(1, "ended", 3.0) == [Drop(1, "ended"), Down(DownReason.CLOSED)]
+        assert link.deadline == pytest.approx(3.1)
+        assert link.timer(3.1) == [Dial(2, record())]
+        assert open_attempt(link, 2, now=3.5) == [Up(2, 0.5)]
+
+    def test_a_lost_peer_that_is_out_of_sight_is_waited_for(self):
+        link = opened()
+        link.gone()
+        link.failed(1, "ended", 3.0)
+        assert link.deadline is None
+        assert link.forgettable
+
+    def test_a_second_hello_breaks_the_protocol(self):
+        assert opened().received(1, hello(), 3.0) == [Drop(1, "a second HELLO"), Down(DownReason.PROTOCOL)]
+
+    def test_time_is_counted_from_the_loss_and_not_from_an_offer_that_failed_before(self):
+        link = opened()
+        second, _ = link.offered(10.0, speaks_hallway=True)
+        link.failed(second, "withdrawn", 10.1)
+        link.received(1, Bye(), 20.0)
+        link.gone()
+        link.seen(record("e2"), 30.0)
+        assert open_attempt(link, 3, "e2", now=31.0) == [Up(3, 1.0)]
+
+
+class TestClose:
+    def test_it_says_bye_once_and_lets_what_was_sent_arrive(self):
+        link = opened()
+        assert link.close() == [
+            SendFrame(1, Bye()),
+            Down(DownReason.CLOSED),
+            Drop(1, "this device closes", graceful=True),
+        ]
+        assert link.close() == []
+
+    def test_no_frame_goes_to_a_peer_that_does_not_speak_hallway(self):
+        assert opened(epoch=None).close() == [Down(DownReason.CLOSED), Drop(1, "this device closes", graceful=True)]
+
+    def test_every_attempt_ends(self):
+        link = opened()
+        link.offered(1.0, speaks_hallway=True)
+        assert link.close()[-1] == Drop(2, "this device closes")
+        link = dialing()
+        link.offered(1.0, speaks_hallway=True)
+        assert link.close() == [Drop(1, "this device closes"), Refuse(2, RefusalCode.CLOSING)]
+
+    @pytest.mark.parametrize("made", [make, dialing, opened], ids=["new", "dialing", "open"])
+    def test_nothing_happens_after_it(self, made):
+        link = made()
+        link.close()
+        attempt, effects = link.offered(1.0, speaks_hallway=True)
+        assert effects == [Refuse(attempt, RefusalCode.CLOSING)]
+        for attempt in range(4):
+            assert link.answered(attempt, 1.0) == []
+            assert link.opened(attempt, 1.0, speaks_hallway=True) == []
+            assert link.received(attempt, hello(), 1.0) == []
+            assert link.admitted(attempt, "e1", 1.0) == []
+            assert link.failed(attempt, "ended", 1.0) == []
+        assert link.seen(record("e9"), 1.0) == []
+        assert link.timer(1000.0) == []
+        assert link.pause(1.0, paused=False) == []
+        assert link.deadline is None

@@ -1,0 +1,411 @@
+"""A device against a stranger that speaks by hand: what a peer may send, and what becomes of its link and of others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+
+import pytest
+
+import hallway.testing.memory.channel
+import hallway.testing.memory.plugin
+from hallway.errors import ChannelClosed, PeerUnavailable
+from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
+from hallway.model import Candidate, Description, Envelope, IcePolicy, Refusal, RefusalCode
+from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong, decode, encode
+
+GARBAGE = [b"", b"\x00", b"\xff\xff", b"text", "text", b"\x10{", b"\x10" + b"[" * 100_000, b"\x03true", b"\x02NaN"]
+
+
+async def until(holds) -> None:
+    """Let others run until ``holds()``."""
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+async def closed(channel) -> None:
+    """Wait until the device has closed its end, whatever it says before."""
+    with contextlib.suppress(ChannelClosed):
+        while True:
+            await channel.receive()
+
+
+class TestFrames:
+    async def test_a_stranger_that_says_hello_is_linked_and_heard(self, device, stranger, events):
+        channel = await stranger().link("tablet-1")
+        connected = await events.first(PeerConnected)
+        assert (connected.peer_id, connected.signaling, connected.channel) == ("stranger", "memory", "memory")
+        await channel.send(encode(Messages((Message("id-1", {"a": 1}), Message("id-2", None)))))
+        assert await events.first(MessageReceived) == MessageReceived("stranger", {"a": 1}, "id-1")
+        assert await events.first(MessageReceived) == MessageReceived("stranger", None, "id-2")
+        await channel.send(encode(Ping(7)))
+        assert decode(await channel.receive()) == Pong(7)
+        message_id = await device.send_to_peer("STRANGER", [1])
+        assert decode(await channel.receive()) == Messages((Message(message_id, [1]),))
+
+    @pytest.mark.parametrize("data", GARBAGE, ids=lambda data: repr(data)[:20])
+    async def test_garbage_ends_that_link_and_leaves_others_alone(self, device, stranger, events, data):
+        bad, good = await stranger("bad").link("tablet-1"), await stranger("good").link("tablet-1")
+        await bad.send(data)
+        assert await events.first(PeerDisconnected) == PeerDisconnected("bad", "protocol")
+        await closed(bad)
+        await good.send(encode(Messages((Message("1", "still here"),))))
+        assert (await events.first(MessageReceived)).message == "still here"
+        assert device.connected_peers == ("good",)
+
+    async def test_a_second_hello_ends_the_link(self, device, stranger, events):
+        channel = await stranger().link("tablet-1")
+        await channel.send(encode(Hello("stranger", "tablet-1", "e1")))
+        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
+
+    @pytest.mark.parametrize("frame", [Ping(1), Bye(), Messages((Message("1", "x"),))], ids=lambda frame: type(frame).__name__)
+    async def test_a_frame_before_hello_ends_the_attempt_and_is_not_heard(self, device, stranger, events, frame):
+        channel = await stranger("rude").dial("tablet-1")
+        await channel.send(encode(frame))
+        await closed(channel)
+        await stranger("polite").link("tablet-1")
+        assert (await events.first(PeerConnected)).peer_id == "polite"
+        assert device.connected_peers == ("polite",)
+
+    @pytest.mark.parametrize(
+        "change", [{"to": "other"}, {"sender": "other"}, {"sender": "tablet-1", "to": "stranger"}, {"versions": (2,)}], ids=str
+    )
+    async def test_a_hello_of_or_for_somebody_else_is_not_a_link(self, device, stranger, change):
+        one = stranger()
+        channel = await one.dial("tablet-1")
+        await one.greet(channel, **({"to": "tablet-1"} | change))
+        await closed(channel)
+        assert device.connected_peers == ()
+
+    async def test_bye_ends_the_link(self, device, stranger, events):
+        channel = await stranger().link("tablet-1")
+        await channel.send(encode(Bye()))
+        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "bye")
+
+    async def test_a_channel_that_ends_ends_the_link(self, device, stranger, events):
+        channel = await stranger().link("tablet-1")
+        await channel.aclose()
+        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "closed")
+        with pytest.raises(PeerUnavailable):
+            await device.send_to_peer("stranger", "hello?")
+
+    async def test_messages_sent_before_the_end_of_a_channel_arrive(self, device, stranger, events):
+        channel = await stranger().link("tablet-1")
+        for number in range(100):
+            await channel.send(encode(Messages((Message(str(number), number),))))
+        await channel.aclose()
+        assert [(await events.first(MessageReceived)).message for _ in range(100)] == list(range(100))
+
+    async def test_closing_says_bye_after_everything_that_was_sent(self, make_device, hub, stranger):
+        async with make_device("tablet-1") as device:
+            channel = await stranger().link("tablet-1")
+            await device.send_to_peer("stranger", "last words")
+        heard = [decode(await channel.receive()), decode(await channel.receive())]
+        assert {type(frame) for frame in heard} == {Messages, Bye}
+        with pytest.raises(ChannelClosed):
+            await channel.receive()
+
+
+class TestMoving:
+    async def test_a_second_channel_of_the_same_life_moves_the_link(self, device, stranger, events):
+        one = stranger()
+        first, second = await one.link("tablet-1"), await one.link("tablet-1")
+        assert await events.first(PeerPath) == PeerPath("stranger", "memory", "memory")
+        await closed(first)
+        await second.send(encode(Messages((Message("1", "over the second"),))))
+        assert (await events.first(MessageReceived)).message == "over the second"
+
+    async def test_a_second_channel_that_says_nothing_right_leaves_the_first_alone(self, device, stranger, events):
+        one = stranger()
+        first, second = await one.link("tablet-1"), await one.dial("tablet-1")
+        await second.send(b"nonsense")
+        await closed(second)
+        await first.send(encode(Messages((Message("1", "over the first"),))))
+        assert (await events.first(MessageReceived)).message == "over the first"
+
+    async def test_a_new_life_takes_the_link_over(self, device, stranger, events):
+        await stranger(epoch="e1").link("tablet-1")
+        await stranger(epoch="e2").link("tablet-1")
+        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "restarted")
+        assert (await events.first(PeerConnected)).peer_id == "stranger"
+
+
+class TestOffers:
+    async def test_the_device_dials_who_comes_into_sight(self, device, stranger, events):
+        one = stranger()
+        one.arrive()
+        channel = await one.channels.get()
+        assert isinstance(await one.greet(channel, "tablet-1"), Hello)
+        assert (await events.first(PeerConnected)).peer_id == "stranger"
+
+    async def test_an_offer_under_glare_is_held_and_refused_once_ours_has_worked(self, device, stranger, events):
+        one, answered = stranger("zulu"), asyncio.Event()
+
+        async def answer_later(signal):
+            await answered.wait()
+            return await one.answer_at_once(signal)
+
+        one.on_offer = answer_later
+        one.arrive()
+        await one.offers.get()
+        offer = (await one.connector.dial(IcePolicy.LAN)).offer
+        held = asyncio.create_task(one.request("tablet-1", offer))
+        answered.set()
+        await one.greet(await one.channels.get(), "tablet-1")
+        reply = await held
+        assert isinstance(reply, Refusal)
+        assert reply.code is RefusalCode.GLARE
+        assert (await events.first(PeerConnected)).peer_id == "zulu"
+
+    async def test_an_offer_under_glare_is_answered_once_ours_has_failed(self, device, stranger):
+        one, refused = stranger("zulu"), asyncio.Event()
+
+        async def refuse_later(_):
+            await refused.wait()
+            return Refusal(RefusalCode.BUSY, "not now")
+
+        one.on_offer = refuse_later
+        one.arrive()
+        await one.offers.get()
+        dial = asyncio.create_task(one.link("tablet-1"))
+        refused.set()
+        await dial
+        assert device.connected_peers == ("zulu",)
+
+    async def test_the_higher_id_drops_its_own_offer_and_answers(self, device, stranger, events):
+        one, cancelled = stranger("alpha"), asyncio.Event()
+
+        async def never(_):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+        one.on_offer = never
+        one.arrive()
+        await one.offers.get()
+        await one.link("tablet-1")
+        await cancelled.wait()
+        assert (await events.first(PeerConnected)).peer_id == "alpha"
+
+    async def test_a_requester_that_goes_away_leaves_nothing_behind(self, device, stranger):
+        one = stranger("zulu")
+        one.on_offer = lambda _: asyncio.Event().wait()
+        one.arrive()
+        await one.offers.get()
+        held = asyncio.create_task(one.request("tablet-1", (await one.connector.dial(IcePolicy.LAN)).offer))
+        link = device._node.links.get("zulu").link
+        await until(lambda: link.incoming is not None)
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+        assert link.incoming is None
+        assert link.dial is not None
+
+    @pytest.mark.parametrize(
+        ("description", "code"),
+        [
+            (Description("memory", "offer", "not a token!"), RefusalCode.BAD_DESCRIPTION),
+            (Description("webrtc", "offer", "v=0"), RefusalCode.UNSUPPORTED_KIND),
+        ],
+    )
+    async def test_an_offer_that_cannot_be_answered_is_refused(self, device, stranger, description, code):
+        reply = await stranger().request("tablet-1", description)
+        assert isinstance(reply, Refusal)
+        assert reply.code is code
+
+    async def test_what_cannot_be_read_is_refused(self, device, hub):
+        reply = await hub.listeners["tablet-1"].handle(Envelope("offer", "text/plain", b"\xff"), None)
+        assert isinstance(reply, Refusal)
+        assert reply.code is RefusalCode.BAD_REQUEST
+
+    @pytest.mark.parametrize("error", [ValueError("a bug"), ChannelClosed("closing")], ids=["bug", "known"])
+    async def test_a_channel_plugin_that_fails_gives_a_refusal_and_the_next_offer_works(self, device, stranger, monkeypatch, error):
+        async def fail(*_):
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(hallway.testing.memory.channel.MemoryConnector, "answer", fail)
+            reply = await stranger().request("tablet-1", Description("memory", "offer", "abc"))
+        assert isinstance(reply, Refusal)
+        assert reply.code in (RefusalCode.INTERNAL, RefusalCode.BUSY)
+        await stranger().link("tablet-1")
+
+
+class TestLateAnswers:
+    async def test_an_answer_that_comes_by_itself_opens_the_link(self, device, stranger, events):
+        one = stranger()
+
+        async def only_accept(signal):
+            return Envelope.accepted()
+
+        one.on_offer = only_accept
+        one.arrive()
+        signal = await one.offers.get()
+        answer, channel = await one.connector.answer(signal.description, IcePolicy.LAN)
+        assert await one.request("tablet-1", answer) == Envelope.accepted()
+        assert isinstance(await one.greet(channel, "tablet-1"), Hello)
+        assert (await events.first(PeerConnected)).peer_id == "stranger"
+
+    async def test_an_answer_that_overtakes_the_response_counts_too(self, device, stranger, events):
+        one = stranger()
+        done = asyncio.Event()
+
+        async def answer_before_the_response(signal):
+            answer, channel = await one.connector.answer(signal.description, IcePolicy.LAN)
+            one.channels.put_nowait(channel)
+            await one.request("tablet-1", answer)
+            done.set()
+            return Envelope.accepted()
+
+        one.on_offer = answer_before_the_response
+        one.arrive()
+        await done.wait()
+        await one.greet(await one.channels.get(), "tablet-1")
+        assert (await events.first(PeerConnected)).peer_id == "stranger"
+
+    @pytest.mark.parametrize("content", [Description("memory", "answer", "x"), Candidate("candidate:1")], ids=["answer", "candidate"])
+    async def test_what_nobody_waits_for_is_not_found(self, device, stranger, content):
+        reply = await stranger().request("tablet-1", content)
+        assert isinstance(reply, Refusal)
+        assert reply.code is RefusalCode.NOT_FOUND
+
+    async def test_a_second_late_answer_is_not_found(self, device, stranger):
+        one = stranger()
+        waiting = asyncio.Event()
+
+        async def only_accept(_):
+            await waiting.wait()
+            return Envelope.accepted()
+
+        one.on_offer = only_accept
+        one.arrive()
+        signal = await one.offers.get()
+        answer, _ = await one.connector.answer(signal.description, IcePolicy.LAN)
+        assert await one.request("tablet-1", answer) == Envelope.accepted()
+        second = await one.request("tablet-1", answer)
+        assert isinstance(second, Refusal)
+        assert second.code is RefusalCode.NOT_FOUND
+        waiting.set()
+
+
+class TestTrickling:
+    @pytest.fixture
+    def taken(self, monkeypatch):
+        """The candidates that reach a channel, and a queue of descriptions that were accepted."""
+        seen: list[Candidate] = []
+
+        async def take(_, candidate):
+            seen.append(candidate)
+
+        monkeypatch.setattr(hallway.testing.memory.channel.MemoryChannel, "add_candidate", take)
+        return seen
+
+    async def test_candidates_after_the_answer_reach_the_channel(self, device, stranger, taken):
+        one = stranger()
+        channel = await one.dial("tablet-1")
+        assert await one.request("tablet-1", Candidate("candidate:1")) == Envelope.accepted()
+        await one.greet(channel, "tablet-1")
+        assert taken == [Candidate("candidate:1")]
+
+    async def test_candidates_before_the_answer_are_kept_for_the_channel(self, device, stranger, taken):
+        one, refused = stranger("zulu"), asyncio.Event()
+
+        async def refuse_later(_):
+            await refused.wait()
+            return Refusal(RefusalCode.BUSY, "not now")
+
+        one.on_offer = refuse_later
+        one.arrive()
+        await one.offers.get()
+        dial = asyncio.create_task(one.link("tablet-1"))
+        await until(lambda: device._node.links.get("zulu").link.incoming is not None)
+        for number in range(3):
+            assert await one.request("tablet-1", Candidate(f"candidate:{number}")) == Envelope.accepted()
+        refused.set()
+        await dial
+        assert taken == [Candidate(f"candidate:{number}") for number in range(3)]
+
+    async def test_candidates_before_a_late_answer_are_taken_with_it(self, device, stranger, monkeypatch):
+        answers: list[Description] = []
+        accept = hallway.testing.memory.channel.MemoryDialing.accept
+
+        async def note(dialing, answer):
+            answers.append(answer)
+            return await accept(dialing, answer)
+
+        monkeypatch.setattr(hallway.testing.memory.channel.MemoryDialing, "accept", note)
+        one = stranger()
+
+        async def only_accept(_):
+            return Envelope.accepted()
+
+        one.on_offer = only_accept
+        one.arrive()
+        signal = await one.offers.get()
+        answer, channel = await one.connector.answer(signal.description, IcePolicy.LAN)
+        await one.request("tablet-1", Candidate("candidate:early"))
+        await one.request("tablet-1", answer)
+        await one.greet(channel, "tablet-1")
+        assert [each.candidates for each in answers] == [(Candidate("candidate:early"),)]
+
+
+class TestTheSeedsDevices:
+    """A device that does not speak hallway: plain JSON texts, no frame ever."""
+
+    @pytest.fixture(autouse=True)
+    def seed_kind(self, monkeypatch):
+        """The seed's offers name no kind, which means webrtc: let the memory plugin go by that name."""
+        monkeypatch.setattr(hallway.testing.memory.channel, "KIND", "webrtc")
+        monkeypatch.setattr(hallway.testing.memory.plugin, "KIND", "webrtc")
+
+    @pytest.fixture
+    async def seed(self, device, stranger, events):
+        channel = await stranger(marked=False).dial("tablet-1")
+        assert (await events.first(PeerConnected)).peer_id == "stranger"
+        return channel
+
+    async def test_connected_means_that_the_channel_is_open_and_both_talk_plain_json(self, device, seed, events):
+        await seed.send('{"type": "room-update", "data": {"roomId": "101"}}')
+        received = await events.first(MessageReceived)
+        assert received.message == {"type": "room-update", "data": {"roomId": "101"}}
+        assert received.id
+        await device.send_to_peer("stranger", {"é": [1, None]})
+        assert await seed.receive() == '{"é":[1,null]}'
+
+    async def test_garbage_is_told_and_the_link_lives(self, device, seed, events):
+        await seed.send("not json")
+        error = await events.first(ErrorHappened)
+        assert error.code == "bad-message"
+        assert "stranger" in error.message
+        await seed.send("[1]")
+        assert (await events.first(MessageReceived)).message == [1]
+
+    async def test_json_in_a_binary_message_is_a_message(self, device, seed, events):
+        await seed.send(json.dumps(["é"]).encode())
+        assert (await events.first(MessageReceived)).message == ["é"]
+
+    async def test_what_looks_like_a_frame_is_none(self, device, seed, events):
+        await seed.send(encode(Bye()))
+        assert (await events.first(ErrorHappened)).code == "bad-message"
+        assert device.connected_peers == ("stranger",)
+
+    async def test_closing_sends_no_frame(self, make_device, hub, stranger, watch):
+        async with make_device("tablet-2") as device:
+            seen = watch(device)
+            channel = await stranger(marked=False).dial("tablet-2")
+            await seen.first(PeerConnected)
+            await device.send_to_peer("stranger", "last words")
+        assert await channel.receive() == '"last words"'
+        with pytest.raises(ChannelClosed):
+            await channel.receive()
+
+    async def test_it_is_answered_under_glare_whichever_id_is_lower(self, device, stranger, events):
+        one = stranger("zulu", marked=False)
+        one.on_offer = lambda _: asyncio.Event().wait()
+        one.arrive()
+        await one.offers.get()
+        await one.dial("tablet-1")
+        assert (await events.first(PeerConnected)).peer_id == "zulu"

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+
+import pytest
+
+from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
+from hallway.protocol.frames import OVERHEAD, Bye, Messages, Ping, decode
+from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, Outgoing
+from hallway.testing.memory.channel import MemoryChannel
+
+
+@pytest.fixture
+async def ends():
+    near, far = MemoryChannel(), MemoryChannel()
+    near.join(far)
+    yield near, far
+    await near.aclose()
+    await far.aclose()
+
+
+@contextlib.asynccontextmanager
+async def sending(outgoing: Outgoing):
+    task = asyncio.create_task(outgoing.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def received(far: MemoryChannel, outgoing: Outgoing) -> list:
+    """Everything that was put, as frames."""
+    async with sending(outgoing):
+        await outgoing.drained()
+    frames = []
+    while far._inbox:
+        frames.append(decode(await far.receive()))
+    return frames
+
+
+def values(frames: list) -> list:
+    return [item.value for frame in frames if isinstance(frame, Messages) for item in frame.items]
+
+
+async def test_many_small_messages_share_a_frame_in_their_order(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    for number in range(50):
+        await outgoing.put(f"id-{number}", str(number))
+    (frame,) = await received(far, outgoing)
+    assert [item.id for item in frame.items] == [f"id-{number}" for number in range(50)]
+    assert values([frame]) == list(range(50))
+
+
+async def test_a_frame_has_at_most_a_batch_of_bytes_unless_one_message_is_larger(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    sizes = [5000, 5000, 5000, 5000, BATCH_BYTES * 2, 1, 1]
+    for number, size in enumerate(sizes):
+        await outgoing.put(str(number), json.dumps("x" * size))
+    frames = await received(far, outgoing)
+    assert [len(frame.items) for frame in frames] == [3, 1, 1, 2]
+    assert [len(value) for value in values(frames)] == sizes
+
+
+async def test_frames_stay_within_what_the_channel_takes(ends):
+    near, far = ends
+    near.max_message = 1000
+    outgoing = Outgoing(near, "b", plain=False)
+    for number in range(30):
+        await outgoing.put(str(number), json.dumps("x" * 200))
+    assert len(values(await received(far, outgoing))) == 30
+
+
+async def test_control_frames_go_before_messages_that_wait(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    await outgoing.put("1", "1")
+    outgoing.frame(Ping(1))
+    outgoing.frame(Bye())
+    frames = await received(far, outgoing)
+    assert frames[:2] == [Ping(1), Bye()]
+    assert values(frames) == [1]
+
+
+async def test_the_largest_message_passes_and_a_larger_one_is_refused_at_once(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    room = near.max_message - OVERHEAD - 2
+    with pytest.raises(MessageTooLarge, match="takes"):
+        await outgoing.put("x" * 32, json.dumps("x" * (room + 1)))
+    await outgoing.put("x" * 32, json.dumps("x" * room))
+    assert len(values(await received(far, outgoing))[0]) == room
+
+
+async def test_size_counts_bytes_and_not_characters(ends):
+    near, _ = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    with pytest.raises(MessageTooLarge):
+        await outgoing.put("1", json.dumps("é" * (near.max_message // 2), ensure_ascii=False))
+
+
+async def test_a_sender_waits_while_the_backlog_is_full_and_goes_on_when_it_is_not(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    large = json.dumps("x" * (BACKLOG_BYTES // 2))
+    await outgoing.put("1", large)
+    await outgoing.put("2", large)
+    third = asyncio.create_task(outgoing.put("3", large))
+    await asyncio.sleep(0)
+    assert not third.done()
+    async with sending(outgoing):
+        await third
+        await outgoing.drained()
+    assert len(far._inbox) == 3
+
+
+async def test_a_sender_that_is_cancelled_while_it_waits_has_sent_nothing(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    for number in range(2):
+        await outgoing.put(str(number), json.dumps("x" * (BACKLOG_BYTES // 2)))
+    third = asyncio.create_task(outgoing.put("3", json.dumps("never")))
+    await asyncio.sleep(0)
+    third.cancel()
+    await asyncio.wait([third])
+    assert "never" not in values(await received(far, outgoing))
+
+
+async def test_the_end_of_the_channel_ends_the_writer_and_wakes_who_waits(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    for number in range(2):
+        await outgoing.put(str(number), json.dumps("x" * (BACKLOG_BYTES // 2)))
+    waiting = asyncio.create_task(outgoing.put("3", "3"))
+    await asyncio.sleep(0)
+    await far.aclose()
+    with pytest.raises(ChannelClosed):
+        await outgoing.run()
+    with pytest.raises(PeerUnavailable, match="b has just gone down"):
+        await waiting
+    with pytest.raises(PeerUnavailable):
+        await outgoing.put("4", "4")
+    await outgoing.drained()
+
+
+async def test_drained_waits_for_what_the_channel_has_not_taken(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    await outgoing.drained()
+    await outgoing.put("1", "1")
+    drained = asyncio.create_task(outgoing.drained())
+    await asyncio.sleep(0)
+    assert not drained.done()
+    async with sending(outgoing):
+        await drained
+    assert len(far._inbox) == 1
+
+
+async def test_plain_mode_is_one_json_text_a_message_and_never_a_frame(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=True)
+    outgoing.frame(Bye())
+    await outgoing.put("1", '{"a":1}')
+    await outgoing.put("2", "[2]")
+    async with sending(outgoing):
+        await outgoing.drained()
+    assert [await far.receive(), await far.receive()] == ['{"a":1}', "[2]"]
