@@ -9,6 +9,7 @@ from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from hallway.config import Config, config_from_arguments
 from hallway.errors import ClosedError, MisuseError
+from hallway.events import ErrorHappened
 from hallway.model import DeviceInfo
 from hallway.network import Resolver
 from hallway.plugins import PluginContext
@@ -29,6 +30,7 @@ class Peer:
     def __init__(self, config: Config, *, observers: Sequence[object] = ()) -> None:
         self.config = config
         self._registry: Registry = load_plugins(config, observers=observers)
+        _require_usable(self._registry)
         self._publisher = Publisher(self._registry.hook, observes_messages=self._registry.observes_messages)
         self._node: Node | None = None
         self._closed = False
@@ -166,11 +168,19 @@ class Peer:
         context = PluginContext(device, network.policy(), Resolver())
         self._node = Node(self._registry, context, OpenGuard(device), self._publisher)
         self._node.start()
+        for problem in self._registry.problems:
+            self._publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
 
     def _running(self) -> Node:
         if self._node is None or self._closed:
             raise ClosedError("this peer is not running", hint="await connect first, or use `async with`")
         return self._node
+
+
+def _require_usable(registry: Registry) -> None:
+    """A chain of which nothing is left makes a device that can do nothing; the configuration refuses empty chains of these roles."""
+    if registry.problems and not (registry.signaling and registry.channel):
+        raise registry.problems[0]
 
 
 class PeerArguments(TypedDict, total=False):

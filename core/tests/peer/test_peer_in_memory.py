@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from hallway import Peer, create_peer, load_config
-from hallway.errors import BadMessage, ClosedError, MessageTooLarge, MisuseError, PeerUnavailable
-from hallway.events import MessageReceived, PeerConnected, PeerDisconnected, PeerFound
+from hallway.errors import BadMessage, ClosedError, MessageTooLarge, MisuseError, PeerUnavailable, PluginError
+from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound
 from hallway.testing.memory.hub import hub_named
 
 
@@ -192,3 +193,37 @@ async def test_fifty_starts_at_the_same_instant_give_one_link_each(hub: str) -> 
         await asyncio.gather(a.aclose(), b.aclose())
         more = [event async for event in events_a if isinstance(event, PeerConnected)]
         assert more == []
+
+
+def test_a_chain_of_which_no_plugin_works_is_refused_with_the_plugin_to_blame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken_channel.py").write_text("import a_module_that_is_not_there\n")
+    info = tmp_path / "broken_channel-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-channel\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hallway.channel]\nbroken = broken_channel\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings = ["security=open", "device.id=a", "device.property=p", 'signaling.chain=["memory"]', 'discovery.chain=["memory"]']
+
+    with pytest.raises(PluginError, match=r"broken-channel 1\.0.*a_module_that_is_not_there"):
+        create_peer(load_config(overrides=[*settings, 'channel.chain=["broken"]'], environ={}))
+
+
+async def test_a_plugin_that_does_not_work_is_an_error_event_and_the_rest_of_its_chain_goes_on(
+    hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_signaling.py").write_text("raise RuntimeError('born broken')\n")
+    info = tmp_path / "broken_signaling-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-signaling\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[hallway.signaling]\nbroken = broken_signaling\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings = ["security=open", "device.id=a", "device.property=p", 'discovery.chain=["memory"]', 'channel.chain=["memory"]']
+    peer = create_peer(load_config(overrides=[*settings, 'signaling.chain=["broken", "memory"]', f"plugins.memory.hub={hub}"], environ={}))
+    events = peer.events()
+    async with peer:
+        error = await first(events, ErrorHappened)
+        assert peer.signaling_mode == "local"
+
+    assert isinstance(error, ErrorHappened)
+    assert error.code == "plugin"
+    assert "born broken" in error.message

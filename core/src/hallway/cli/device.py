@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from hallway.errors import HallwayError, MisuseError
 from hallway.events import SignalingMode, to_json
 from hallway.peer import Peer
 from hallway.protocol import jsontext
+from hallway.runtime.publisher import Subscription
 
 Reply = dict[str, Any] | None
 
@@ -20,6 +22,20 @@ class BadCommand(MisuseError):
     """A line on stdin that is no command."""
 
     code = "bad-command"
+
+
+async def started(peer: Peer, stop: asyncio.Event) -> bool:
+    """Start ``peer``; False if ``stop`` was set before that was done."""
+    starting, stopping = asyncio.ensure_future(peer.start()), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            await starting
+        return not stop.is_set()
+    finally:
+        for task in (starting, stopping):
+            task.cancel()
+        await asyncio.wait([starting, stopping])
 
 
 class JsonDevice:
@@ -39,21 +55,23 @@ class JsonDevice:
         """Run until `stop` is set, then close the peer."""
         self._writer = LineWriter(1)
         events = self._peer.events()
-        await self._peer.start()
         try:
-            await self._writer.write(self._ready())
-            async with asyncio.TaskGroup() as group:
-                pump = group.create_task(self._pump(events, self._peer.signaling_mode))
-                commands = group.create_task(self._obey())
-                await self._stop.wait()
-                commands.cancel()
-                await self._peer.aclose()
-                # A reader of stdout that has stalled must not keep a closed device alive.
-                await asyncio.wait([pump], timeout=FLUSH_SECONDS)
-                pump.cancel()
+            if await started(self._peer, self._stop):
+                await self._serve(events)
         finally:
             await self._peer.aclose()
             await self._writer.aclose()
+
+    async def _serve(self, events: Subscription) -> None:
+        async with asyncio.TaskGroup() as group:
+            pump = group.create_task(self._pump(events))
+            commands = group.create_task(self._obey())
+            await self._stop.wait()
+            commands.cancel()
+            await self._peer.aclose()
+            # A reader of stdout that has stalled must not keep a closed device alive.
+            await asyncio.wait([pump], timeout=FLUSH_SECONDS)
+            pump.cancel()
 
     def _ready(self) -> dict[str, Any]:
         peer = self._peer
@@ -66,7 +84,9 @@ class JsonDevice:
             "pid": os.getpid(),
         }
 
-    async def _pump(self, events: Any, mode: str) -> None:
+    async def _pump(self, events: Subscription) -> None:
+        mode = self._peer.signaling_mode
+        await self._writer.write(self._ready())
         async for event in events:
             if isinstance(event, SignalingMode):
                 if event.mode == mode:
@@ -75,6 +95,8 @@ class JsonDevice:
             await self._writer.write(to_json(event))
 
     async def _obey(self) -> None:
+        if sys.stdin is None:  # closed: the descriptor may be anybody's by now
+            return
         async for line in read_lines(0):
             if line.strip():
                 await self._writer.write(await self._answer(line))

@@ -52,9 +52,12 @@ async def _run(peer: Any, *, as_json: bool) -> None:
 
 
 async def _run_for_people(peer: Any, stop: asyncio.Event) -> None:
+    from hallway.cli.device import started
+
     events = peer.events()
-    await peer.start()
     try:
+        if not await started(peer, stop):
+            return
         click.echo(
             f"{peer.device_id} of {peer.property_id} is up, signaling {peer.signaling_mode}: {', '.join(peer.listen) or 'not reachable'}"
         )

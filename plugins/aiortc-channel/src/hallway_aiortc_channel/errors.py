@@ -44,4 +44,4 @@ class ProtocolViolation(Exception):
 
 def no_address() -> Unreachable:
     """There is nothing to make a candidate of."""
-    return Unreachable("no allowed interface has a usable address", hint="look at [network] interfaces and deny, and at `hallway doctor`")
+    return Unreachable("no allowed interface has a usable address", hint="look at [network] interfaces and deny in the configuration")

@@ -1,0 +1,291 @@
+"""What a program sees that runs a device by ``hallway up --json``."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+STATUS = {"command": "status", "tag": 1}
+
+
+async def test_ready_has_its_fixed_fields_and_needs_no_peer(up):
+    device = await up()
+    assert await device.ready() == {
+        "event": "ready",
+        "deviceId": "tablet-1",
+        "propertyId": "property-123",
+        "mode": "local",
+        "listen": ["memory://tablet-1"],
+        "pid": device.process.pid,
+    }
+
+
+async def test_status_says_what_the_device_is_doing(up):
+    device = await up()
+    await device.ready()
+    (result,) = await device.ask({"command": "status", "tag": "t"})
+    assert result == {
+        "event": "result",
+        "tag": "t",
+        "ok": True,
+        "value": {
+            "deviceId": "tablet-1",
+            "propertyId": "property-123",
+            "security": "open",
+            "mode": "local",
+            "listen": ["memory://tablet-1"],
+            "signaling": [{"plugin": "memory", "up": True, "reason": ""}],
+            "discovery": [{"plugin": "memory", "up": True, "reason": ""}],
+            "peers": [],
+        },
+    }
+
+
+async def test_results_come_in_the_order_of_the_commands_with_their_tags(up):
+    device = await up()
+    await device.ready()
+    tags = [None, 0, "text", {"a": [1]}, True]
+    results = await device.ask(*({"command": "broadcast", "message": tag, "tag": tag} for tag in tags))
+    assert [result["tag"] for result in results] == tags
+    assert all(result == {"event": "result", "tag": result["tag"], "ok": True, "value": {"ids": {}}} for result in results)
+
+
+async def test_a_result_has_a_tag_even_if_the_command_had_none(up):
+    device = await up()
+    await device.ready()
+    (result,) = await device.ask({"command": "status"})
+    assert result["tag"] is None
+
+
+async def test_a_send_to_an_absent_peer_fails_and_the_device_lives_on(up):
+    device = await up()
+    await device.ready()
+    failed, fine = await device.ask({"command": "send-to-peer", "peerId": "nobody", "message": 1, "tag": 7}, STATUS)
+    assert (failed["ok"], failed["tag"], failed["error"]["code"]) == (False, 7, "peer-unavailable")
+    assert set(failed["error"]) == {"code", "message", "hint"}
+    assert fine["ok"]
+
+
+MALFORMED = [
+    b"nonsense",
+    b"{",
+    b"[]",
+    b"null",
+    b"1",
+    b'"status"',
+    b"{}",
+    b'{"command": 1}',
+    b'{"command": null, "tag": 1}',
+    b'{"command": "dance"}',
+    b'{"command": "send-to-peer"}',
+    b'{"command": "send-to-peer", "peerId": 1, "message": 1}',
+    b'{"command": "send-to-peer", "peerId": "tablet-2"}',
+    b'{"command": "broadcast"}',
+    b'{"command": "broadcast", "message": NaN}',
+    b'{"command": "broadcast", "message": 1e999}',
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"command": "status", "tag": "\\ud800"}',
+]
+
+
+async def test_whatever_is_no_command_is_answered_as_such_and_the_next_one_works(up):
+    device = await up()
+    await device.ready()
+    *results, status = await device.ask(*MALFORMED, STATUS)
+    assert [(result["event"], result["ok"], result["error"]["code"]) for result in results] == [("result", False, "bad-command")] * len(
+        MALFORMED
+    )
+    assert all(result["error"]["message"] for result in results)
+    assert status["ok"]
+
+
+async def test_an_unknown_command_keeps_its_tag_and_names_those_that_exist(up):
+    device = await up()
+    await device.ready()
+    (result,) = await device.ask({"command": "dance", "tag": 9})
+    assert result["tag"] == 9
+    assert "send-to-peer, broadcast, status, quit" in result["error"]["hint"]
+
+
+async def test_blank_lines_are_no_commands(up):
+    device = await up()
+    await device.ready()
+    await device.write(b"", b"   ", b"\r", STATUS)
+    assert (await device.read())["tag"] == 1
+
+
+async def test_a_line_beyond_the_bound_is_malformed_and_not_kept(up):
+    device = await up()
+    await device.ready()
+    await device.write(b"x" * (3 * 1024 * 1024), STATUS)
+    results = [await device.read()]
+    while results[-1]["tag"] != 1:
+        results.append(await device.read())
+    assert {result["error"]["code"] for result in results[:-1]} == {"bad-command"}
+    assert results[-1]["ok"]
+
+
+async def test_quit_is_answered_and_ends_it_with_status_0_and_nothing_on_stderr(up):
+    device = await up()
+    await device.ready()
+    (result,) = await device.ask({"command": "quit", "tag": "bye"})
+    assert result == {"event": "result", "tag": "bye", "ok": True, "value": None}
+    assert await device.ended() == 0
+    out, err = await device.rest()
+    assert err == ""
+    assert all(json.loads(line)["event"] for line in out.splitlines())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signals_end_it_with_status_0(up, number):
+    device = await up()
+    await device.ready()
+    device.process.send_signal(number)
+    assert await device.ended() == 0
+    assert (await device.rest())[1] == ""
+
+
+async def test_a_signal_before_it_is_ready_ends_it_too(up):
+    device = await up()
+    device.terminate()
+    assert await device.ended() in (0, -signal.SIGTERM)
+
+
+class TestStdin:
+    async def test_its_end_is_not_the_end(self, up):
+        device = await up()
+        await device.ready()
+        device.process.stdin.write(json.dumps(STATUS).encode())
+        device.process.stdin.close()
+        assert (await device.read())["tag"] == 1
+        assert device.process.returncode is None
+        device.terminate()
+        assert await device.ended() == 0
+
+    async def test_it_may_be_dev_null(self, up):
+        device = await up(stdin=asyncio.subprocess.DEVNULL)
+        await device.ready()
+        device.terminate()
+        assert await device.ended() == 0
+
+    async def test_it_may_be_closed(self, up):
+        device = await up(prefix=("sh", "-c", 'exec "$0" "$@" <&-'))
+        await device.ready()
+        device.terminate()
+        assert await device.ended() == 0
+
+    async def test_it_may_be_a_file(self, up, tmp_path):
+        path = tmp_path / "commands"
+        path.write_text("".join(json.dumps(STATUS | {"tag": tag}) + "\n" for tag in range(20)) + '{"command": "quit", "tag": "last"}')
+        with path.open("rb") as commands:
+            device = await up(stdin=commands)
+        await device.ready()
+        assert [(await device.read())["tag"] for _ in range(21)] == [*range(20), "last"]
+        assert await device.ended() == 0
+
+    async def test_commands_may_come_before_it_is_ready(self, up):
+        device = await up()
+        await device.write(STATUS)
+        assert (await device.ready())["event"] == "ready"
+        assert (await device.read())["tag"] == 1
+
+
+class TestStdout:
+    async def test_a_reader_that_has_stalled_does_not_keep_a_signal_from_ending_it(self, up):
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        try:
+            device = await up(stdout=writing)
+            os.close(writing)
+            await fill(device, reading)
+            device.terminate()
+            assert await device.ended() == 0
+        finally:
+            os.close(reading)
+
+    async def test_a_reader_that_has_gone_does_not_end_it(self, up):
+        device = await up()
+        await device.ready()
+        device.process.stdout._transport.close()
+        await device.write(*[STATUS] * 3)
+        assert b"nobody reads the output any more" in await device.process.stderr.readline()
+        assert device.process.returncode is None
+        device.terminate()
+        assert await device.ended() == 0
+
+
+async def fill(device, reading: int) -> None:
+    """Ask for more than the pipe holds, and return once nothing more fits into it."""
+    size = fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ)
+    await device.write(*({"command": "status", "tag": "x" * 1000} for _ in range(20)))
+    async with asyncio.timeout(30):
+        while waiting(reading) < size - 4096 // 2:
+            await asyncio.sleep(0.01)
+
+
+def waiting(descriptor: int) -> int:
+    """Bytes in a pipe."""
+    import array
+    import termios
+
+    count = array.array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return count[0]
+
+
+@pytest.fixture
+def stuck_plugin(tmp_path: Path) -> dict[str, str]:
+    """The environment in which a signaling plugin ``stuck`` is installed, which never comes up and never says why."""
+    info = tmp_path / "hallway_stuck-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hallway-stuck\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[hallway.signaling]\nstuck = hallway_stuck\n")
+    (tmp_path / "hallway_stuck.py").write_text(
+        "import asyncio, sys\n"
+        "from hallway.model import IcePolicy, Mode\n"
+        "from hallway.plugins import SignalingProvider, hookimpl\n"
+        "from hallway.testing.memory.hub import Hub, MemoryConfig\n"
+        "from hallway.testing.memory.signaling import MemorySignaling\n"
+        "class Stuck(MemorySignaling):\n"
+        "    async def start(self, host):\n"
+        "        print('starting', file=sys.stderr, flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "@hookimpl\n"
+        "def hallway_signaling():\n"
+        "    return [SignalingProvider(name='stuck', config_class=MemoryConfig, mode=Mode.CLOUD, ice_policy=IcePolicy.WAN,\n"
+        "        factory=lambda config, context: Stuck(context.device, Hub()), schemes=frozenset({'stuck'}))]\n"
+    )
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_a_signal_ends_it_while_a_plugin_does_not_come_up(up, stuck_plugin, as_json):
+    device = await up({"signaling.chain": '["stuck"]'}, as_json=as_json, env=stuck_plugin)
+    assert await device.process.stderr.readline() == b"starting\n"
+    device.terminate()
+    assert await device.ended() == 0
+    assert await device.rest() == ("", "")
+
+
+async def test_a_mistake_in_the_configuration_is_an_error_event_with_status_2(up):
+    device = await up({"device.id": '"not a label"', "network.dney": "[]"})
+    event = await device.read()
+    assert (event["event"], event["code"]) == ("error", "config")
+    assert {mistake["path"] for mistake in event["mistakes"]} == {"device.id", "network.dney"}
+    assert await device.ended() == 2
+
+
+async def test_for_people_it_says_in_a_sentence_that_it_is_up(up):
+    device = await up(as_json=False)
+    line = (await device.process.stdout.readline()).decode()
+    assert "tablet-1 of property-123 is up" in line
+    assert "memory://tablet-1" in line
+    device.terminate()
+    assert await device.ended() == 0
