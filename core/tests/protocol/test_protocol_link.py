@@ -282,7 +282,7 @@ class TestMakeBeforeBreak:
     def test_a_second_channel_that_hangs_is_dropped_in_time(self):
         link = opened()
         second, _ = link.offered(1.0, speaks_hallway=True)
-        link.received(1, Pong(1), 10.9)
+        link.received(1, Pong(1), ANSWER_PATIENCE + 0.9)
         assert link.timer(1.0 + ANSWER_PATIENCE) == [Drop(second, "the channel did not open in time")]
 
     def test_a_peer_that_has_restarted_goes_down_and_up(self):
@@ -500,3 +500,10 @@ class TestClose:
         assert link.timer(1000.0) == []
         assert link.pause(1.0, paused=False) == []
         assert link.deadline is None
+
+
+class TestDistantAttempts:
+    def test_a_channel_over_more_than_the_lan_has_its_whole_patience_from_the_start(self):
+        link = dialing()
+        link.answered(1, 1.0, distant=True)
+        assert link.deadline == 1.0 + MAX_CONNECT_PATIENCE

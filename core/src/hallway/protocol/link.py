@@ -36,9 +36,10 @@ from hallway.protocol.negotiation import Verdict, glare
 CONNECT_PATIENCE = 1.5
 """Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
 MAX_CONNECT_PATIENCE = 12.0
+"""Seconds that it has at most, and from the start if it is to open over more than the LAN."""
 GREETING_PATIENCE = 5.0
 """Seconds that a peer has to send its HELLO."""
-ANSWER_PATIENCE = 10.0
+ANSWER_PATIENCE = 15.0
 """Seconds that an answered offer has to become a channel."""
 REDIAL_CAP = 1.5
 """Seconds between two dials, at most."""
@@ -124,12 +125,12 @@ class Link:
             effects += self._release(attempt, now)
         return attempt.id, effects
 
-    def answered(self, attempt_id: int, now: float) -> list[Effect]:
-        """Both descriptions of the attempt are known; its channel is opening."""
+    def answered(self, attempt_id: int, now: float, *, distant: bool = False) -> list[Effect]:
+        """Both descriptions of the attempt are known; its channel is opening. ``distant``: over more than the LAN."""
         attempt = self._find(attempt_id)
         if attempt is not None and attempt.phase is Phase.SIGNALING:
-            patience = self._patience if attempt.role is Role.OFFERER else ANSWER_PATIENCE
-            attempt.apply(Step.ANSWERED, now + patience)
+            patience = MAX_CONNECT_PATIENCE if distant else self._patience
+            attempt.apply(Step.ANSWERED, now + (patience if attempt.role is Role.OFFERER else ANSWER_PATIENCE))
         return []
 
     def opened(self, attempt_id: int, now: float, *, speaks_hallway: bool) -> list[Effect]:

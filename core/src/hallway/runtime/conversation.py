@@ -9,6 +9,7 @@ from typing import Any
 
 from hallway.errors import BadFrame, ChannelClosed, ClosedError, DeadlineExceeded, RemoteViolation
 from hallway.events import ErrorHappened, MessageReceived
+from hallway.model import IcePolicy
 from hallway.protocol import jsontext
 from hallway.protocol.effects import Deliver, DownReason, Effect
 from hallway.protocol.frames import decode
@@ -46,7 +47,7 @@ class Conversation:
         run = self._run
         assert run.channel is not None
         assert run.outgoing is not None
-        self._carry_out(self._link.answered(run.id, self._now()))
+        self._carry_out(self._link.answered(run.id, self._now(), distant=run.policy is IcePolicy.WAN))
         try:
             await run.channel.opened(self._now() + OPENING_LIMIT)
             async with asyncio.TaskGroup() as group:

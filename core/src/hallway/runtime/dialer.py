@@ -10,7 +10,7 @@ import attrs
 
 from hallway.errors import BadDescription, BadEnvelope, HallwayError, Unreachable
 from hallway.interfaces import Connector
-from hallway.model import IcePolicy, PeerRecord, Refusal, same_device
+from hallway.model import PeerRecord, Refusal, RefusalCode, same_device
 from hallway.protocol.chain import Attempts, Try, tries
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.run import AttemptRun
@@ -26,13 +26,17 @@ class ChannelMaker:
     connector: Connector
 
 
+class _KindRefused(Unreachable):
+    """The peer has no channel of the kind that was offered."""
+
+
 class Dialer:
-    """Carries offers of the first channel plugin along the chain."""
+    """Carries offers along the signaling chain; of the channel plugins, the first whose kind the peer takes is used."""
 
     def __init__(self, carriers: Sequence[Carrier], makers: Sequence[ChannelMaker], guard: Guard) -> None:
         self._carriers = {carrier.name: carrier for carrier in carriers}
         self._chain = [carrier.entry for carrier in carriers]
-        self._maker = makers[0]
+        self._makers = makers
         self._guard = guard
 
     async def reach(self, run: AttemptRun, record: PeerRecord) -> None:
@@ -43,26 +47,31 @@ class Dialer:
 
         """
         attempts = Attempts()
-        policy: IcePolicy | None = None
         for each in tries(self._chain, record, attempts):
-            try:
-                if run.dialing is None or policy is not each.entry.ice_policy:
-                    policy = each.entry.ice_policy
-                    await self._offer(run, policy)
-                await self._accept(run, await self._exchange(run, each))
-            except HallwayError as error:
-                attempts.failed(each.entry.plugin, str(error))
-                continue
-            run.signaling = each.entry.plugin
-            run.channel_plugin = self._maker.plugin
-            return
+            for maker in self._makers:
+                try:
+                    await self._try(run, each, maker)
+                except _KindRefused as error:
+                    attempts.failed(each.entry.plugin, str(error))
+                except HallwayError as error:
+                    attempts.failed(each.entry.plugin, str(error))
+                    break
+                else:
+                    return
         raise Unreachable(f"{record.device_id} cannot be reached ({attempts})", hint="see that both devices are on one network")
 
-    async def _offer(self, run: AttemptRun, policy: IcePolicy) -> None:
+    async def _try(self, run: AttemptRun, each: Try, maker: ChannelMaker) -> None:
+        run.signaling = each.entry.plugin
+        if run.dialing is None or run.channel_plugin != maker.plugin or run.policy is not each.entry.ice_policy:
+            run.channel_plugin, run.policy = maker.plugin, each.entry.ice_policy
+            await self._offer(run, maker)
+        await self._accept(run, await self._exchange(run, each))
+
+    async def _offer(self, run: AttemptRun, maker: ChannelMaker) -> None:
         if run.dialing is not None:
             await run.dialing.aclose()
         run.dialing = None
-        run.dialing = await self._maker.connector.dial(policy)
+        run.dialing = await maker.connector.dial(run.policy)
 
     async def _exchange(self, run: AttemptRun, each: Try) -> Signal:
         """Post the offer; the answer comes in the response, or later by itself."""
@@ -72,7 +81,8 @@ class Dialer:
         envelope = self._guard.seal(run.peer_id, run.dialing.offer, time.time())
         reply = await carrier.signaling.request(each.endpoint, envelope, deadline)
         if isinstance(reply, Refusal):
-            raise Unreachable(f"{run.peer_id} refused: {reply.message} ({reply.code.value})")
+            kind = _KindRefused if reply.code is RefusalCode.UNSUPPORTED_KIND else Unreachable
+            raise kind(f"{run.peer_id} refused: {reply.message} ({reply.code.value})")
         if reply.kind != "answer":
             return await run.wait_late_answer(deadline)
         signal = self._guard.open(reply, carrier.origin(each.endpoint), time.time())

@@ -71,11 +71,11 @@ class LinkDriver:
         speaks_hallway = signal.mark is not None
         attempt_id, effects = self.link.offered(self._loop.time(), speaks_hallway=speaks_hallway)
         run = self._runs[attempt_id] = AttemptRun(attempt_id, self.peer_id)
-        run.signaling, run.speaks_hallway = carrier, speaks_hallway
+        run.signaling, run.policy, run.speaks_hallway = carrier, policy, speaks_hallway
         self._carry_out(effects)
         try:
             refusal = await run.verdict
-            return refusal or await self._answer(run, signal.description, policy)
+            return refusal or await self._answer(run, signal.description)
         except asyncio.CancelledError:
             self._failed(run, "the peer has withdrawn its offer")
             raise
@@ -204,12 +204,12 @@ class LinkDriver:
         if not run.verdict.done():
             run.verdict.set_result(refusal)
 
-    async def _answer(self, run: AttemptRun, offer: Description, policy: IcePolicy) -> Envelope | Refusal:
+    async def _answer(self, run: AttemptRun, offer: Description) -> Envelope | Refusal:
         maker = next((maker for maker in self._services.makers if maker.kind == offer.kind), None)
         if maker is None:
             return self._refuse(run, RefusalCode.UNSUPPORTED_KIND, f"this device has no channel of the kind {offer.kind!r}")
         try:
-            description, channel = await maker.connector.answer(offer, policy)
+            description, channel = await maker.connector.answer(offer, run.policy)
         except BadDescription as error:
             return self._refuse(run, RefusalCode.BAD_DESCRIPTION, str(error))
         except HallwayError as error:

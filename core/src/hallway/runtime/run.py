@@ -7,7 +7,7 @@ import time
 
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
-from hallway.model import Candidate, Refusal
+from hallway.model import Candidate, IcePolicy, Refusal
 from hallway.protocol.frames import Hello
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.services import Services
@@ -30,6 +30,7 @@ class AttemptRun:
         self.peer_id = peer_id
         self.signaling = ""
         self.channel_plugin = ""
+        self.policy = IcePolicy.LAN
         self.speaks_hallway = False
         self.dialing: Dialing | None = None
         self.channel: Channel | None = None
