@@ -46,6 +46,10 @@ class HallwayError(Exception):
         self.hint = hint
 
 
+UNKNOWN_KEY = "is not a known key"
+"""How the problem of a `Mistake` about a key that does not exist begins."""
+
+
 @attrs.frozen
 class Mistake:
     """One thing that is wrong in a configuration.
@@ -74,7 +78,9 @@ class ConfigError(HallwayError):
         lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
         count = len(self.mistakes)
         noun = "mistake" if count == 1 else "mistakes"
-        super().__init__(f"{count} {noun} in the configuration:\n{lines}", hint="mend them all; `hallway config schema` lists every key")
+        known = any(mistake.problem.startswith(UNKNOWN_KEY) for mistake in self.mistakes)
+        hint = "every key is in docs/reference/config.md, and `hallway config schema` prints them all" if known else ""
+        super().__init__(f"{count} {noun} in the configuration:\n{lines}", hint=hint)
 
 
 class PluginError(HallwayError):
@@ -195,5 +201,5 @@ class NoSignalingError(NetworkError):
         tried = "; ".join(f"{plugin}: {reason}" for plugin, reason in attempts.items())
         super().__init__(
             f"no signaling came up. Tried {tried}",
-            hint="free a port of 8090-8099, or name another plugin in [signaling].chain",
+            hint="mend what the reasons name, or name another plugin in [signaling].chain",
         )

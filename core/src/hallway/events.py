@@ -86,6 +86,12 @@ class ErrorHappened:
 Event = SignalingMode | PeerFound | PeerLost | PeerConnected | PeerPath | PeerDisconnected | MessageReceived | ErrorHappened
 
 
+NAMES = tuple(
+    kind.name for kind in (SignalingMode, PeerFound, PeerLost, PeerConnected, PeerPath, PeerDisconnected, MessageReceived, ErrorHappened)
+)
+"""The names of all events."""
+
+
 def to_json(event: Event) -> dict[str, Any]:
     """The event as one JSON object, its keys in the wire's camelCase."""
     fields = {("peerId" if key == "peer_id" else key): value for key, value in attrs.asdict(event, recurse=False).items()}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from hallway.config import Config, config_from_arguments
-from hallway.errors import ClosedError, MisuseError
-from hallway.events import ErrorHappened
+from hallway.errors import ClosedError, ConfigError, Mistake, MisuseError
+from hallway.events import Event
 from hallway.model import DeviceInfo
 from hallway.network import Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime.node import Node
-from hallway.runtime.publisher import Publisher, Subscription, messages
+from hallway.runtime.publisher import MessageReader, Publisher, Subscription
 from hallway.trust import OpenGuard
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
@@ -89,10 +89,9 @@ class Peer:
 
     async def aclose(self) -> None:
         """Say bye to every peer, deliver what was sent, release everything; within 2 s. Closing twice is silent."""
-        if not self._closed:
-            self._closed = True
-            if self._node is not None:
-                await self._node.aclose()
+        self._closed = True
+        if self._node is not None:
+            await self._node.aclose()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -104,23 +103,28 @@ class Peer:
     def on(self, event: str, listener: Listener) -> Listener:
         """Call ``listener`` at every ``event``, in the event loop; it may be a coroutine function. Returns ``listener``.
 
-        ``message`` gives ``(peer_id, message)``; ``peer-connected``, ``peer-disconnected``, ``peer-found`` and ``peer-lost`` give the peer
-        id; ``signaling-mode`` gives the mode. Messages that came before anybody listened are handed to the first listener. Coroutines of
-        consecutive messages run side by side; use `messages` to take one at a time.
+        ``message`` gives ``(peer_id, message)``; ``peer-connected``, ``peer-disconnected``, ``peer-path``, ``peer-found`` and ``peer-lost``
+        give the peer id; ``signaling-mode`` gives the mode; ``error`` gives a `hallway.events.ErrorHappened`. Messages that came before
+        anybody listened are handed to the first listener. Coroutines of consecutive messages run side by side; use `messages` to take one
+        at a time.
+
+        Raises:
+            MisuseError: there is no event of that name.
+
         """
         self._publisher.on(event, listener)
         return listener
 
-    def messages(self) -> AsyncIterator[tuple[str, Any]]:
+    def messages(self) -> MessageReader:
         """Every message from now on, and those that nobody has taken yet, as pairs of peer id and message; ends when the peer closes.
 
         A reader that falls 16 MiB behind slows the senders down.
         """
-        return messages(self._publisher.subscribe(lambda event: event.name == "message"))
+        return MessageReader(self._publisher.subscribe(lambda event: event.name == "message"))
 
-    def events(self) -> Subscription:
-        """Everything that happens from now on, as `hallway.events` values, in order; ends when the peer closes."""
-        return self._publisher.subscribe(lambda _: True)
+    def events(self, wants: Callable[[Event], bool] = lambda _: True) -> Subscription:
+        """What happens from now on and ``wants`` accepts, as `hallway.events` values, in order; ends when the peer closes."""
+        return self._publisher.subscribe(wants)
 
     async def send_to_peer(self, peer_id: str, message: Any) -> str:
         """Send a JSON value to one peer; returns the message's id once the link has taken it.
@@ -168,8 +172,6 @@ class Peer:
         context = PluginContext(device, network.policy(), Resolver())
         self._node = Node(self._registry, context, OpenGuard(device), self._publisher)
         self._node.start()
-        for problem in self._registry.problems:
-            self._publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
 
     def _running(self) -> Node:
         if self._node is None or self._closed:
@@ -179,8 +181,14 @@ class Peer:
 
 def _require_usable(registry: Registry) -> None:
     """A chain of which nothing is left makes a device that can do nothing; the configuration refuses empty chains of these roles."""
-    if registry.problems and not (registry.signaling and registry.channel):
-        raise registry.problems[0]
+    for role, chain in (("signaling", registry.signaling), ("channel", registry.channel)):
+        skipped = [each for each in registry.skipped if each.role == role]
+        if not chain and registry.problems:
+            raise registry.problems[0]
+        if not chain and skipped:
+            raise ConfigError(
+                [Mistake(f"{role}.chain", f"nothing of it can be used: {each.name} is skipped, {each.reason}") for each in skipped]
+            )
 
 
 class PeerArguments(TypedDict, total=False):

@@ -53,6 +53,12 @@ class Up:
         await self.write(*lines)
         return [await self.read() for _ in lines]
 
+    async def first(self, name: str) -> dict[str, Any]:
+        """The next event of that name; those before it are skipped."""
+        while (event := await self.read())["event"] != name:
+            pass
+        return event
+
     async def ready(self) -> dict[str, Any]:
         """The first line."""
         event = await self.read()
@@ -89,7 +95,8 @@ async def up() -> AsyncIterator[Any]:
     async def start(settings: dict[str, str] | None = None, *, as_json: bool = True, prefix: tuple[str, ...] = (), **streams: Any) -> Up:
         options = [part for key, value in (SETTINGS | (settings or {})).items() for part in ("--set", f"{key}={value}")]
         command = [*prefix, sys.executable, "-m", "hallway.cli", "up", *(["--json"] if as_json else []), *options]
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("HALLWAY_")} | streams.pop("env", {})
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("HALLWAY_")}
+        environment |= {"HALLWAY_LOG": "error"} | streams.pop("env", {})
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE) | streams
         started.append(Up(await asyncio.create_subprocess_exec(*command, env=environment, limit=2**21, **pipes)))
         return started[-1]

@@ -211,11 +211,13 @@ class TestStdout:
             os.close(reading)
 
     async def test_a_reader_that_has_gone_does_not_end_it(self, up):
-        device = await up()
+        device = await up(env={"HALLWAY_LOG": "warning"})
         await device.ready()
         device.process.stdout._transport.close()
         await device.write(*[STATUS] * 3)
-        assert b"nobody reads the output any more" in await device.process.stderr.readline()
+        async with asyncio.timeout(30):
+            while b"nobody reads the output any more" not in await device.process.stderr.readline():
+                pass
         assert device.process.returncode is None
         device.terminate()
         assert await device.ended() == 0
@@ -240,38 +242,65 @@ def waiting(descriptor: int) -> int:
     return count[0]
 
 
+PLUGIN = """
+import asyncio, sys
+from hallway.errors import SignalingUnavailable
+from hallway.model import IcePolicy, Mode
+from hallway.plugins import SignalingProvider, hookimpl
+from hallway.testing.memory.hub import Hub, MemoryConfig
+from hallway.testing.memory.signaling import MemorySignaling
+
+class Odd(MemorySignaling):
+    async def start(self, host):
+        {start}
+
+@hookimpl
+def hallway_signaling():
+    return [SignalingProvider(name="odd", config_class=MemoryConfig, factory=lambda _, context: Odd(context.device, Hub()),
+                              mode=Mode.CLOUD, ice_policy=IcePolicy.WAN, schemes=frozenset({{"odd"}}))]
+"""
+
+
 @pytest.fixture
-def stuck_plugin(tmp_path: Path) -> dict[str, str]:
-    """The environment in which a signaling plugin ``stuck`` is installed, which never comes up and never says why."""
-    info = tmp_path / "hallway_stuck-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hallway-stuck\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[hallway.signaling]\nstuck = hallway_stuck\n")
-    (tmp_path / "hallway_stuck.py").write_text(
-        "import asyncio, sys\n"
-        "from hallway.model import IcePolicy, Mode\n"
-        "from hallway.plugins import SignalingProvider, hookimpl\n"
-        "from hallway.testing.memory.hub import Hub, MemoryConfig\n"
-        "from hallway.testing.memory.signaling import MemorySignaling\n"
-        "class Stuck(MemorySignaling):\n"
-        "    async def start(self, host):\n"
-        "        print('starting', file=sys.stderr, flush=True)\n"
-        "        await asyncio.Event().wait()\n"
-        "@hookimpl\n"
-        "def hallway_signaling():\n"
-        "    return [SignalingProvider(name='stuck', config_class=MemoryConfig, mode=Mode.CLOUD, ice_policy=IcePolicy.WAN,\n"
-        "        factory=lambda config, context: Stuck(context.device, Hub()), schemes=frozenset({'stuck'}))]\n"
-    )
-    return {"PYTHONPATH": str(tmp_path)}
+def installed(tmp_path: Path):
+    """Make an environment in which a signaling plugin ``odd`` is installed that starts as it is told to."""
+
+    def install(start: str) -> dict[str, str]:
+        info = tmp_path / "hallway_odd-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hallway-odd\nVersion: 1\n")
+        (info / "entry_points.txt").write_text("[hallway.signaling]\nodd = hallway_odd\n")
+        (tmp_path / "hallway_odd.py").write_text(PLUGIN.format(start=start))
+        return {"PYTHONPATH": str(tmp_path)}
+
+    return install
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-async def test_a_signal_ends_it_while_a_plugin_does_not_come_up(up, stuck_plugin, as_json):
-    device = await up({"signaling.chain": '["stuck"]'}, as_json=as_json, env=stuck_plugin)
+async def test_a_signal_ends_it_while_a_plugin_does_not_come_up(up, installed, as_json):
+    stuck = installed("print('starting', file=sys.stderr, flush=True); await asyncio.Event().wait()")
+    device = await up({"signaling.chain": '["odd"]'}, as_json=as_json, env=stuck)
     assert await device.process.stderr.readline() == b"starting\n"
     device.terminate()
     assert await device.ended() == 0
     assert await device.rest() == ("", "")
+
+
+async def test_ready_comes_in_mode_none_too_and_a_status_says_why(up, installed):
+    device = await up({"signaling.chain": '["odd"]'}, env=installed("raise SignalingUnavailable('the server is away')"))
+    ready = await device.ready()
+    assert (ready["mode"], ready["listen"]) == ("none", [])
+    await device.write(STATUS)
+    status = await device.first("result")
+    assert status["value"]["signaling"] == [{"plugin": "odd", "up": False, "reason": "the server is away"}]
+
+
+async def test_a_plugin_that_crashes_is_told_as_an_error_and_does_not_end_the_device(up, installed):
+    device = await up({"signaling.chain": '["odd", "memory"]'}, env=installed("raise ValueError('a bug')"))
+    ready = await device.ready()
+    assert ready["mode"] == "local"
+    error = await device.first("error")
+    assert (error["event"], error["code"], error["message"]) == ("error", "internal", "signaling odd: a bug")
 
 
 async def test_a_mistake_in_the_configuration_is_an_error_event_with_status_2(up):

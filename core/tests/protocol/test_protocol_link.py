@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hallway.model import PeerRecord, RefusalCode
-from hallway.protocol.effects import Admit, Answer, Deliver, Dial, Down, DownReason, Drop, Greet, Moved, Refuse, SendFrame, Up
+from hallway.protocol.effects import Admit, Answer, Contested, Deliver, Dial, Down, DownReason, Drop, Greet, Moved, Refuse, SendFrame, Up
 from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong
 from hallway.protocol.heartbeat import INTERVAL, PATIENCE, SUSPICION
 from hallway.protocol.link import ANSWER_PATIENCE, CONNECT_PATIENCE, GREETING_PATIENCE, MAX_CONNECT_PATIENCE, REDIAL_CAP, Link
@@ -110,8 +110,17 @@ class TestDialing:
     def test_news_do_not_wait_for_the_redial(self):
         link = dialing()
         link.failed(1, "refused", 0.2)
-        assert link.seen(record("e2"), 0.21) == [Dial(2, record("e2"))]
+        link.timer(0.5)
+        link.failed(2, "refused", 1.01)
+        assert link.seen(record("e2"), 1.02) == [Dial(3, record("e2"))]
         assert link.deadline is None
+
+    def test_news_at_a_great_rate_make_no_dials_at_that_rate(self):
+        link = dialing()
+        link.failed(1, "refused", 0.01)
+        dials = [effect for number in range(100) for effect in link.seen(record(f"e{number}"), 0.02 + number / 1000)]
+        assert dials == []
+        assert link.deadline == pytest.approx(0.31)
 
     def test_repeated_sight_does_not_hurry_the_redial(self):
         link = dialing()
@@ -133,58 +142,58 @@ class TestGlare:
     def test_the_lower_id_holds_the_other_offer_whatever_the_case(self, own_id, peer_id):
         link = make(own_id, peer_id)
         link.seen(record(), 0.0)
-        assert link.offered(0.1, speaks_hallway=True) == (2, [])
+        assert link.offered(0.1, epoch="e1") == (2, [])
         assert link.dial is not None
 
     @pytest.mark.parametrize(("own_id", "peer_id"), [("november", "mike"), ("November", "mike"), ("november", "MIKE")])
     def test_the_higher_id_drops_its_own_and_answers(self, own_id, peer_id):
         link = make(own_id, peer_id)
         link.seen(record(), 0.0)
-        attempt, effects = link.offered(0.1, speaks_hallway=True)
+        attempt, effects = link.offered(0.1, epoch="e1")
         assert effects == [Drop(1, "the peer's offer stands"), Answer(attempt)]
         assert link.dial is None
 
     def test_a_held_offer_is_refused_once_ours_has_worked(self):
         link = dialing()
-        held, _ = link.offered(0.1, speaks_hallway=True)
+        held, _ = link.offered(0.1, epoch="e1")
         assert open_attempt(link, 1, now=0.2) == [Refuse(held, RefusalCode.GLARE), Up(1, 0.2)]
 
     def test_a_held_offer_is_answered_once_ours_has_failed(self):
         link = dialing()
-        held, _ = link.offered(0.1, speaks_hallway=True)
+        held, _ = link.offered(0.1, epoch="e1")
         assert link.failed(1, "no route", 1.0) == [Drop(1, "no route"), Answer(held)]
         assert open_attempt(link, held, now=1.1) == [Up(held, 1.1)]
 
     def test_a_held_offer_that_is_withdrawn_leaves_ours_alone(self):
         link = dialing()
-        held, _ = link.offered(0.1, speaks_hallway=True)
+        held, _ = link.offered(0.1, epoch="e1")
         link.failed(held, "withdrawn", 0.2)
         assert open_attempt(link, 1, now=0.3) == [Up(1, 0.3)]
 
     @pytest.mark.parametrize("own_id", ["lima", "november"])
     def test_an_offer_of_the_seeds_kind_is_always_answered(self, own_id):
         link = dialing(own_id)
-        assert link.offered(0.1, speaks_hallway=False) == (2, [Drop(1, "the peer's offer stands"), Answer(2)])
+        assert link.offered(0.1, epoch=None) == (2, [Drop(1, "the peer's offer stands"), Answer(2)])
 
     def test_after_a_failure_the_lower_id_answers_and_keeps_its_own_offer(self):
         link = dialing()
         link.failed(1, "no route", 1.0)
         link.timer(2.0)
-        assert link.offered(2.1, speaks_hallway=True) == (3, [Answer(3)])
+        assert link.offered(2.1, epoch="e1") == (3, [Answer(3)])
         assert link.dial is not None
 
     def test_of_two_offers_under_way_the_channel_that_opens_first_is_the_link(self):
         link = dialing()
         link.failed(1, "no route", 1.0)
         link.timer(2.0)
-        link.offered(2.1, speaks_hallway=True)
+        link.offered(2.1, epoch="e1")
         assert open_attempt(link, 3, now=2.2) == [Drop(2, "another channel opened first"), Up(3, 2.2)]
 
     def test_an_offer_waits_while_our_own_channel_is_being_greeted(self):
         link = dialing("november")
         link.answered(1, 0.1)
         link.opened(1, 0.2, speaks_hallway=True)
-        assert link.offered(0.25, speaks_hallway=True) == (2, [])
+        assert link.offered(0.25, epoch="e1") == (2, [])
         link.received(1, hello(to="november"), 0.3)
         assert link.admitted(1, "e1", 0.3) == [Refuse(2, RefusalCode.GLARE), Up(1, 0.3)]
 
@@ -194,8 +203,8 @@ class TestGlare:
         for link in (lower, higher):
             link.failed(1, "no route", 1.0)
             link.timer(2.0)
-        lower.offered(2.1, speaks_hallway=True)
-        _, effects = higher.offered(2.1, speaks_hallway=True)
+        lower.offered(2.1, epoch="e1")
+        _, effects = higher.offered(2.1, epoch="e1")
         assert effects == [Drop(2, "the peer's offer stands"), Answer(3)]
         assert lower.dial is not None
 
@@ -203,23 +212,23 @@ class TestGlare:
 class TestIncoming:
     def test_an_offer_from_a_peer_that_nobody_has_seen_is_answered(self):
         link = make()
-        assert link.offered(1.0, speaks_hallway=True) == (1, [Answer(1)])
+        assert link.offered(1.0, epoch="e1") == (1, [Answer(1)])
         assert open_attempt(link, 1, now=1.5) == [Up(1, 0.5)]
 
     def test_the_newest_offer_replaces_one_that_is_being_answered(self):
         link = make()
-        link.offered(1.0, speaks_hallway=True)
-        assert link.offered(1.1, speaks_hallway=True) == (2, [Drop(1, "a newer offer came"), Answer(2)])
+        link.offered(1.0, epoch="e1")
+        assert link.offered(1.1, epoch="e1") == (2, [Drop(1, "a newer offer came"), Answer(2)])
 
     def test_the_newest_offer_replaces_a_held_one(self):
         link = dialing()
-        link.offered(0.1, speaks_hallway=True)
-        assert link.offered(0.2, speaks_hallway=True) == (3, [Refuse(2, RefusalCode.GLARE)])
+        link.offered(0.1, epoch="e1")
+        assert link.offered(0.2, epoch="e1") == (3, [Refuse(2, RefusalCode.GLARE)])
 
     def test_what_comes_of_a_replaced_offer_is_ignored(self):
         link = make()
-        link.offered(1.0, speaks_hallway=True)
-        link.offered(1.1, speaks_hallway=True)
+        link.offered(1.0, epoch="e1")
+        link.offered(1.1, epoch="e1")
         assert link.opened(1, 1.2, speaks_hallway=True) == []
         assert link.received(1, hello(), 1.2) == []
         assert link.admitted(1, "e1", 1.2) == []
@@ -228,13 +237,13 @@ class TestIncoming:
 
     def test_a_peer_in_sight_is_not_dialed_while_its_offer_is_answered(self):
         link = make()
-        link.offered(1.0, speaks_hallway=True)
+        link.offered(1.0, epoch="e1")
         assert link.seen(record(), 1.1) == []
 
     def test_an_answer_ends_the_wait_for_a_redial(self):
         link = dialing()
         link.failed(1, "refused", 0.0)
-        link.offered(0.1, speaks_hallway=True)
+        link.offered(0.1, epoch="e1")
         assert link.timer(0.4) == []
         assert link.dial is None
 
@@ -242,7 +251,7 @@ class TestIncoming:
         link = dialing()
         link.failed(1, "no route", 0.0)
         link.timer(1.0)
-        link.offered(1.1, speaks_hallway=True)
+        link.offered(1.1, epoch="e1")
         link.answered(3, 1.2)
         link.failed(2, "no route", 1.3)
         assert link.deadline is not None
@@ -250,7 +259,7 @@ class TestIncoming:
 
     def test_an_offer_that_fails_is_followed_by_our_own(self):
         link = make()
-        link.offered(1.0, speaks_hallway=True)
+        link.offered(1.0, epoch="e1")
         link.seen(record(), 1.0)
         link.failed(1, "bad description", 1.1)
         assert link.timer(2.0) == [Dial(2, record())]
@@ -259,7 +268,7 @@ class TestIncoming:
 class TestMakeBeforeBreak:
     def test_a_second_channel_never_takes_the_open_one_down_before_it_is_open(self):
         link = opened()
-        second, effects = link.offered(10.0, speaks_hallway=True)
+        second, effects = link.offered(10.0, epoch="e1")
         assert effects == [Answer(second)]
         link.answered(second, 10.1)
         link.opened(second, 10.2, speaks_hallway=True)
@@ -267,12 +276,12 @@ class TestMakeBeforeBreak:
         assert link.current.id == 1
         assert link.received(1, Ping(7), 10.3) == [SendFrame(1, Pong(7))]
         link.received(second, hello(), 10.4)
-        assert link.admitted(second, "e1", 10.4) == [Moved(second), Drop(1, "a newer channel replaced it")]
+        assert link.admitted(second, "e1", 10.4) == [Moved(second), Drop(1, "the link has moved", graceful=True)]
 
     @pytest.mark.parametrize("reason", ["ended", "no HELLO"])
     def test_a_second_channel_that_fails_changes_nothing(self, reason):
         link = opened()
-        second, _ = link.offered(10.0, speaks_hallway=True)
+        second, _ = link.offered(10.0, epoch="e1")
         link.answered(second, 10.1)
         assert link.failed(second, reason, 10.2) == [Drop(second, reason)]
         assert link.current is not None
@@ -281,13 +290,13 @@ class TestMakeBeforeBreak:
 
     def test_a_second_channel_that_hangs_is_dropped_in_time(self):
         link = opened()
-        second, _ = link.offered(1.0, speaks_hallway=True)
+        second, _ = link.offered(1.0, epoch="e1")
         link.received(1, Pong(1), ANSWER_PATIENCE + 0.9)
         assert link.timer(1.0 + ANSWER_PATIENCE) == [Drop(second, "the channel did not open in time")]
 
     def test_a_peer_that_has_restarted_goes_down_and_up(self):
         link = opened("e1")
-        second, _ = link.offered(10.0, speaks_hallway=True)
+        second, _ = link.offered(10.0, epoch="e1")
         assert open_attempt(link, second, "e2", now=10.5) == [
             Down(DownReason.RESTARTED),
             Drop(1, "a newer channel replaced it"),
@@ -296,7 +305,7 @@ class TestMakeBeforeBreak:
 
     def test_the_end_of_a_replaced_channel_is_nobodys_business(self):
         link = opened()
-        second, _ = link.offered(10.0, speaks_hallway=True)
+        second, _ = link.offered(10.0, epoch="e1")
         open_attempt(link, second, now=10.0)
         assert link.failed(1, "ended", 11.0) == []
         assert link.received(1, Bye(), 11.0) == []
@@ -402,10 +411,10 @@ class TestHeartbeat:
 
     def test_while_nothing_is_read_silence_proves_nothing_and_the_peer_still_hears_from_us(self):
         link = opened()
-        link.pause(1.0, paused=True)
+        link.pause(1, 1.0, paused=True)
         got = [link.timer(now) for now in (2.0, 4.0, 6.0, 8.0, 10.0)]
         assert got == [[SendFrame(1, Ping(number))] for number in range(1, 6)]
-        link.pause(10.5, paused=False)
+        link.pause(1, 10.5, paused=False)
         assert link.deadline == pytest.approx(10.5 + INTERVAL)
 
     def test_a_peer_that_does_not_speak_hallway_is_never_asked(self):
@@ -455,7 +464,7 @@ class TestDown:
 
     def test_time_is_counted_from_the_loss_and_not_from_an_offer_that_failed_before(self):
         link = opened()
-        second, _ = link.offered(10.0, speaks_hallway=True)
+        second, _ = link.offered(10.0, epoch="e1")
         link.failed(second, "withdrawn", 10.1)
         link.received(1, Bye(), 20.0)
         link.gone()
@@ -478,17 +487,17 @@ class TestClose:
 
     def test_every_attempt_ends(self):
         link = opened()
-        link.offered(1.0, speaks_hallway=True)
+        link.offered(1.0, epoch="e1")
         assert link.close()[-1] == Drop(2, "this device closes")
         link = dialing()
-        link.offered(1.0, speaks_hallway=True)
+        link.offered(1.0, epoch="e1")
         assert link.close() == [Drop(1, "this device closes"), Refuse(2, RefusalCode.CLOSING)]
 
     @pytest.mark.parametrize("made", [make, dialing, opened], ids=["new", "dialing", "open"])
     def test_nothing_happens_after_it(self, made):
         link = made()
         link.close()
-        attempt, effects = link.offered(1.0, speaks_hallway=True)
+        attempt, effects = link.offered(1.0, epoch="e1")
         assert effects == [Refuse(attempt, RefusalCode.CLOSING)]
         for attempt in range(4):
             assert link.answered(attempt, 1.0) == []
@@ -498,7 +507,7 @@ class TestClose:
             assert link.failed(attempt, "ended", 1.0) == []
         assert link.seen(record("e9"), 1.0) == []
         assert link.timer(1000.0) == []
-        assert link.pause(1.0, paused=False) == []
+        assert link.pause(1, 1.0, paused=False) == []
         assert link.deadline is None
 
 
@@ -507,3 +516,81 @@ class TestDistantAttempts:
         link = dialing()
         link.answered(1, 1.0, distant=True)
         assert link.deadline == 1.0 + MAX_CONNECT_PATIENCE
+
+
+class TestStrangers:
+    """An offer from another host than those where the peer is known to be."""
+
+    def test_it_is_refused_while_the_link_is_open(self):
+        link = opened()
+        assert link.offered(1.0, epoch="e1", stranger=True) == (2, [Refuse(2, RefusalCode.FORBIDDEN)])
+
+    def test_it_is_answered_beside_our_own_dial_and_drops_nothing(self):
+        link = dialing("zulu")
+        assert link.offered(0.1, epoch="e1", stranger=True) == (2, [Answer(2)])
+        assert link.dial is not None
+
+    def test_it_does_not_replace_an_offer_of_the_known_host(self):
+        link = make()
+        link.offered(0.1, epoch="e1")
+        assert link.offered(0.2, epoch="e1", stranger=True) == (2, [Refuse(2, RefusalCode.FORBIDDEN)])
+
+    def test_the_known_host_replaces_it(self):
+        link = make()
+        link.offered(0.1, epoch="e1", stranger=True)
+        assert link.offered(0.2, epoch="e1") == (2, [Drop(1, "a newer offer came"), Answer(2)])
+
+    def test_it_keeps_us_from_no_dial(self):
+        link = make()
+        link.offered(0.1, epoch="e1", stranger=True)
+        assert link.seen(record(), 0.2) == [Dial(2, record())]
+
+
+class TestNamesakes:
+    """An offer of another epoch under the id of a peer whose link is open and whose epoch discovery confirms."""
+
+    def test_it_is_held_while_the_open_link_is_asked_for_life(self):
+        link = opened()
+        assert link.offered(1.0, epoch="e9") == (2, [])
+        assert link.timer(1.0) == [SendFrame(1, Ping(1))]
+
+    def test_it_is_refused_and_told_once_the_open_link_has_shown_life(self):
+        link = opened()
+        link.offered(1.0, epoch="e9")
+        link.timer(1.0)
+        link.received(1, Pong(1), 1.1)
+        assert link.timer(1.0 + SUSPICION) == [Refuse(2, RefusalCode.FORBIDDEN), Contested()]
+        assert link.current is not None
+
+    def test_it_is_answered_once_the_open_link_has_shown_none(self):
+        link = opened()
+        link.offered(1.0, epoch="e9")
+        effects = link.timer(1.0 + SUSPICION)
+        assert [effect for effect in effects if isinstance(effect, Down | Refuse | Answer)] != []
+
+    def test_it_is_answered_at_once_when_discovery_sees_that_epoch(self):
+        link = opened()
+        link.offered(1.0, epoch="e9")
+        assert link.seen(record("e9"), 1.2) == [Answer(2)]
+
+    def test_it_is_answered_at_once_when_discovery_has_seen_that_epoch(self):
+        link = opened()
+        link.seen(record("e9"), 0.9)
+        assert link.offered(1.0, epoch="e9") == (2, [Answer(2)])
+
+
+class TestMoving:
+    def test_what_the_peer_sent_before_it_moved_still_counts(self):
+        link = opened()
+        second, _ = link.offered(1.0, epoch="e1")
+        open_attempt(link, second, now=1.1)
+        assert link.received(1, Messages((Message("m", 1),)), 1.2) == [Deliver((Message("m", 1),))]
+        assert link.received(1, Ping(1), 1.2) == []
+
+    def test_a_pause_of_the_old_channel_does_not_end_that_of_the_new_one(self):
+        link = opened()
+        second, _ = link.offered(1.0, epoch="e1")
+        open_attempt(link, second, now=1.1)
+        link.pause(second, 1.2, paused=True)
+        link.pause(1, 1.3, paused=False)
+        assert link.timer(1.1 + 2 * PATIENCE) == [SendFrame(second, Ping(1))]

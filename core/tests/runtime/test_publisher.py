@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, PeerPath, SignalingMode
-from hallway.runtime.publisher import BACKLOG_BYTES, Publisher, messages
+from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, MessageReader, Publisher
 
 
 class Hook:
@@ -32,6 +32,10 @@ def message(number: int) -> MessageReceived:
     return MessageReceived("tablet-2", number, f"id-{number}")
 
 
+def soon(seconds: float = 1.0) -> float:
+    return asyncio.get_running_loop().time() + seconds
+
+
 def everything(publisher: Publisher):
     return publisher.subscribe(lambda _: True)
 
@@ -52,7 +56,7 @@ async def test_every_subscription_gets_everything_it_wants_in_order_and_ends(pub
     one, other = everything(publisher), publisher.subscribe(lambda event: isinstance(event, PeerFound | PeerLost))
     for event in EVENTS:
         publisher.publish(event)
-    await publisher.aclose()
+    await publisher.aclose(soon())
     assert [event async for event in one] == EVENTS
     assert [event async for event in other] == [EVENTS[1], EVENTS[6]]
 
@@ -107,14 +111,14 @@ class TestKeptMessages:
         publisher.publish(message(1))
         links = publisher.subscribe(lambda event: not isinstance(event, MessageReceived))
         inbox = publisher.subscribe(lambda event: isinstance(event, MessageReceived))
-        await publisher.aclose()
+        await publisher.aclose(soon())
         assert [event async for event in inbox] == [message(1)]
         assert [event async for event in links] == []
 
     async def test_other_events_are_not_kept(self, publisher):
         publisher.publish(EVENTS[0])
         late = everything(publisher)
-        await publisher.aclose()
+        await publisher.aclose(soon())
         assert [event async for event in late] == []
 
 
@@ -122,7 +126,7 @@ class TestRoom:
     async def test_a_reader_that_falls_behind_makes_everybody_wait_until_it_has_caught_up(self, publisher):
         reader = everything(publisher)
         for number in range(3):
-            publisher.publish(message(number), BACKLOG_BYTES // 2)
+            publisher.publish(message(number), BACKLOG_BYTES // 2 - EVENT_BYTES)
         assert publisher.crowded
         waiting = asyncio.ensure_future(publisher.room())
         await asyncio.sleep(0)
@@ -155,7 +159,7 @@ class TestRoom:
         assert slow.backlog == 0
 
     async def test_a_loop_over_messages_that_is_left_holds_up_nobody(self, publisher):
-        inbox = messages(publisher.subscribe(lambda event: event.name == "message"))
+        inbox = MessageReader(publisher.subscribe(lambda event: event.name == "message"))
         publisher.publish(message(1))
         async for peer_id, value in inbox:
             assert (peer_id, value) == ("tablet-2", 1)
@@ -185,7 +189,7 @@ class TestEnds:
     async def test_what_is_queued_at_the_end_is_still_read(self, publisher):
         reader = everything(publisher)
         publisher.publish(message(1))
-        await publisher.aclose()
+        await publisher.aclose(soon())
         assert [event async for event in reader] == [message(1)]
 
 
@@ -205,7 +209,7 @@ class TestListenerErrors:
         reader = everything(publisher)
         event = message(1) if name == "message" else EVENTS[-1]
         publisher.publish(event)
-        await publisher.aclose()
+        await publisher.aclose(soon())
         assert got == [1]
         assert [event async for event in reader] == [event]
         assert caplog.text.count("a listener failed") == 2
@@ -223,14 +227,13 @@ class TestListenerErrors:
         publisher.on("message", slow)
         publisher.publish(message(1))
         await begun.wait()
-        closing = asyncio.ensure_future(publisher.aclose())
+        closing = asyncio.ensure_future(publisher.aclose(soon()))
         await asyncio.sleep(0)
         go.set()
         await closing
         assert ended == [True]
 
-    async def test_closing_cancels_listeners_that_never_end(self, publisher, monkeypatch):
-        monkeypatch.setattr("hallway.runtime.publisher.LISTENER_SECONDS", 0.01)
+    async def test_closing_cancels_listeners_that_never_end(self, publisher):
         cancelled = asyncio.Event()
 
         async def never(*_):
@@ -241,14 +244,14 @@ class TestListenerErrors:
 
         publisher.on("message", never)
         publisher.publish(message(1))
-        await publisher.aclose()
+        await publisher.aclose(soon(0.01))
         assert cancelled.is_set()
 
     async def test_a_listener_may_close_the_publisher(self, publisher):
         done = asyncio.Event()
 
         async def close(*_):
-            await publisher.aclose()
+            await publisher.aclose(soon(), but=[asyncio.current_task()])
             done.set()
 
         publisher.on("message", close)

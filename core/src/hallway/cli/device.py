@@ -44,6 +44,7 @@ class JsonDevice:
     def __init__(self, peer: Peer, stop: asyncio.Event) -> None:
         self._peer = peer
         self._stop = stop
+        self._is_ready = False
         self._commands: dict[str, Callable[[dict[str, Any]], Awaitable[Reply]]] = {
             "send-to-peer": self._send_to_peer,
             "broadcast": self._broadcast,
@@ -54,9 +55,11 @@ class JsonDevice:
     async def run(self) -> None:
         """Run until `stop` is set, then close the peer."""
         self._writer = LineWriter(1)
-        events = self._peer.events()
+        # Until "ready", which has the mode, there is no change of it to tell.
+        events = self._peer.events(lambda event: self._is_ready or not isinstance(event, SignalingMode))
         try:
             if await started(self._peer, self._stop):
+                self._is_ready = True
                 await self._serve(events)
         finally:
             await self._peer.aclose()
@@ -85,13 +88,8 @@ class JsonDevice:
         }
 
     async def _pump(self, events: Subscription) -> None:
-        mode = self._peer.signaling_mode
         await self._writer.write(self._ready())
         async for event in events:
-            if isinstance(event, SignalingMode):
-                if event.mode == mode:
-                    continue
-                mode = event.mode
             await self._writer.write(to_json(event))
 
     async def _obey(self) -> None:
@@ -106,13 +104,17 @@ class JsonDevice:
         try:
             command = _parse(line)
             tag = command.get("tag")
-            run = self._commands.get(command["command"])
-            if run is None:
-                raise BadCommand(f"there is no command {command['command']!r}", hint=f"use one of {', '.join(self._commands)}")
-            value = await run(command)
+            value = await self._run(command)
         except HallwayError as error:
             return {"event": "result", "tag": tag, "ok": False, "error": error_json(error)}
         return {"event": "result", "tag": tag, "ok": True, "value": value}
+
+    async def _run(self, command: dict[str, Any]) -> Reply:
+        name = command.get("command")
+        run = self._commands.get(name) if isinstance(name, str) else None
+        if run is None:
+            raise BadCommand(f"there is no command {name!r}", hint=f"use one of {', '.join(self._commands)}")
+        return await run(command)
 
     async def _send_to_peer(self, command: dict[str, Any]) -> Reply:
         peer_id = command.get("peerId")
@@ -138,8 +140,8 @@ def _parse(line: bytes) -> dict[str, Any]:
         command = jsontext.loads(line)
     except jsontext.BadJson as error:
         raise BadCommand(f"the line is {error}", hint='write {"command": "status"}') from error
-    if not isinstance(command, dict) or not isinstance(command.get("command"), str):
-        raise BadCommand("a command is an object with 'command' (a text)", hint='write {"command": "status"}')
+    if not isinstance(command, dict):
+        raise BadCommand("a command is an object", hint='write {"command": "status"}')
     return command
 
 

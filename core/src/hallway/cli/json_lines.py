@@ -36,9 +36,13 @@ class LineWriter:
         self._thread.start()
 
     async def write(self, value: dict[str, Any]) -> None:
-        """Write ``value`` as one line and wait until it is out. Lines that nobody can receive any more are dropped and logged once."""
+        """Write ``value`` as one line of JSON, as `write_text` does."""
+        await self.write_text(json.dumps(value, separators=(",", ":")))
+
+    async def write_text(self, line: str) -> None:
+        """Write one line and wait until it is out. Lines that nobody can receive any more are dropped and logged once."""
         written: asyncio.Future[None] = self._loop.create_future()
-        self._lines.put((json.dumps(value, separators=(",", ":")).encode() + b"\n", written))
+        self._lines.put((line.encode() + b"\n", written))
         await written
 
     async def aclose(self) -> None:
@@ -68,15 +72,18 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 async def read_lines(descriptor: int) -> AsyncIterator[bytes]:
     """The lines of a file descriptor without their ends, until it ends; works for pipes, sockets, terminals and files."""
-    pending = b""
+    pending, too_long = b"", False
     async for chunk in _chunks(descriptor):
         *lines, pending = (pending + chunk).split(b"\n")
         for line in lines:
-            yield line
+            if not too_long:
+                yield line
+            too_long = False
         if len(pending) > MAX_LINE:
-            yield pending
-            pending = b""
-    if pending:
+            if not too_long:
+                yield pending[: MAX_LINE + 1]
+            pending, too_long = b"", True
+    if pending and not too_long:
         yield pending
 
 

@@ -53,25 +53,30 @@ async def _run(peer: Any, *, as_json: bool) -> None:
 
 async def _run_for_people(peer: Any, stop: asyncio.Event) -> None:
     from hallway.cli.device import started
+    from hallway.cli.json_lines import FLUSH_SECONDS, LineWriter
+    from hallway.events import SignalingMode
 
-    events = peer.events()
+    writer = LineWriter(1)
+    is_up = False
+    events = peer.events(lambda event: is_up or not isinstance(event, SignalingMode))
     try:
-        if not await started(peer, stop):
-            return
-        click.echo(
-            f"{peer.device_id} of {peer.property_id} is up, signaling {peer.signaling_mode}: {', '.join(peer.listen) or 'not reachable'}"
-        )
-        async with asyncio.TaskGroup() as group:
-            telling = group.create_task(_tell(events))
+        if await started(peer, stop):
+            is_up = True
+            telling = asyncio.create_task(_tell(peer, events, writer))
             await stop.wait()
             await peer.aclose()
+            # A terminal that is held must not keep a closed device alive.
+            await asyncio.wait([telling], timeout=FLUSH_SECONDS)
             telling.cancel()
     finally:
         await peer.aclose()
+        await writer.aclose()
 
 
-async def _tell(events: Any) -> None:
+async def _tell(peer: Any, events: Any, writer: Any) -> None:
     from hallway.cli.narration import sentence
 
+    listen = ", ".join(peer.listen) or "not reachable"
+    await writer.write_text(f"{peer.device_id} of {peer.property_id} is up, signaling {peer.signaling_mode}: {listen}")
     async for event in events:
-        click.echo(sentence(event))
+        await writer.write_text(sentence(event))

@@ -18,6 +18,12 @@ class DiscoveryHost(ABC):
         for a peer that it reported as `Seen`. Must be called from the event loop's thread, and not after `Discovery.aclose` has returned.
         """
 
+    def up(self) -> None:  # noqa: B027 - a host need not care
+        """Browsing works again after `down`."""
+
+    def down(self, reason: str) -> None:  # noqa: B027
+        """Browsing does not work any more and mends itself; ``reason`` is a clause for people."""
+
 
 class Discovery(ABC):
     """Finds the peers of this device's property.

@@ -68,6 +68,12 @@ class Attempt:
     phase: Phase = Phase.SIGNALING
     deadline: float | None = None
     epoch: str | None = None
+    stranger: bool = False
+    """Whether their offer came from another host than the peer is known to be at."""
+    contested: bool = False
+    """Whether their offer names another epoch than the open link, and nothing else says that the peer has restarted."""
+    distant: bool = False
+    """Whether its channel opens over more than the LAN."""
 
     def apply(self, step: Step, deadline: float | None = None) -> None:
         """Take one step.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 import attrs
@@ -17,6 +18,19 @@ MAX_ENDPOINTS = 3
 """Endpoints of one peer that one plugin tries in one attempt; they share its patience."""
 
 
+class SignalingFacts(Protocol):
+    """The part of `hallway.plugins.SignalingProvider` that decides how it is tried."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def mode(self) -> Mode: ...  # noqa: D102
+    @property
+    def ice_policy(self) -> IcePolicy: ...  # noqa: D102
+    @property
+    def schemes(self) -> frozenset[str]: ...  # noqa: D102
+
+
 @attrs.frozen
 class ChainEntry:
     """What the chain needs to know of one signaling plugin."""
@@ -25,6 +39,11 @@ class ChainEntry:
     mode: Mode
     ice_policy: IcePolicy
     schemes: frozenset[str]
+
+    @classmethod
+    def of(cls, provider: SignalingFacts) -> Self:
+        """The entry of a plugin's provider record."""
+        return cls(provider.name, provider.mode, provider.ice_policy, provider.schemes)
 
     @property
     def patience(self) -> float:

@@ -106,4 +106,9 @@ class Down:
     reason: DownReason
 
 
-Effect = Dial | Answer | Refuse | Drop | Greet | Admit | SendFrame | Deliver | Up | Moved | Down
+@attrs.frozen
+class Contested:
+    """Another device offers under the id of the peer whose link is open and alive."""
+
+
+Effect = Dial | Contested | Answer | Refuse | Drop | Greet | Admit | SendFrame | Deliver | Up | Moved | Down

@@ -18,6 +18,9 @@ from hallway.protocol import jsontext
 VERSION = 1
 """The frame protocol that this code speaks; HELLO names all that a device speaks."""
 
+MAX_MESSAGES = 1024
+"""Messages in one frame, at most: each costs far more than its bytes."""
+
 OVERHEAD = 96
 """Bytes that a frame adds to one message, at most: type, brackets, id and separators."""
 
@@ -152,8 +155,8 @@ def _read_hello(body: Any) -> Hello:
 
 
 def _read_messages(body: Any) -> Messages:
-    if not isinstance(body, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in body):
-        raise TypeError("expected pairs of id and message")
+    if not isinstance(body, list) or len(body) > MAX_MESSAGES or not all(isinstance(pair, list) and len(pair) == 2 for pair in body):
+        raise TypeError(f"expected at most {MAX_MESSAGES} pairs of id and message")
     return Messages(tuple(Message(_text(pair[0]), pair[1]) for pair in body))
 
 

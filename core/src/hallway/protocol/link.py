@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from math import inf
 
 import attrs
 
@@ -17,6 +18,7 @@ from hallway.protocol.backoff import Backoff
 from hallway.protocol.effects import (
     Admit,
     Answer,
+    Contested,
     Deliver,
     Dial,
     Down,
@@ -30,7 +32,7 @@ from hallway.protocol.effects import (
     Up,
 )
 from hallway.protocol.frames import VERSION, Bye, Frame, Hello, Messages, Ping, Pong
-from hallway.protocol.heartbeat import Heartbeat, Pulse
+from hallway.protocol.heartbeat import SUSPICION, Heartbeat, Pulse
 from hallway.protocol.negotiation import Verdict, glare
 
 CONNECT_PATIENCE = 1.5
@@ -39,10 +41,14 @@ MAX_CONNECT_PATIENCE = 12.0
 """Seconds that it has at most, and from the start if it is to open over more than the LAN."""
 GREETING_PATIENCE = 5.0
 """Seconds that a peer has to send its HELLO."""
+HOLD_PATIENCE = 8.0
+"""Seconds that an offer is held while ours is under way."""
 ANSWER_PATIENCE = 15.0
 """Seconds that an answered offer has to become a channel."""
 REDIAL_CAP = 1.5
 """Seconds between two dials, at most."""
+DIAL_PAUSE = 0.5
+"""Seconds between two dials, at least: whoever forges sightings must not make us dial at their rate."""
 
 
 @attrs.define
@@ -62,7 +68,9 @@ class Link:
     _patience: float = CONNECT_PATIENCE
     _yielding: bool = False
     _heartbeat: Heartbeat | None = None
-    _paused: bool = False
+    _paused: int | None = None
+    _fading: set[int] = attrs.field(factory=set)
+    _dialed_at: float = -inf
     _ids: Iterator[int] = attrs.field(factory=lambda: count(1))
     _pings: Iterator[int] = attrs.field(factory=lambda: count(1))
     _backoff: Backoff = attrs.field(init=False)
@@ -93,11 +101,15 @@ class Link:
             return []
         if self._since is None and self.current is None:
             self._since = now
+        if self.incoming is not None and self.incoming.contested and not self._contests(self.incoming.epoch):
+            self.incoming.contested = False
+            return self._release(self.incoming, now)
         if self.current is not None:
             if record.epoch is not None and record.epoch != self.current.epoch and self._heartbeat is not None:
                 self._heartbeat.suspect(now)
             return []
-        return self._dial_now() if news and self.dial is None and self.incoming is None else []
+        waits = self.incoming is not None and not self.incoming.stranger
+        return self._dial_soon(now) if news and self.dial is None and not waits else []
 
     def gone(self) -> list[Effect]:
         """The peer is out of sight. An open channel and attempts under way live on; no new one is made."""
@@ -107,21 +119,33 @@ class Link:
             self._since = None
         return []
 
-    def offered(self, now: float, *, speaks_hallway: bool) -> tuple[int, list[Effect]]:
-        """The peer has sent an offer. Returns its attempt id; an `Answer` or a `Refuse` for it follows, now or later."""
-        attempt = Attempt(next(self._ids), Role.ANSWERER, Phase.HELD)
+    def offered(self, now: float, *, epoch: str | None, stranger: bool = False) -> tuple[int, list[Effect]]:
+        """The peer has sent an offer. Returns its attempt id; an `Answer` or a `Refuse` for it follows, now or later.
+
+        ``epoch`` is that of the offer; None for a device that does not speak hallway. ``stranger``: it came from another host than those
+        where the peer is known to be. Such an offer may be the peer's all the same (it has moved), but it disturbs neither an open link nor
+        an attempt of ours or of the peer's known host.
+        """
+        attempt = Attempt(next(self._ids), Role.ANSWERER, Phase.HELD, now + HOLD_PATIENCE)
         if self.closed:
             return attempt.id, [Refuse(attempt.id, RefusalCode.CLOSING)]
+        if stranger and (self.current is not None or (self.incoming is not None and not self.incoming.stranger)):
+            return attempt.id, [Refuse(attempt.id, RefusalCode.FORBIDDEN)]
+        attempt.stranger, attempt.epoch, attempt.contested = stranger, epoch, self._contests(epoch)
         if self._since is None:
             self._since = now
         effects = self._end(self.incoming, "a newer offer came")
         self.incoming = attempt
-        verdict = self._verdict(speaks_hallway=speaks_hallway)
+        if attempt.contested and self._heartbeat is not None:
+            self._heartbeat.suspect(now)
+            attempt.deadline = now + SUSPICION
+            return attempt.id, effects
+        verdict = Verdict.BOTH if stranger else self._verdict(speaks_hallway=epoch is not None)
         if verdict is Verdict.ANSWER:
             effects += self._end(self.dial, "the peer's offer stands")
             self.dial = None
         if verdict is not Verdict.HOLD:
-            self._redial_at = None
+            self._redial_at = self._redial_at if stranger else None
             effects += self._release(attempt, now)
         return attempt.id, effects
 
@@ -129,6 +153,7 @@ class Link:
         """Both descriptions of the attempt are known; its channel is opening. ``distant``: over more than the LAN."""
         attempt = self._find(attempt_id)
         if attempt is not None and attempt.phase is Phase.SIGNALING:
+            attempt.distant = distant
             patience = MAX_CONNECT_PATIENCE if distant else self._patience
             attempt.apply(Step.ANSWERED, now + (patience if attempt.role is Role.OFFERER else ANSWER_PATIENCE))
         return []
@@ -155,6 +180,8 @@ class Link:
 
     def received(self, attempt_id: int, frame: Frame, now: float) -> list[Effect]:
         """A frame came over the channel of the attempt."""
+        if attempt_id in self._fading and isinstance(frame, Messages):
+            return [Deliver(frame.items)]
         attempt = self._find(attempt_id)
         if attempt is not None and attempt.phase is Phase.GREETING:
             return self._greeting(attempt, frame, now)
@@ -171,20 +198,28 @@ class Link:
         if attempt is self.dial:
             self.dial = None
             self._yielding = True
-            if attempt.role is Role.OFFERER and reason == TIMED_OUT:
+            if reason == TIMED_OUT and not attempt.distant:
                 self._patience = min(2 * self._patience, MAX_CONNECT_PATIENCE)
             if self.incoming is not None and self.incoming.phase is Phase.HELD:
                 return effects + self._release(self.incoming, now)
         else:
             self.incoming = None
         self._plan_redial(now)
+        if self.record is None and not any(self._attempts()):
+            self._since = None
         return effects
 
-    def pause(self, now: float, *, paused: bool) -> list[Effect]:
-        """Nothing is being read at this end (or is again): silence proves nothing meanwhile, and we go on showing that we live."""
-        self._paused = paused
-        if not paused and self._heartbeat is not None:
-            self._heartbeat.received(now)
+    def pause(self, attempt_id: int, now: float, *, paused: bool) -> list[Effect]:
+        """The open channel of the attempt is not read at this end (or is again).
+
+        Silence proves nothing meanwhile, and we go on showing that we live.
+        """
+        if paused and self.current is not None and self.current.id == attempt_id:
+            self._paused = attempt_id
+        elif self._paused == attempt_id:
+            self._paused = None
+            if self._heartbeat is not None:
+                self._heartbeat.received(now)
         return []
 
     def timer(self, now: float) -> list[Effect]:
@@ -196,7 +231,7 @@ class Link:
         if self._heartbeat is not None:
             effects += self._beat(self._heartbeat, now)
         if self._redial_at is not None and self._redial_at <= now:
-            effects += self._dial_now()
+            effects += self._dial_now(now)
         return effects
 
     def close(self) -> list[Effect]:
@@ -226,11 +261,18 @@ class Link:
             return []
         held = attempt.phase is Phase.HELD
         attempt.apply(Step.END)
+        if held and attempt.contested:
+            return [Refuse(attempt.id, RefusalCode.FORBIDDEN), Contested()]
         return [Refuse(attempt.id, code)] if held else [Drop(attempt.id, reason)]
 
     def _release(self, attempt: Attempt, now: float) -> list[Effect]:
         attempt.apply(Step.RELEASED, now + ANSWER_PATIENCE)
         return [Answer(attempt.id)]
+
+    def _contests(self, epoch: str | None) -> bool:
+        """Whether an offer of that epoch speaks against an open link that nothing else speaks against: two devices may have one id."""
+        known = (self.current.epoch if self.current is not None else None, self.record.epoch if self.record is not None else None)
+        return epoch is not None and None not in known and epoch not in known
 
     def _verdict(self, *, speaks_hallway: bool) -> Verdict:
         if self.dial is None:
@@ -238,10 +280,17 @@ class Link:
         greeting = self.dial.phase is Phase.GREETING
         return glare(self.own_id, self.peer_id, speaks_hallway=speaks_hallway, yielding=self._yielding, greeting=greeting)
 
-    def _dial_now(self) -> list[Effect]:
+    def _dial_soon(self, now: float) -> list[Effect]:
+        if now >= self._dialed_at + DIAL_PAUSE:
+            return self._dial_now(now)
+        self._redial_at = min(self._redial_at or inf, self._dialed_at + DIAL_PAUSE)
+        return []
+
+    def _dial_now(self, now: float) -> list[Effect]:
         self._redial_at = None
         if self.record is None or self.closed or self.current is not None or self.dial is not None:
             return []
+        self._dialed_at = now
         self.dial = Attempt(next(self._ids), Role.OFFERER)
         return [Dial(self.dial.id, self.record)]
 
@@ -276,7 +325,7 @@ class Link:
         previous, since = self.current, self._since
         others = [other for other in (self.dial, self.incoming) if other is not attempt]
         self.current, self.dial, self.incoming = attempt, None, None
-        self._since = self._redial_at = None
+        self._since = self._redial_at = self._paused = None
         self._yielding = False
         self._patience = CONNECT_PATIENCE
         self._backoff.reset()
@@ -285,15 +334,20 @@ class Link:
         if previous is None:
             return [*effects, Up(attempt.id, now - (since if since is not None else now))]
         previous.apply(Step.END)
-        gone = Drop(previous.id, "a newer channel replaced it")
         if previous.epoch == attempt.epoch:
-            return [*effects, Moved(attempt.id), gone]
+            # What the peer sent over the old channel before it moved still counts.
+            self._fading = {previous.id}
+            return [*effects, Moved(attempt.id), Drop(previous.id, "the link has moved", graceful=True)]
+        gone = Drop(previous.id, "a newer channel replaced it")
         return [*effects, Down(DownReason.RESTARTED), gone, Up(attempt.id, now - (since if since is not None else now))]
 
     def _lost(self, lost: Attempt, reason: DownReason, now: float) -> list[Effect]:
         self.current = None
         self._heartbeat = None
         effects: list[Effect] = [Down(reason)]
+        if self.incoming is not None and self.incoming.phase is Phase.HELD and not self.closed:
+            self.incoming.contested = False
+            effects += self._release(self.incoming, now)
         # The bye of an earlier life may come after the sight of the next one.
         wanted = self.record is not None and (reason is not DownReason.BYE or self.record.epoch != lost.epoch)
         self._since = now if wanted or self.incoming is not None else None
@@ -306,7 +360,7 @@ class Link:
         if self.current is None:
             return []
         pulse = heartbeat.tick(now)
-        if pulse is not None and self._paused:
+        if pulse is not None and self._paused is not None:
             heartbeat.received(now)
             pulse = Pulse.ASK
         match pulse:

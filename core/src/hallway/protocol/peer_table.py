@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
 
 from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
 
 CAPACITY = 256
 """Peers in the table, at most; a sighting of one more is ignored."""
+
+
+MAX_AT_ONE_HOST = 8
+"""Peers whose first endpoint is at one host, at most: whoever forges sightings must not fill the table with one address."""
 
 
 @attrs.frozen
@@ -68,12 +74,12 @@ class PeerTable:
 
     def sightings(self) -> dict[str, tuple[str, ...]]:
         """Which plugins see each peer: plugin names by device id, as the first source spells it."""
-        return {next(iter(sources.values())).device_id: tuple(sources) for sources in self._peers.values()}
+        return {record.device_id: tuple(sources) for record, sources in zip(self._firsts(), self._peers.values(), strict=True)}
 
     def _seen(self, plugin: str, record: PeerRecord) -> Change | None:
         key = record.device_id.lower()
         foreign = record.property_id != self.device.property_id
-        if foreign or key == self.device.device_id.lower() or (key not in self._peers and len(self._peers) >= CAPACITY):
+        if foreign or key == self.device.device_id.lower() or (key not in self._peers and self._is_full(record)):
             return None
         known = self._peers.setdefault(key, {})
         previous = known.get(plugin)
@@ -81,6 +87,13 @@ class PeerTable:
         if previous is None:
             return Found(record, plugin)
         return Updated(record, plugin) if previous != record else None
+
+    def _is_full(self, record: PeerRecord) -> bool:
+        at_host = sum(known.ip == record.ip for known in self._firsts()) if record.ip is not None else 0
+        return len(self._peers) >= CAPACITY or at_host >= MAX_AT_ONE_HOST
+
+    def _firsts(self) -> Iterator[PeerRecord]:
+        return (next(iter(sources.values())) for sources in self._peers.values())
 
     def _gone(self, plugin: str, device_id: str) -> Change | None:
         key = device_id.lower()

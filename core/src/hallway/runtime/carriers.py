@@ -34,7 +34,7 @@ class Carrier(SignalingHost):
         backoff: Backoff | None = None,
     ) -> None:
         self.name = provider.name
-        self.entry = ChainEntry(provider.name, provider.mode, provider.ice_policy, provider.schemes)
+        self.entry = ChainEntry.of(provider)
         self.signaling = signaling
         self.listen: tuple[str, ...] = ()
         self.is_up = False

@@ -17,6 +17,10 @@ from hallway.protocol.link import Link
 from hallway.runtime.run import AttemptRun
 from hallway.runtime.services import Services
 
+VALUE_BYTES = 64
+"""Bytes that a small JSON value takes in memory, about."""
+MAX_GARBAGE = 10
+"""Things that are no messages, at most, before the channel of a peer without frames is ended."""
 OPENING_LIMIT = 60.0
 """Seconds after which a channel gives up by itself; the link's own, shorter deadlines decide before."""
 
@@ -40,6 +44,7 @@ class Conversation:
         self._publisher = services.publisher
         self._carry_out = carry_out
         self._failed = failed
+        self._garbage = 0
         self._now = asyncio.get_running_loop().time
 
     async def run(self) -> None:
@@ -52,6 +57,7 @@ class Conversation:
             await run.channel.opened(self._now() + OPENING_LIMIT)
             async with asyncio.TaskGroup() as group:
                 group.create_task(run.outgoing.run(), name=f"write {run.peer_id} {run.id}")
+                group.create_task(run.outgoing.watch(), name=f"watch {run.peer_id} {run.id}")
                 self._carry_out(self._link.opened(run.id, self._now(), speaks_hallway=run.speaks_hallway))
                 await self._read()
         except* (ChannelClosed, ClosedError, DeadlineExceeded) as errors:
@@ -67,15 +73,17 @@ class Conversation:
         take = self._take_frame if self._run.speaks_hallway else self._take_plain
         while True:
             take(await self._run.channel.receive())
+            # A channel with much to read must not starve the others.
+            await asyncio.sleep(0)
             if self._publisher.crowded:
                 await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
-        self._carry_out(self._link.pause(self._now(), paused=True))
+        self._carry_out(self._link.pause(self._run.id, self._now(), paused=True))
         try:
             await self._publisher.room()
         finally:
-            self._carry_out(self._link.pause(self._now(), paused=False))
+            self._carry_out(self._link.pause(self._run.id, self._now(), paused=False))
 
     def _take_frame(self, data: str | bytes) -> None:
         try:
@@ -86,7 +94,7 @@ class Conversation:
         effects: list[Effect] = []
         for effect in self._link.received(self._run.id, frame, self._now()):
             if isinstance(effect, Deliver):
-                self._deliver(effect, len(data))
+                self._deliver(effect, weight(data))
             else:
                 effects.append(effect)
         self._carry_out(effects)
@@ -101,10 +109,19 @@ class Conversation:
         try:
             value: Any = jsontext.loads(data)
         except jsontext.BadJson as error:
+            self._garbage += 1
             text = f"{peer_id} sent something that is no message: {error}"
             self._publisher.publish(ErrorHappened("bad-message", text, "the peer must send JSON texts"))
+            if self._garbage >= MAX_GARBAGE:
+                self._failed(self._run, f"{peer_id} sent {MAX_GARBAGE} things that are no messages", DownReason.PROTOCOL)
         else:
-            self._publisher.publish(MessageReceived(peer_id, value, new_message_id()), len(data))
+            self._publisher.publish(MessageReceived(peer_id, value, new_message_id()), weight(data))
+
+
+def weight(data: str | bytes) -> int:
+    """About how many bytes of memory the values of a JSON text take: many small ones weigh far more than their text."""
+    text = data if isinstance(data, bytes) else data.encode()
+    return len(text) + VALUE_BYTES * (text.count(b"[") + text.count(b"{") + text.count(b",") + text.count(b":"))
 
 
 def new_message_id() -> str:

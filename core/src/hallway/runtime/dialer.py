@@ -78,6 +78,7 @@ class Dialer:
         deadline = asyncio.get_running_loop().time() + each.patience
         carrier = self._carriers[each.entry.plugin]
         assert run.dialing is not None
+        run.expect_answer()
         envelope = self._guard.seal(run.peer_id, run.dialing.offer, time.time())
         reply = await carrier.signaling.request(each.endpoint, envelope, deadline)
         if isinstance(reply, Refusal):

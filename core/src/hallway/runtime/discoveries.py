@@ -27,12 +27,22 @@ class Finder(DiscoveryHost):
         self.reason = "not started yet"
         self._reporter = reporter
         self._backoff = backoff or Backoff(1.0, 5.0, random.random)
+        self._started = False
         self._endpoints: tuple[str, ...] = ()
         self._advertising = asyncio.Lock()
 
     def report(self, sighting: Sighting) -> None:
         """See `DiscoveryHost.report`."""
         self._reporter(self.name, sighting)
+
+    def up(self) -> None:
+        """See `DiscoveryHost.up`."""
+        self.is_up, self.reason = True, ""
+
+    def down(self, reason: str) -> None:
+        """See `DiscoveryHost.down`."""
+        logger.warning("discovery %s is down: %s", self.name, reason)
+        self.is_up, self.reason = False, reason
 
     async def keep_up(self) -> None:
         """Start the plugin, again and again until it is up, and advertise what is known by then."""
@@ -48,13 +58,14 @@ class Finder(DiscoveryHost):
                 raise
             else:
                 break
-        self.is_up, self.reason = True, ""
+        self._started = True
+        self.up()
         await self._advertise()
 
     async def advertise(self, endpoints: tuple[str, ...]) -> None:
         """Make this device known with these endpoints as soon as the plugin is up."""
         self._endpoints = endpoints
-        if self.is_up:
+        if self._started:
             await self._advertise()
 
     async def _advertise(self) -> None:

@@ -6,13 +6,15 @@ import asyncio
 import logging
 import random
 import time
+from urllib.parse import urlsplit
 
 from hallway.errors import BadDescription, HallwayError, PeerUnavailable
-from hallway.events import PeerConnected, PeerDisconnected, PeerPath
+from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Description, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.effects import (
     Admit,
     Answer,
+    Contested,
     Dial,
     Down,
     DownReason,
@@ -44,8 +46,11 @@ class LinkDriver:
         self._loop = asyncio.get_running_loop()
         self._runs: dict[int, AttemptRun] = {}
         self._open: AttemptRun | None = None
+        self._warned_of: AttemptRun | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self.answers_to: str | None = None
+        """The network address from which the peer's last offer came."""
 
     @property
     def open(self) -> AttemptRun | None:
@@ -65,13 +70,13 @@ class LinkDriver:
         """The peer is out of sight."""
         self._carry_out(self.link.gone())
 
-    async def offered(self, signal: Signal, carrier: str, policy: IcePolicy) -> Envelope | Refusal:
+    async def offered(self, signal: Signal, carrier: str, policy: IcePolicy, address: str | None) -> Envelope | Refusal:
         """Decide on an offer of this peer and return our answer, or why there is none."""
         assert signal.description is not None
-        speaks_hallway = signal.mark is not None
-        attempt_id, effects = self.link.offered(self._loop.time(), speaks_hallway=speaks_hallway)
+        epoch = signal.mark.epoch if signal.mark is not None else None
+        attempt_id, effects = self.link.offered(self._loop.time(), epoch=epoch, stranger=self._is_stranger(address))
         run = self._runs[attempt_id] = AttemptRun(attempt_id, self.peer_id)
-        run.signaling, run.policy, run.speaks_hallway = carrier, policy, speaks_hallway
+        run.signaling, run.policy, run.speaks_hallway = carrier, policy, epoch is not None
         self._carry_out(effects)
         try:
             refusal = await run.verdict
@@ -82,6 +87,12 @@ class LinkDriver:
         except Exception:
             logger.exception("the offer of %s could not be answered", self.peer_id)
             return self._refuse(run, RefusalCode.INTERNAL, "this device could not answer")
+
+    def _is_stranger(self, address: str | None) -> bool:
+        """Whether ``address`` is none of those where the peer is known to be; carriers without addresses know no strangers."""
+        record = self.link.record
+        hosts = {urlsplit(endpoint).hostname for endpoint in record.endpoints} - {None} if record is not None else set()
+        return address is not None and bool(hosts) and address not in hosts
 
     def late_answer(self, signal: Signal) -> bool:
         """Take an answer that came by itself; False if no offer of ours waits for one."""
@@ -143,20 +154,28 @@ class LinkDriver:
             case Admit(attempt_id, hello):
                 self._admit(self._runs[attempt_id], hello)
             case SendFrame(attempt_id, frame):
-                outgoing = self._runs[attempt_id].outgoing
-                assert outgoing is not None
-                outgoing.frame(frame)
+                self._runs[attempt_id].send(frame)
             case Up(attempt_id, seconds):
                 self._open = run = self._runs[attempt_id]
                 ms = round(seconds * 1000, 3)
                 self._services.publisher.publish(PeerConnected(self.peer_id, run.signaling, run.channel_plugin, ms))
                 self._services.refill()
             case Moved(attempt_id):
-                self._open = run = self._runs[attempt_id]
+                run = self._runs[attempt_id]
+                run.succeed(self._open)
+                self._open = run
                 self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))
+            case Contested():
+                self._warn_of_namesake()
             case Down(reason):
                 self._open = None
                 self._services.publisher.publish(PeerDisconnected(self.peer_id, reason.value))
+
+    def _warn_of_namesake(self) -> None:
+        if self._open is not None and self._open is not self._warned_of:
+            self._warned_of = self._open
+            text = f"another device offers under the id {self.peer_id}, whose link is open and alive"
+            self._services.publisher.publish(ErrorHappened("duplicate-device-id", text, "give every device an id of its own"))
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -244,4 +263,5 @@ class LinkDriver:
 _REFUSALS = {
     RefusalCode.GLARE: "this device's own offer to you stands",
     RefusalCode.CLOSING: "this device is closing",
+    RefusalCode.FORBIDDEN: "the device of that name is known at another address",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -14,10 +15,14 @@ from hallway.runtime.link_driver import LinkDriver
 from hallway.runtime.services import Services
 from hallway.trust import Signal
 
+logger = logging.getLogger(__name__)
+
 MAX_LINKS = 256
 """Links of one device, at most; offers of further devices are refused as busy."""
 MAX_PENDING = 32
 """Offers of others that are being answered at once, at most."""
+MAX_PENDING_FROM_ONE = 8
+"""Of these, those that came from one network address; several devices may share one machine."""
 
 
 class Links:
@@ -66,7 +71,7 @@ class Links:
         if isinstance(signal, Refusal):
             return signal
         if signal.description is not None and signal.description.type == "offer":
-            return await self._handle_offer(carrier, signal)
+            return await self._handle_offer(carrier, signal, origin.address)
         return await self._handle_late(signal)
 
     def status(self) -> list[dict[str, Any]]:
@@ -100,6 +105,7 @@ class Links:
         if link is None:
             self._forget_idle()
             if len(self._links) >= MAX_LINKS:
+                logger.warning("%s is left alone: there are %d links already", device_id, MAX_LINKS)
                 return None
             link = self._links[device_id.lower()] = LinkDriver(self._services, device_id)
         return link
@@ -108,12 +114,17 @@ class Links:
         for key in [key for key, link in self._links.items() if link.link.forgettable]:
             del self._links[key]
 
-    async def _handle_offer(self, carrier: Carrier, signal: Signal) -> Envelope | Refusal:
-        crowded = sum(link.answering for link in self._links.values()) >= MAX_PENDING
-        link = None if crowded else self._make(signal.sender)
+    async def _handle_offer(self, carrier: Carrier, signal: Signal, address: str | None) -> Envelope | Refusal:
+        link = None if self._crowded(address) else self._make(signal.sender)
         if link is None:
             return Refusal(RefusalCode.BUSY, "too many links are being made; try again in a second")
-        return await link.offered(signal, carrier.name, carrier.entry.ice_policy)
+        link.answers_to = address
+        return await link.offered(signal, carrier.name, carrier.entry.ice_policy, address)
+
+    def _crowded(self, address: str | None) -> bool:
+        """Whether no more offers can be taken in from there now: one host must not use up what all share."""
+        pending = [link.answers_to for link in self._links.values() if link.answering]
+        return len(pending) >= MAX_PENDING or (address is not None and pending.count(address) >= MAX_PENDING_FROM_ONE)
 
     async def _handle_late(self, signal: Signal) -> Envelope | Refusal:
         link = self._links.get(signal.sender.lower())

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
-from hallway.errors import BadMessage, HallwayError, NoSignalingError, PeerUnavailable
+from hallway.errors import BadMessage, HallwayError, NoSignalingError, PeerUnavailable, PluginError
 from hallway.events import ErrorHappened, SignalingMode
+from hallway.interfaces import Connector, Discovery, Signaling
 from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
-from hallway.plugins import PluginContext
-from hallway.plugins.manager import Registry
+from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, SignalingProvider
+from hallway.plugins.manager import Loaded, Registry
 from hallway.protocol import jsontext
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.conversation import new_message_id
@@ -26,44 +27,80 @@ from hallway.trust import Guard
 
 logger = logging.getLogger(__name__)
 
+REMINDER_SECONDS = 3600.0
+"""How often the log says again what the security mode does not give."""
+SETTLE_SECONDS = 5.0
+"""How long a start waits for signaling plugins that say nothing."""
+GRACE_SECONDS = 0.3
+"""How long it waits for the others once one is up."""
 CLOSE_SECONDS = 1.7
 """How long closing may take in all; what still hangs then is cancelled."""
 
 
+Made = TypeVar("Made")
+
+
 class Node:
-    """Made by `Peer`. `start` begins, `aclose` ends; in between everything mends itself."""
+    """Made by `Peer`. `start` begins, `aclose` ends; in between everything mends itself.
+
+    Raises:
+        PluginError: no plugin of a chain that a device cannot do without could be made.
+
+    """
 
     def __init__(self, registry: Registry, context: PluginContext, guard: Guard, publisher: Publisher) -> None:
         self.device = device = context.device
         self.publisher = publisher
         self.mode = Mode.NONE
+        self._guard = guard
+        self._problems = list(registry.problems)
         self._tasks = TaskSet(self._crashed)
-        self.finders = [Finder(each.provider.name, registry.make(each, context), self._sighted) for each in registry.discovery]
-        self.carriers = [
-            Carrier(
-                each.provider,
-                registry.make(each, context),
-                handler=self._handle,
-                reporter=self._sighted,
-                on_change=self._signaling_changed,
-            )
-            for each in registry.signaling
-        ]
-        makers = tuple(ChannelMaker(each.provider.name, each.provider.kind, registry.make(each, context)) for each in registry.channel)
-        dialer = Dialer(self.carriers, makers, guard)
-        self._makers = makers
-        self.links = Links(Services(device, guard, dialer, makers, publisher, self._tasks, self._refill))
+        self._plugin_tasks = TaskSet(self._crashed)
+        self.finders = self._make(registry.discovery, lambda each: self._finder(each.provider, registry.make(each, context)))
+        self.carriers = self._make(registry.signaling, lambda each: self._carrier(each.provider, registry.make(each, context)))
+        self._makers = tuple(self._make(registry.channel, lambda each: _maker(each.provider, registry.make(each, context))))
+        if self._problems and not (self.carriers and self._makers):
+            raise self._problems[0]
+        dialer = Dialer(self.carriers, self._makers, guard)
+        self.links = Links(Services(device, guard, dialer, self._makers, publisher, self._tasks, self._refill))
         self._advertised: tuple[str, ...] = ()
         self._refills: dict[str, asyncio.Task[None]] = {}
-        self._closing = False
+        self._closing: asyncio.Task[None] | None = None
+        self._closers: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Start every plugin at once; they come up in the background."""
+        for problem in self._problems:
+            self.publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
+        if self._guard.caution:
+            self._tasks.start(self._remind(self._guard.caution), "caution")
         self._refill()
         for finder in self.finders:
-            self._tasks.start(finder.keep_up(), f"discovery {finder.name}")
+            self._plugin_tasks.start(finder.keep_up(), f"discovery {finder.name}")
         for carrier in self.carriers:
-            self._tasks.start(carrier.keep_up(), f"signaling {carrier.name}")
+            self._plugin_tasks.start(carrier.keep_up(), f"signaling {carrier.name}")
+
+    def _make(self, chain: Iterable[Loaded[Any]], make: Callable[[Loaded[Any]], Made]) -> list[Made]:
+        """What can be made of a chain; a factory that fails is reported, and the rest goes on."""
+        made = []
+        for loaded in chain:
+            try:
+                made.append(make(loaded))
+            except PluginError as problem:
+                logger.warning("%s", problem)
+                self._problems.append(problem)
+        return made
+
+    def _finder(self, provider: DiscoveryProvider, discovery: Discovery) -> Finder:
+        return Finder(provider.name, discovery, self._sighted)
+
+    def _carrier(self, provider: SignalingProvider, signaling: Signaling) -> Carrier:
+        return Carrier(provider, signaling, handler=self._handle, reporter=self._sighted, on_change=self._signaling_changed)
+
+    async def _remind(self, caution: str) -> None:
+        while True:
+            logger.warning("%s", caution)
+            await asyncio.sleep(REMINDER_SECONDS)
 
     async def wait_up(self) -> None:
         """Return when the first signaling plugin is up.
@@ -83,9 +120,22 @@ class Node:
             raise self._no_signaling()
 
     async def wait_settled(self) -> None:
-        """Return when every signaling plugin is up or has said why not; if none is up, an `ErrorHappened` tells why."""
-        for carrier in self.carriers:
-            await carrier.settled.wait()
+        """Return once it is known what signaling there is, `SETTLE_SECONDS` from now at most.
+
+        That is when every plugin is up or has said why not, or a moment after the first is up: a cloud that does not answer must not hold
+        up the LAN. If none is up, an `ErrorHappened` tells why.
+        """
+        waiting = {asyncio.ensure_future(carrier.settled.wait()) for carrier in self.carriers}
+        deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        try:
+            while waiting and (left := deadline - asyncio.get_running_loop().time()) > 0:
+                patience = min(left, GRACE_SECONDS) if self._is_up else left
+                done, waiting = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    break
+        finally:
+            for future in waiting:
+                future.cancel()
         if not self._is_up:
             error = self._no_signaling()
             self.publisher.publish(ErrorHappened(error.code, str(error), error.hint))
@@ -104,17 +154,26 @@ class Node:
         return tuple(url for carrier in carriers for url in carrier.listen)
 
     async def aclose(self) -> None:
-        """Say bye everywhere and release everything. Closing twice is silent."""
-        if self._closing:
-            return
-        self._closing = True
+        """Say bye everywhere and release everything. Whoever calls it waits until all is closed; a cancelled call closes all the same."""
+        if (caller := asyncio.current_task()) is not None:
+            self._closers.add(caller)
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="close")
+        try:
+            await asyncio.shield(self._closing)
+        except asyncio.CancelledError:
+            await asyncio.wait([self._closing])
+            raise
+
+    async def _close(self) -> None:
         deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
+        await self._finish([self._plugin_tasks.aclose()], deadline)
         links = [link.aclose() for link in self.links.all()]
         await self._finish([finder.discovery.aclose() for finder in self.finders] + links, deadline)
         await self._finish([carrier.signaling.aclose() for carrier in self.carriers], deadline)
         await self._finish([maker.connector.aclose() for maker in self._makers], deadline)
         await self._tasks.aclose()
-        await self.publisher.aclose()
+        await self.publisher.aclose(deadline, but=self._closers)
 
     async def _finish(self, work: list[Coroutine[Any, Any, None]], deadline: float) -> None:
         """Close things side by side; one that fails or hangs does not keep the others open."""
@@ -162,11 +221,11 @@ class Node:
         self.publisher.sent(link.peer_id, message_id, message)
 
     def _sighted(self, plugin: str, sighting: Sighting) -> None:
-        if not self._closing:
+        if self._closing is None:
             self.links.sighted(plugin, sighting)
 
     async def _handle(self, carrier: Carrier, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
-        if self._closing:
+        if self._closing is not None:
             return Refusal(RefusalCode.CLOSING, "this device is closing")
         return await self.links.handle(carrier, envelope, origin)
 
@@ -176,13 +235,13 @@ class Node:
             self.mode = mode
             self.publisher.publish(SignalingMode(mode.value))
         endpoints = tuple(url for carrier in self.carriers if carrier.mode is Mode.LOCAL for url in carrier.listen)
-        if endpoints != self._advertised and not self._closing:
+        if endpoints != self._advertised and self._closing is None:
             self._advertised = endpoints
             for finder in self.finders:
-                self._tasks.start(finder.advertise(endpoints), f"advertise by {finder.name}")
+                self._plugin_tasks.start(finder.advertise(endpoints), f"advertise by {finder.name}")
 
     def _refill(self) -> None:
-        for maker in () if self._closing else self._makers:
+        for maker in () if self._closing is not None else self._makers:
             last = self._refills.get(maker.plugin)
             if last is None or last.done():
                 self._refills[maker.plugin] = self._tasks.start(maker.connector.prepare(), f"prepare {maker.plugin}")
@@ -192,6 +251,10 @@ class Node:
         self.publisher.publish(
             ErrorHappened(code, f"{task}: {error}", "this is a bug in hallway or a plugin; please report it with the log")
         )
+
+
+def _maker(provider: ChannelProvider, connector: Connector) -> ChannelMaker:
+    return ChannelMaker(provider.name, provider.kind, connector)
 
 
 def _json_text(message: Any) -> str:

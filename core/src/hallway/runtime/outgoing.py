@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from hallway.errors import MessageTooLarge, PeerUnavailable
+from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
 from hallway.interfaces import Channel
-from hallway.protocol.frames import OVERHEAD, Frame, encode, encode_texts
+from hallway.protocol.frames import MAX_MESSAGES, OVERHEAD, Frame, Pong, encode, encode_texts
 
 BATCH_BYTES = 16 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
 BACKLOG_BYTES = 256 * 1024
 """Bytes that wait here before `put` waits too."""
+STALL_SECONDS = 5.0
+"""How long a peer may take nothing while more is waiting for it; then its link is ended, so that nobody waits for it for ever."""
 
 
 class Outgoing:
@@ -27,6 +29,8 @@ class Outgoing:
         self._plain = plain
         self._frames: deque[Frame] = deque()
         self._messages: deque[tuple[str, str]] = deque()
+        self._sent = 0
+        self._last: Frame | None = None
         self._backlog = 0
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -37,9 +41,34 @@ class Outgoing:
 
     def frame(self, frame: Frame) -> None:
         """Send a control frame before the messages that wait. Nothing happens towards a peer that does not speak hallway."""
+        if isinstance(frame, Pong):
+            # One answer is enough for however many pings: a peer must not make us queue.
+            self._frames = deque(each for each in self._frames if not isinstance(each, Pong))
         if not self._plain:
             self._frames.append(frame)
             self._wake()
+
+    def finish(self, frame: Frame) -> None:
+        """Send a control frame behind everything that waits: the last word."""
+        if not self._plain:
+            self._last = frame
+            self._wake()
+
+    def hand_over(self, successor: Outgoing) -> None:
+        """Let another channel of the same link send the messages that wait here."""
+        for message_id, text in self._messages:
+            successor.take(message_id, text)
+        self._messages.clear()
+        self._backlog = 0
+        self._room.set()
+
+    def take(self, message_id: str, text: str) -> None:
+        """Queue one message, whatever waits already."""
+        self._messages.append((message_id, text))
+        self._backlog += len(text.encode()) + OVERHEAD
+        if self._backlog > BACKLOG_BYTES:
+            self._room.clear()
+        self._wake()
 
     async def put(self, message_id: str, text: str) -> None:
         """Send one message (JSON text), waiting for room.
@@ -56,11 +85,7 @@ class Outgoing:
         await self._room.wait()
         if self._ended:
             raise PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
-        self._messages.append((message_id, text))
-        self._backlog += size
-        if self._backlog > BACKLOG_BYTES:
-            self._room.clear()
-        self._wake()
+        self.take(message_id, text)
 
     async def run(self) -> None:
         """Send what is put, in order.
@@ -73,10 +98,24 @@ class Outgoing:
             while True:
                 await self._work.wait()
                 await self._send_next()
+                self._sent += 1
         finally:
             self._ended = True
             self._room.set()
             self._idle.set()
+
+    async def watch(self) -> None:
+        """See that the peer takes what is sent; cancel it to stop.
+
+        Raises:
+            ChannelClosed: the peer acknowledged nothing for `STALL_SECONDS` while more was waiting.
+
+        """
+        while True:
+            sent, buffered = self._sent, self._channel.buffered
+            await asyncio.sleep(STALL_SECONDS)
+            if buffered and self._work.is_set() and self._sent == sent and self._channel.buffered >= buffered:
+                raise ChannelClosed(f"{self._peer_id} has taken nothing for {STALL_SECONDS:g} s")
 
     async def drained(self) -> None:
         """Wait until everything that was put has been handed to the channel, or the channel has ended."""
@@ -92,8 +131,11 @@ class Outgoing:
         elif self._messages and self._plain:
             await self._channel.send(self._take(1)[0][1])
         elif self._messages:
-            await self._channel.send(encode_texts(self._take(len(self._messages))))
-        if not self._frames and not self._messages:
+            await self._channel.send(encode_texts(self._take(MAX_MESSAGES)))
+        elif self._last is not None:
+            last, self._last = self._last, None
+            await self._channel.send(encode(last))
+        if not self._frames and not self._messages and self._last is None:
             self._work.clear()
             self._idle.set()
 

@@ -6,19 +6,20 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Self
 
 import pyee
 
-from hallway.events import ErrorHappened, Event, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost
+from hallway.errors import MisuseError
+from hallway.events import NAMES, ErrorHappened, Event, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost
 
 logger = logging.getLogger(__name__)
 
 BACKLOG_BYTES = 16 * 1024 * 1024
 """Bytes of messages that wait for one reader; beyond that nothing more is read from the channels."""
-LISTENER_SECONDS = 1.0
-"""How long the end waits for listeners that still run before it cancels them."""
+EVENT_BYTES = 512
+"""Bytes that any event takes in memory beside what it holds."""
 MESSAGE = "message"
 
 
@@ -80,12 +81,15 @@ class Publisher:
         self._subscriptions: list[Subscription] = []
         self._unread: deque[tuple[MessageReceived, int]] = deque()
         self._unread_bytes = 0
+        self._heard_bytes = 0
+        self._size = 0
         self._room = asyncio.Event()
         self._room.set()
 
     def publish(self, event: Event, size: int = 0) -> None:
         """Tell everybody. ``size``: bytes that the event holds while it waits for a reader."""
         self._observe(event)
+        size += EVENT_BYTES
         taken = False
         for subscription in self._subscriptions:
             if subscription.wants(event):
@@ -95,7 +99,7 @@ class Publisher:
             self._unread.append((event, size))
             self._unread_bytes += size
         else:
-            self._emit(event)
+            self._emit(event, size)
         if self._crowded():
             self._room.clear()
 
@@ -127,29 +131,36 @@ class Publisher:
         self.made_room()
 
     def on(self, name: str, listener: Callable[..., Any]) -> None:
-        """Call ``listener`` at every event of that name; the first for messages gets those that nobody has read yet."""
+        """Call ``listener`` at every event of that name; the first for messages gets those that nobody has read yet.
+
+        Raises:
+            MisuseError: there is no event of that name.
+
+        """
+        if name not in NAMES:
+            raise MisuseError(f"there is no event {name!r}", hint=f"use one of {', '.join(NAMES)}")
         self.emitter.on(name, self._guarded(listener))
         if name == MESSAGE:
-            self._hand_over(lambda event, _: self._emit(event), lambda _: True)
+            self._hand_over(self._emit, lambda _: True)
 
     def made_room(self) -> None:
         """A reader has taken something."""
         if not self._crowded():
             self._room.set()
 
-    async def aclose(self) -> None:
-        """End the subscriptions; wait for listeners that still run, then cancel them. The one that calls this is left to itself."""
+    async def aclose(self, deadline: float, *, but: Collection[asyncio.Task[Any]] = ()) -> None:
+        """End the subscriptions; wait until ``deadline`` for listeners that still run, then cancel all ``but`` those that wait for this."""
         for subscription in self._subscriptions:
             subscription.end()
-        current = asyncio.current_task()
-        if running := [task for task in self._listening if task is not current]:
-            _, late = await asyncio.wait(running, timeout=LISTENER_SECONDS)
+        if running := [task for task in self._listening if task not in but]:
+            _, late = await asyncio.wait(running, timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
     def _crowded(self) -> bool:
-        return max((each.backlog for each in self._subscriptions), default=0) > BACKLOG_BYTES or self._unread_bytes > BACKLOG_BYTES
+        slowest = max((each.backlog for each in self._subscriptions), default=0)
+        return max(slowest, self._unread_bytes, self._heard_bytes) > BACKLOG_BYTES
 
     def _hand_over(self, take: Callable[[Event, int], None], wants: Callable[[Event], bool]) -> None:
         while self._unread and wants(self._unread[0][0]):
@@ -168,13 +179,24 @@ class Publisher:
                 logger.exception("a listener failed")
                 return
             if inspect.isawaitable(result):
-                task = asyncio.ensure_future(_logged(result))
-                self._listening.add(task)
-                task.add_done_callback(self._listening.discard)
+                self._own(asyncio.ensure_future(_logged(result)), self._size)
 
         return call
 
-    def _emit(self, event: Event) -> None:
+    def _own(self, task: asyncio.Future[None], size: int) -> None:
+        """Keep a listener's coroutine until it ends; what it holds counts as backlog."""
+
+        def ended(task: asyncio.Future[None]) -> None:
+            self._listening.discard(task)
+            self._heard_bytes -= size
+            self.made_room()
+
+        self._listening.add(task)
+        self._heard_bytes += size
+        task.add_done_callback(ended)
+
+    def _emit(self, event: Event, size: int) -> None:
+        self._size = size
         # The emitter raises at an "error" that nobody listens to.
         if self.emitter.listeners(event.name):
             self.emitter.emit(event.name, *_listener_arguments(event))
@@ -213,11 +235,27 @@ async def _logged(work: Awaitable[Any]) -> None:
         logger.exception("a listener failed")
 
 
-async def messages(subscription: Subscription) -> AsyncIterator[tuple[str, Any]]:
-    """The messages of a subscription as pairs of peer id and message. It is closed once nobody reads it any more."""
-    try:
-        async for event in subscription:
+class MessageReader:
+    """The messages of a subscription as pairs of peer id and message: an asynchronous iterator.
+
+    It keeps what arrives from its making on. `aclose` it, or let go of it, and it holds nothing up any more.
+    """
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> tuple[str, Any]:
+        while True:
+            event = await anext(self._subscription)
             if isinstance(event, MessageReceived):
-                yield event.peer_id, event.message
-    finally:
-        subscription.close()
+                return event.peer_id, event.message
+
+    async def aclose(self) -> None:
+        """Stop reading. Closing twice is silent."""
+        self._subscription.close()
+
+    def __del__(self) -> None:
+        self._subscription.close()

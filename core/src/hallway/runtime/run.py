@@ -8,7 +8,7 @@ import time
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
 from hallway.model import Candidate, IcePolicy, Refusal
-from hallway.protocol.frames import Hello
+from hallway.protocol.frames import Bye, Frame, Hello
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.services import Services
 from hallway.trust import Signal
@@ -58,6 +58,19 @@ class AttemptRun:
         self.dialing = None
         self.outgoing = Outgoing(channel, self.peer_id, plain=not self.speaks_hallway)
 
+    def send(self, frame: Frame) -> None:
+        """Send a control frame; a `Bye` goes last."""
+        assert self.outgoing is not None
+        if isinstance(frame, Bye):
+            self.outgoing.finish(frame)
+        else:
+            self.outgoing.frame(frame)
+
+    def succeed(self, previous: AttemptRun | None) -> None:
+        """Take over the messages that wait for the channel that the link had before."""
+        if previous is not None and previous.outgoing is not None and self.outgoing is not None:
+            previous.outgoing.hand_over(self.outgoing)
+
     def greet(self, services: Services) -> None:
         """Send our HELLO."""
         assert self.channel is not None
@@ -74,8 +87,10 @@ class AttemptRun:
     async def aclose(self, *, graceful: bool) -> None:
         """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before."""
         deadline = asyncio.get_running_loop().time() + (DRAIN_SECONDS if graceful else 0.0)
-        if graceful:
+        if graceful and self.channel is not None:
             await self._drain(deadline)
+            # The channel is read until it is closed: what the peer sent meanwhile still counts.
+            await self.channel.aclose(deadline)
         await self._stop_task()
         if self.dialing is not None:
             await self.dialing.aclose()
@@ -95,6 +110,11 @@ class AttemptRun:
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
             await asyncio.wait([self.task])
+
+    def expect_answer(self) -> None:
+        """Forget an answer that came by itself and was of no use."""
+        if self.late_answer.done():
+            self.late_answer = asyncio.get_running_loop().create_future()
 
     async def wait_late_answer(self, deadline: float) -> Signal:
         """The answer that the peer posts by itself.

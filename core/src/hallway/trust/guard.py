@@ -35,6 +35,9 @@ class Signal:
 class Guard(ABC):
     """Makes and reads the bytes of signaling, and decides who may have an open link. ``now`` is wall-clock time in seconds since 1970."""
 
+    caution: str | None = None
+    """What the log has to say about this mode at start and every hour; None: nothing."""
+
     @abstractmethod
     def seal(self, to: str, content: Description | Candidate, now: float) -> Envelope:
         """The envelope that carries ``content`` from this device to the device ``to``."""

@@ -50,7 +50,7 @@ class Device:
 
     def offered(self, offer: Offer) -> None:
         """An offer arrives."""
-        attempt, effects = self.link.offered(self.rig.now, speaks_hallway=True)
+        attempt, effects = self.link.offered(self.rig.now, epoch=offer.epoch)
         self.runs[attempt] = Run(offer, Role.ANSWERER)
         offer.handled.append((self, attempt))
         self.do(f"offered {attempt}", effects)
@@ -104,8 +104,10 @@ class Device:
     def pause(self, seconds: float) -> None:
         """The application does not read for a while."""
         self.paused_until = self.rig.now + seconds
-        self.do("paused", self.link.pause(self.rig.now, paused=True))
-        self.rig.tell(self, seconds, lambda: self.do("resumed", self.link.pause(self.rig.now, paused=False)))
+        if self.open is not None:
+            attempt = self.open
+            self.do("paused", self.link.pause(attempt, self.rig.now, paused=True))
+            self.rig.tell(self, seconds, lambda: self.do("resumed", self.link.pause(attempt, self.rig.now, paused=False)))
 
     def close(self) -> None:
         """The device closes as it should."""
@@ -125,7 +127,7 @@ class Device:
         match effect:
             case Dial(attempt):
                 self._promise(attempt not in self.runs, "attempt ids are new")
-                self.runs[attempt] = Run(Offer(self, attempt), Role.OFFERER)
+                self.runs[attempt] = Run(Offer(self, attempt, self.epoch), Role.OFFERER)
                 self.rig.send_offer(self.runs[attempt].offer)
             case Answer(attempt):
                 self.rig.tell(self, self.rig.delay(), lambda: self._answer(attempt))
@@ -196,7 +198,8 @@ class Device:
             bounded = each.deadline is not None or each.phase in (Phase.OPEN, Phase.HELD) or each is link.dial
             self._promise(bounded, f"attempt {each.id} has a deadline while it is {each.phase.value}")
         held = [each for each in attempts if each.phase is Phase.HELD]
-        self._promise(not held or link.dial is not None, "an offer is held only while ours is under way")
+        reason = link.dial is not None or (link.incoming is not None and link.incoming.contested)
+        self._promise(not held or reason, "an offer is held only while ours is under way, or another link speaks against it")
 
     def _promise(self, holds: bool, what: str) -> None:
         if not holds:

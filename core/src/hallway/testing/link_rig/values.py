@@ -65,6 +65,7 @@ class Offer:
 
     sender: Device
     attempt: int
+    epoch: str
     handled: list[tuple[Device, int]] = attrs.field(factory=list)
     withdrawn: bool = False
 
