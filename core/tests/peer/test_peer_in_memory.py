@@ -227,3 +227,108 @@ async def test_a_plugin_that_does_not_work_is_an_error_event_and_the_rest_of_its
     assert isinstance(error, ErrorHappened)
     assert error.code == "plugin"
     assert "born broken" in error.message
+
+
+async def test_what_was_sent_before_closing_arrives_before_the_bye(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    events_a, events_b = a.events(), b.events()
+    async with running(b):
+        async with running(a):
+            await first(events_a, PeerConnected)
+            await first(events_b, PeerConnected)
+            for number in range(8):
+                await a.send_to_peer("tablet-2", [number, "x" * 60_000])
+        got = []
+        async with asyncio.timeout(5):
+            async for event in events_b:
+                if isinstance(event, MessageReceived):
+                    got.append(event.message[0])
+                if isinstance(event, PeerDisconnected):
+                    break
+
+    assert got == list(range(8))
+    assert event == PeerDisconnected("tablet-1", "bye")
+
+
+async def test_a_cancelled_close_closes_all_the_same_and_every_closer_waits_for_the_end(hub: str) -> None:
+    before = asyncio.all_tasks()
+    a = memory_peer("tablet-1", hub)
+    await a.connect()
+    closers = [asyncio.ensure_future(a.aclose()) for _ in range(3)]
+    await asyncio.sleep(0)
+    closers[0].cancel()
+    outcomes = await asyncio.gather(*closers, return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError, type(None), type(None)]
+    assert asyncio.all_tasks() == before
+    assert hub_named(hub).listeners == {}
+
+
+async def test_a_listener_may_close_its_own_peer(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    closed = asyncio.Event()
+
+    async def close(_: str) -> None:
+        await a.aclose()
+        closed.set()
+
+    a.on("peer-connected", close)
+    async with running(b):
+        await a.connect()
+        async with asyncio.timeout(5):
+            await closed.wait()
+
+
+async def test_closing_right_after_connecting_is_no_error(hub: str, caplog: pytest.LogCaptureFixture) -> None:
+    a = memory_peer("tablet-1", hub)
+    events = a.events()
+    await a.connect()
+    await a.aclose()
+
+    assert [event async for event in events if isinstance(event, ErrorHappened)] == []
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_an_event_of_an_unknown_name_is_refused(hub: str) -> None:
+    with pytest.raises(MisuseError, match="peer-conected") as caught:
+        memory_peer("tablet-1", hub).on("peer-conected", print)
+    assert "peer-connected" in caught.value.hint
+
+
+async def test_an_inbox_that_nobody_holds_any_more_holds_up_nobody(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    b.messages()
+    events_a, got = a.events(), []
+    done = asyncio.Event()
+
+    def count(_: str, message: object) -> None:
+        got.append(message)
+        if message == "last":
+            done.set()
+
+    b.on("message", count)
+    async with running(a, b):
+        await first(events_a, PeerConnected)
+        for _ in range(100):
+            await a.send_to_peer("tablet-2", "x" * 200_000)
+        await a.send_to_peer("tablet-2", "last")
+        async with asyncio.timeout(10):
+            await done.wait()
+
+    assert len(got) == 101
+
+
+async def test_two_devices_of_one_id_leave_the_first_its_link_and_are_told(hub: str) -> None:
+    a, b, twin = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub), memory_peer("tablet-2", hub)
+    events_a = a.events()
+    async with running(a, b):
+        await first(events_a, PeerConnected)
+        hub_of_b = hub_named(hub)
+        record = hub_of_b.records["tablet-2"]
+        async with running(twin):
+            hub_of_b.advertise(record)
+            error = await first(events_a, ErrorHappened)
+            assert a.connected_peers == ("tablet-1",) or a.connected_peers == ("tablet-2",)
+
+    assert isinstance(error, ErrorHappened)
+    assert error.code == "duplicate-device-id"
