@@ -112,3 +112,17 @@ def test_tests_have_unique_names_and_their_folders_no_init() -> None:
 
     assert sorted(names) == sorted(set(names))
     assert not [path for path in files if (path.parent / "__init__.py").exists()]
+
+
+def test_the_root_names_every_plugin_wherever_it_names_plugins() -> None:
+    """A plugin that somebody forgot to list would be guarded by nothing."""
+    root = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    packages = {next((member / "src").iterdir()).name for member in MEMBERS}
+    plugins = packages - {"hallway"}
+    contracts = {contract["name"]: contract for contract in root["importlinter"]["contracts"]}
+
+    assert set(root["importlinter"]["root_packages"]) == packages
+    assert set(contracts["Plugins never import each other"]["modules"]) == plugins
+    assert plugins <= set(contracts["The core imports no plugin and no transport library"]["forbidden_modules"])
+    assert packages <= set(root["ruff"]["lint"]["isort"]["known-first-party"])
+    assert {name.replace("-", "_") for name in root["uv"]["sources"]} == packages

@@ -7,13 +7,14 @@ import attrs
 import pytest
 
 from hallway.config import Config, config_from_mapping
+from hallway.config.options import option
 from hallway.config.schema import ChannelConfig, DeviceConfig, DiscoveryConfig, SignalingConfig
 from hallway.errors import ConfigError, DiscoveryUnavailable, PluginError
 from hallway.interfaces import Discovery
 from hallway.model import DeviceInfo, IcePolicy, Mode
 from hallway.network import InterfacePolicy, Resolver
 from hallway.plugins import DiscoveryProvider, PluginContext, SignalingProvider, hookimpl
-from hallway.plugins.manager import inspect_plugins, load_plugins
+from hallway.plugins.manager import Skipped, inspect_plugins, load_plugins
 
 CONTEXT = PluginContext(DeviceInfo("a", "p"), InterfacePolicy(), Resolver())
 
@@ -252,3 +253,25 @@ def test_inspection_loads_everything_but_commands_and_says_what_is_broken(extra,
     assert states["t-command"] is None
     assert "no_such_library" in str(states["t-bad"])
     assert "offers no discovery" in str(states["broken"])
+
+
+@attrs.frozen
+class Optional:
+    url: str | None = option(help="where to", default=None, needed_to_use=True)
+    size: int = 1
+
+
+def test_a_plugin_without_a_key_that_it_needs_is_skipped_with_a_notice_and_the_rest_goes_on(extra, site, caplog):
+    extra["hallway.discovery"]["cloud"] = discovery("cloud", config_class=Optional)
+    registry = load_plugins(config(extra, site, ["cloud", "one"], cloud={"size": 2}), extra=extra)
+    assert [loaded.name for loaded in registry.discovery] == ["one"]
+    assert registry.skipped == (Skipped("discovery", "cloud", "plugins.cloud.url is not set"),)
+    assert registry.problems == ()
+    assert "discovery plugin cloud is skipped: plugins.cloud.url is not set" in caplog.text
+
+
+def test_a_plugin_that_has_what_it_needs_is_loaded(extra, site):
+    extra["hallway.discovery"]["cloud"] = discovery("cloud", config_class=Optional)
+    registry = load_plugins(config(extra, site, ["cloud"], cloud={"url": "x"}), extra=extra)
+    assert [loaded.config for loaded in registry.discovery] == [Optional("x")]
+    assert registry.skipped == ()

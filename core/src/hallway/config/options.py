@@ -18,6 +18,7 @@ def option(
     factory: Callable[[], Any] | None = None,
     check: Check | None = None,
     secret: bool = False,
+    needed_to_use: bool = False,
 ) -> Any:
     """A field of a frozen attrs config class.
 
@@ -30,12 +31,20 @@ def option(
         factory: makes the default instead.
         check: returns what is wrong with a value of the right type, as a clause ("must be 1 to 65535"), or None.
         secret: the value is never printed.
+        needed_to_use: a plugin whose key is None is skipped with a notice, and the rest of its chain goes on; the default must be None.
 
     """
-    metadata = {"help": help, "check": check, "secret": secret}
+    metadata = {"help": help, "check": check, "secret": secret, "needed_to_use": needed_to_use}
     if factory is not None:
         return attrs.field(factory=factory, metadata=metadata, repr=not secret)
     return attrs.field(default=default, metadata=metadata, repr=not secret)
+
+
+def missing_to_use(config: Any) -> tuple[str, ...]:
+    """The keys that a config object lacks to be of use (``needed_to_use``)."""
+    return tuple(
+        field.name for field in attrs.fields(type(config)) if field.metadata.get("needed_to_use") and getattr(config, field.name) is None
+    )
 
 
 @attrs.frozen

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import attrs
 
+from hallway.config.options import missing_to_use
 from hallway.errors import ConfigError, HallwayError, Mistake, PluginError
 from hallway.interfaces import Connector, Discovery, Signaling
 from hallway.plugins.catalog import Catalog, Provided
@@ -17,6 +19,8 @@ from hallway.plugins.roles import ROLES
 
 if TYPE_CHECKING:
     from hallway.config import Config
+
+logger = logging.getLogger(__name__)
 
 P_co = TypeVar("P_co", bound=Provider, covariant=True)
 
@@ -37,14 +41,24 @@ class Loaded(Generic[P_co]):
 
 
 @attrs.frozen
+class Skipped:
+    """A plugin of a chain that works but lacks a key that it needs to be of use; ``reason`` is a clause."""
+
+    role: str
+    name: str
+    reason: str
+
+
+@attrs.frozen
 class Registry:
-    """The plugins of one device: each chain in its order, what could not be loaded, and the observers."""
+    """The plugins of one device: each chain in its order, what could not be loaded, what was left out, and the observers."""
 
     discovery: tuple[Loaded[DiscoveryProvider], ...]
     signaling: tuple[Loaded[SignalingProvider], ...]
     channel: tuple[Loaded[ChannelProvider], ...]
     problems: tuple[PluginError, ...]
     hook: Observers
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def observes_messages(self) -> bool:
@@ -81,7 +95,8 @@ class Registry:
 def load_plugins(config: Config, *, observers: Iterable[object] = (), extra: Extra | None = None) -> Registry:
     """Load the plugins that the chains of ``config`` name, and every installed observer.
 
-    A plugin that cannot be used is in `Registry.problems`, and the rest of its chain goes on.
+    A plugin that cannot be used is in `Registry.problems`, one that lacks a key marked ``needed_to_use`` is in `Registry.skipped`, and the
+    rest of the chain goes on.
 
     Args:
         config: as `hallway.config.load_config` makes it.
@@ -95,7 +110,8 @@ def load_plugins(config: Config, *, observers: Iterable[object] = (), extra: Ext
     catalog = Catalog(extra)
     _check_names(config, catalog)
     problems: list[PluginError] = []
-    chains = {role: _chain(role, config, catalog, problems) for role in ROLES}
+    skipped: list[Skipped] = []
+    chains = {role: _chain(role, config, catalog, problems, skipped) for role in ROLES}
     problems.extend(catalog.observers(observers))
     return Registry(
         discovery=cast("tuple[Loaded[DiscoveryProvider], ...]", chains["discovery"]),
@@ -103,6 +119,7 @@ def load_plugins(config: Config, *, observers: Iterable[object] = (), extra: Ext
         channel=cast("tuple[Loaded[ChannelProvider], ...]", chains["channel"]),
         problems=tuple(problems),
         hook=Observers(catalog.binder.manager),
+        skipped=tuple(skipped),
     )
 
 
@@ -112,15 +129,27 @@ def _check_names(config: Config, catalog: Catalog) -> None:
         raise ConfigError(mistakes)
 
 
-def _chain(role: str, config: Config, catalog: Catalog, problems: list[PluginError]) -> tuple[Loaded[Provider], ...]:
+def _chain(
+    role: str, config: Config, catalog: Catalog, problems: list[PluginError], skipped: list[Skipped]
+) -> tuple[Loaded[Provider], ...]:
     loaded = []
     for name in config.chain(role):
         match catalog.provide(role, name):
             case PluginError() as problem:
                 problems.append(problem)
             case Provided(installed, provider):
-                loaded.append(Loaded(provider, _own_config(config, provider), installed.distribution, installed.version))
+                own = _own_config(config, provider)
+                if missing := missing_to_use(own):
+                    skipped.append(_skip(role, name, missing))
+                else:
+                    loaded.append(Loaded(provider, own, installed.distribution, installed.version))
     return tuple(loaded)
+
+
+def _skip(role: str, name: str, missing: tuple[str, ...]) -> Skipped:
+    reason = f"{' and '.join(f'plugins.{name}.{key}' for key in missing)} is not set"
+    logger.warning("%s plugin %s is skipped: %s", role, name, reason)
+    return Skipped(role, name, reason)
 
 
 def _own_config(config: Config, provider: Provider) -> object:

@@ -30,6 +30,7 @@ class MemoryChannel(Channel):
         self._inbox: deque[str | bytes] = deque()
         self._waiting_bytes = 0
         self._changed = asyncio.Condition()
+        self._turn = asyncio.Lock()
         self._open = asyncio.Event()
         self._reading = False
         self._closed = False
@@ -49,6 +50,8 @@ class MemoryChannel(Channel):
                 await self._open.wait()
         except TimeoutError as error:
             raise DeadlineExceeded("the other end did not come in time") from error
+        if self._closed:
+            raise ClosedError("the channel was closed")
         if self._ended and not self._inbox:
             raise ChannelClosed("the channel ended before it opened")
 
@@ -57,11 +60,12 @@ class MemoryChannel(Channel):
         size = _size(message)
         if size > self.max_message:
             raise MessageTooLarge(f"{size} bytes are more than {self.max_message}")
-        self._check_open()
-        assert self._other is not None
-        await self._other.take(message, size)
-        async with self._other._changed:
-            await self._other._changed.wait_for(self._has_room)
+        async with self._turn:
+            await self._room()
+            self._check_open()
+            assert self._other is not None
+            await self._other.take(message, size)
+            await self._room()
 
     async def take(self, message: str | bytes, size: int) -> None:
         """Put a message that the other end sends into the inbox."""
@@ -122,6 +126,11 @@ class MemoryChannel(Channel):
         async with self._changed:
             self._changed.notify_all()
 
+    async def _room(self) -> None:
+        if self._other is not None:
+            async with self._other._changed:
+                await self._other._changed.wait_for(self._has_room)
+
     def _has_room(self) -> bool:
         other = self._other
         return other is None or other._waiting_bytes <= HIGH_WATER or other._closed or self._closed
@@ -147,8 +156,9 @@ class MemoryDialing(Dialing):
 
     async def accept(self, answer: Description) -> Channel:
         """See `Dialing.accept`."""
-        other = self.hub.waiting.pop(answer.sdp, None)
-        if answer.kind != KIND or other is None or self.channel is None:
+        usable = answer.kind == KIND and answer.type == "answer" and self.channel is not None
+        other = self.hub.waiting.pop(answer.sdp, None) if usable else None
+        if other is None or self.channel is None:
             raise BadDescription("the answer names no channel that waits")
         channel, self.channel = self.channel, None
         channel.join(other)
@@ -176,7 +186,7 @@ class MemoryConnector(Connector):
 
     async def answer(self, offer: Description, policy: IcePolicy) -> tuple[Description, Channel]:
         """See `Connector.answer`."""
-        if offer.kind != KIND or not offer.sdp.isalnum():
+        if offer.kind != KIND or offer.type != "offer" or not offer.sdp.isalnum():
             raise BadDescription("the offer is not of the memory kind")
         token, channel = secrets.token_hex(8), MemoryChannel()
         self.hub.waiting[token] = channel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from hallway.errors import ClosedError
 from hallway.interfaces import Discovery, DiscoveryHost
 from hallway.model import DeviceInfo, PeerRecord
 from hallway.testing.memory.hub import Hub
@@ -15,13 +16,16 @@ class MemoryDiscovery(Discovery):
 
     device: DeviceInfo
     hub: Hub
+    _closed: bool = False
 
     async def start(self, host: DiscoveryHost) -> None:
         """See `Discovery.start`."""
+        self._check_open()
         self.hub.browse(self.device.device_id, self.device.property_id, host)
 
     async def advertise(self, endpoints: tuple[str, ...]) -> None:
         """See `Discovery.advertise`."""
+        self._check_open()
         device = self.device
         if endpoints:
             self.hub.advertise(PeerRecord(device.device_id, device.property_id, device.device_type, endpoints, device.epoch))
@@ -30,4 +34,10 @@ class MemoryDiscovery(Discovery):
 
     async def aclose(self) -> None:
         """See `Discovery.aclose`."""
-        self.hub.leave(self.device.device_id, self.device.property_id)
+        if not self._closed:
+            self._closed = True
+            self.hub.leave(self.device.device_id, self.device.property_id)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("memory discovery was closed")

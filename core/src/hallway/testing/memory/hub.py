@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -10,10 +11,13 @@ import attrs
 
 from hallway.config.options import option
 from hallway.interfaces import DiscoveryHost, SignalingHost
-from hallway.model import Gone, PeerRecord, Seen
+from hallway.model import Envelope, Gone, PeerRecord, Refusal, Seen, same_device
 
 if TYPE_CHECKING:
     from hallway.testing.memory.channel import MemoryChannel
+
+Handling = asyncio.Task[Envelope | Refusal]
+"""A request that a device handles."""
 
 
 @attrs.frozen
@@ -25,11 +29,12 @@ class MemoryConfig:
 
 @attrs.define(weakref_slot=True, eq=False)
 class Hub:
-    """Who is there: advertisements, browsers, listeners, and channels that wait for their answer."""
+    """Who is there: advertisements, browsers, listeners, what these handle, and channels that wait for their answer."""
 
     records: dict[str, PeerRecord] = attrs.field(factory=dict)
     browsers: dict[str, DiscoveryHost] = attrs.field(factory=dict)
     listeners: dict[str, SignalingHost] = attrs.field(factory=dict)
+    handling: dict[str, set[Handling]] = attrs.field(factory=dict)
     waiting: dict[str, MemoryChannel] = attrs.field(factory=dict)
 
     def advertise(self, record: PeerRecord) -> None:
@@ -47,7 +52,7 @@ class Hub:
         """Show ``browser`` who is there, and from now on who comes and goes."""
         self.browsers[f"{property_id}/{device_id}"] = browser
         for record in list(self.records.values()):
-            if record.property_id == property_id and record.device_id != device_id:
+            if record.property_id == property_id and not same_device(record.device_id, device_id):
                 browser.report(Seen(record))
 
     def leave(self, device_id: str, property_id: str) -> None:
@@ -58,7 +63,7 @@ class Hub:
     def _tell(self, record: PeerRecord, tell: Callable[[DiscoveryHost], None]) -> None:
         for key, browser in list(self.browsers.items()):
             property_id, _, device_id = key.rpartition("/")
-            if property_id == record.property_id and device_id != record.device_id:
+            if property_id == record.property_id and not same_device(device_id, record.device_id):
                 tell(browser)
 
 

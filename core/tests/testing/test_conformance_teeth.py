@@ -1,0 +1,101 @@
+"""The suites bite: plugins in memory with one fault each fail in the tests that stand for the promise they break."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+HEAD = """
+import asyncio
+from contextlib import asynccontextmanager
+from unittest.mock import patch
+from hallway.model import *
+from hallway.testing.conformance import *
+from hallway.testing.memory import MemoryConfig, channel, discovery, hub, plugin, signaling
+from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
+from hallway.testing.memory.hub import Hub
+from hallway.testing.memory.signaling import MemorySignaling
+
+class Broken:
+    @asynccontextmanager
+    async def site(self):
+        target, name, value = self.fault
+        with patch.object(target, name, value):
+            yield lambda device: self.provider.factory(MemoryConfig(hub="teeth"), context(device))
+
+class Channels(Broken, ChannelConformance):
+    provider = plugin.hallway_channel()[0]
+    capabilities = ChannelCapabilities(max_message=256 * 1024)
+
+class Carriers(Broken, SignalingConformance):
+    provider = plugin.hallway_signaling()[0]
+    capabilities = SignalingCapabilities(knows_addresses=False)
+
+class Discoveries(Broken, DiscoveryConformance):
+    provider = plugin.hallway_discovery()[0]
+    capabilities = DiscoveryCapabilities()
+
+take, opened, receive, dial = MemoryChannel.take, MemoryChannel.opened, MemoryChannel.receive, MemoryConnector.dial
+outcome, browse = MemorySignaling._outcome, Hub.browse
+
+async def newest_first(self, message, size):
+    await take(self, message, size)
+    self._inbox.rotate(1)
+
+async def text_only(self, message, size):
+    await take(self, message if isinstance(message, str) else message.decode("latin-1"), size)
+
+async def hands_out_after_closing(self):
+    return self._inbox.popleft() if self._inbox else await receive(self)
+
+async def forgets_a_task(self, policy):
+    asyncio.get_running_loop().create_task(asyncio.sleep(60), name="forgotten")
+    return await dial(self, policy)
+
+async def opens_always(self, deadline):
+    return None
+
+def talkative(self, handling, endpoint):
+    answer = outcome(self, handling, endpoint)
+    return Refusal(RefusalCode.INTERNAL, answer.message) if isinstance(answer, Refusal) else answer
+
+def shows_everybody(self, device_id, property_id, browser):
+    browse(self, device_id, property_id, browser)
+    for record in self.records.values():
+        browser.report(Seen(record))
+
+def shows_ghosts(self, device_id, property_id, browser):
+    browse(self, device_id, property_id, browser)
+    browser.report(Gone("ghost"))
+"""
+
+FAULTS = [
+    ("Channels", "MemoryChannel, 'take', newest_first", "test_messages_arrive_once_and_in_order"),
+    ("Channels", "MemoryChannel, 'take', text_only", "test_text_and_bytes_are_kept_apart_and_unchanged"),
+    ("Channels", "channel, 'MAX_MESSAGE', 300_000", "test_a_message_of_the_largest_size_passes"),
+    ("Channels", "channel, 'HIGH_WATER', 1 << 40", "test_a_sender_waits_for_a_reader_and_goes_on"),
+    ("Channels", "channel, 'HIGH_WATER', 1 << 40", "test_many_senders_at_once_pile_up_no_more_than_one"),
+    ("Channels", "MemoryChannel, 'receive', hands_out_after_closing", "test_a_closed_end_refuses_to_send_and_receive"),
+    ("Channels", "MemoryConnector, 'dial', forgets_a_task", "test_an_offer_that_is_given_up_leaves_nothing"),
+    ("Channels", "MemoryChannel, 'opened', opens_always", "test_a_channel_that_does_not_open_in_time_says_so"),
+    ("Channels", "MemoryChannel, 'binding', Binding('a', 'b')", "test_a_binding_is_there_exactly_if_it_is_declared"),
+    ("Carriers", "signaling, 'Origin', lambda _: Origin('somebody')", "test_the_origin_names_the_plugin"),
+    ("Carriers", "MemorySignaling, '_outcome', talkative", "test_a_refusal_arrives_with_its_code_and_message"),
+    ("Carriers", "signaling, 'MAX_RESPONSE', 1 << 40", "test_a_response_that_is_too_large_is_not_handed_out"),
+    ("Carriers", "signaling, 'MAX_REQUEST', 1 << 40", "test_a_request_that_is_too_large_costs_its_sender_only"),
+    ("Discoveries", "Hub, 'browse', shows_everybody", "test_devices_of_another_property_are_not_reported"),
+    ("Discoveries", "Hub, 'browse', shows_ghosts", "test_devices_find_each_other"),
+]
+
+
+def test_every_broken_promise_is_noticed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    classes = [f"class TestFault{n}({role}):\n    fault = ({fault})\n" for n, (role, fault, _) in enumerate(FAULTS)]
+    choice = " or ".join(f"(TestFault{n} and {test})" for n, (_, _, test) in enumerate(FAULTS))
+    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(HEAD + "\n".join(classes))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    result = pytester.runpytest_subprocess("-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-q", "-rfE", "-k", choice)
+
+    red = {line.split("::", 1)[1].split("[")[0].split(" ")[0] for line in result.outlines if line.startswith(("FAILED", "ERROR "))}
+    assert red == {f"TestFault{n}::{test}" for n, (_, _, test) in enumerate(FAULTS)}
