@@ -8,7 +8,8 @@ from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.effects import Admit, Answer, Contested, Deliver, Dial, Down, DownReason, Drop, Greet, Moved, Refuse, SendFrame, Up
 from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong
 from hallway.protocol.heartbeat import INTERVAL, PATIENCE, SUSPICION
-from hallway.protocol.link import ANSWER_PATIENCE, CONNECT_PATIENCE, GREETING_PATIENCE, MAX_CONNECT_PATIENCE, REDIAL_CAP, Link
+from hallway.protocol.link import ANSWER_PATIENCE, CONNECT_PATIENCE, GREETING_PATIENCE, MAX_CONNECT_PATIENCE, Link
+from hallway.protocol.redial import PATIENT_REDIALS, REDIAL_CAP, STRANGE_REDIAL_CAP
 
 
 def record(epoch: str | None = "e1", *endpoints: str) -> PeerRecord:
@@ -594,3 +595,27 @@ class TestMoving:
         link.pause(second, 1.2, paused=True)
         link.pause(1, 1.3, paused=False)
         assert link.timer(1.1 + 2 * PATIENCE) == [SendFrame(second, Ping(1))]
+
+
+class TestPeersThatNeverAnswer:
+    def gaps(self, link: Link, count: int) -> list[float]:
+        """Seconds between dials that all fail at once."""
+        gaps = []
+        for _ in range(count):
+            assert link.dial is not None
+            link.failed(link.dial.id, "refused", 0.0)
+            assert link.deadline is not None
+            gaps.append(link.deadline)
+            link.timer(link.deadline)
+        return gaps
+
+    def test_one_that_was_never_linked_is_dialed_less_often_after_a_while(self):
+        gaps = self.gaps(dialing(), PATIENT_REDIALS + 1)
+        assert max(gaps[:PATIENT_REDIALS]) == REDIAL_CAP
+        assert gaps[PATIENT_REDIALS] == STRANGE_REDIAL_CAP
+
+    def test_one_that_was_linked_is_dialed_at_the_same_rate_for_ever(self):
+        link = opened()
+        link.failed(1, "lost", 1.0)
+        link.timer(1.2)
+        assert max(self.gaps(link, 3 * PATIENT_REDIALS)) == REDIAL_CAP

@@ -9,7 +9,8 @@ import os
 
 import pytest
 
-from hallway.protocol.link import ANSWER_PATIENCE, MAX_CONNECT_PATIENCE, REDIAL_CAP
+from hallway.protocol.link import ANSWER_PATIENCE, MAX_CONNECT_PATIENCE
+from hallway.protocol.redial import REDIAL_CAP
 from hallway.testing.link_rig import NAMES, PromiseBroken, Rig, Weather, live
 
 LIVES = 20_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 600

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from math import inf
 
 import attrs
 
 from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.attempt import Attempt, Phase, Role, Step
-from hallway.protocol.backoff import Backoff
 from hallway.protocol.effects import (
     Admit,
     Answer,
@@ -34,6 +32,7 @@ from hallway.protocol.effects import (
 from hallway.protocol.frames import VERSION, Bye, Frame, Hello, Messages, Ping, Pong
 from hallway.protocol.heartbeat import SUSPICION, Heartbeat, Pulse
 from hallway.protocol.negotiation import Verdict, glare
+from hallway.protocol.redial import Redial
 
 CONNECT_PATIENCE = 1.5
 """Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
@@ -45,10 +44,6 @@ HOLD_PATIENCE = 8.0
 """Seconds that an offer is held while ours is under way."""
 ANSWER_PATIENCE = 15.0
 """Seconds that an answered offer has to become a channel."""
-REDIAL_CAP = 1.5
-"""Seconds between two dials, at most."""
-DIAL_PAUSE = 0.5
-"""Seconds between two dials, at least: whoever forges sightings must not make us dial at their rate."""
 
 
 @attrs.define
@@ -64,19 +59,17 @@ class Link:
     current: Attempt | None = None
     closed: bool = False
     _since: float | None = None
-    _redial_at: float | None = None
     _patience: float = CONNECT_PATIENCE
     _yielding: bool = False
     _heartbeat: Heartbeat | None = None
     _paused: int | None = None
     _fading: set[int] = attrs.field(factory=set)
-    _dialed_at: float = -inf
     _ids: Iterator[int] = attrs.field(factory=lambda: count(1))
     _pings: Iterator[int] = attrs.field(factory=lambda: count(1))
-    _backoff: Backoff = attrs.field(init=False)
+    _redial: Redial = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._backoff = Backoff(0.3, REDIAL_CAP, self.random)
+        self._redial = Redial(self.random)
 
     @property
     def forgettable(self) -> bool:
@@ -87,8 +80,8 @@ class Link:
     def deadline(self) -> float | None:
         """When `timer` wants to be called; None: not until something else happens."""
         times = [attempt.deadline for attempt in self._attempts() if attempt.deadline is not None]
-        if self._redial_at is not None:
-            times.append(self._redial_at)
+        if self._redial.at is not None:
+            times.append(self._redial.at)
         if self._heartbeat is not None:
             times.append(self._heartbeat.deadline)
         return min(times, default=None)
@@ -109,12 +102,12 @@ class Link:
                 self._heartbeat.suspect(now)
             return []
         waits = self.incoming is not None and not self.incoming.stranger
-        return self._dial_soon(now) if news and self.dial is None and not waits else []
+        return self._dial_now(now) if news and self.dial is None and not waits and self._redial.may_dial(now) else []
 
     def gone(self) -> list[Effect]:
         """The peer is out of sight. An open channel and attempts under way live on; no new one is made."""
         self.record = None
-        self._redial_at = None
+        self._redial.cancel()
         if self.current is None and self.dial is None and self.incoming is None:
             self._since = None
         return []
@@ -145,7 +138,8 @@ class Link:
             effects += self._end(self.dial, "the peer's offer stands")
             self.dial = None
         if verdict is not Verdict.HOLD:
-            self._redial_at = self._redial_at if stranger else None
+            if not stranger:
+                self._redial.cancel()
             effects += self._release(attempt, now)
         return attempt.id, effects
 
@@ -230,14 +224,14 @@ class Link:
                 effects += self.failed(attempt.id, TIMED_OUT, now)
         if self._heartbeat is not None:
             effects += self._beat(self._heartbeat, now)
-        if self._redial_at is not None and self._redial_at <= now:
+        if self._redial.is_due(now):
             effects += self._dial_now(now)
         return effects
 
     def close(self) -> list[Effect]:
         """This device is going: say bye and end everything."""
         self.closed = True
-        self._redial_at = None
+        self._redial.cancel()
         self._heartbeat = None
         effects: list[Effect] = []
         if self.current is not None:
@@ -280,23 +274,17 @@ class Link:
         greeting = self.dial.phase is Phase.GREETING
         return glare(self.own_id, self.peer_id, speaks_hallway=speaks_hallway, yielding=self._yielding, greeting=greeting)
 
-    def _dial_soon(self, now: float) -> list[Effect]:
-        if now >= self._dialed_at + DIAL_PAUSE:
-            return self._dial_now(now)
-        self._redial_at = min(self._redial_at or inf, self._dialed_at + DIAL_PAUSE)
-        return []
-
     def _dial_now(self, now: float) -> list[Effect]:
-        self._redial_at = None
+        self._redial.cancel()
         if self.record is None or self.closed or self.current is not None or self.dial is not None:
             return []
-        self._dialed_at = now
+        self._redial.dialed(now)
         self.dial = Attempt(next(self._ids), Role.OFFERER)
         return [Dial(self.dial.id, self.record)]
 
     def _plan_redial(self, now: float) -> None:
         if self.record is not None and not self.closed and self.current is None and self.dial is None:
-            self._redial_at = now + self._backoff.next()
+            self._redial.failed(now)
 
     def _greeting(self, attempt: Attempt, frame: Frame, now: float) -> list[Effect]:
         if not isinstance(frame, Hello):
@@ -325,10 +313,10 @@ class Link:
         previous, since = self.current, self._since
         others = [other for other in (self.dial, self.incoming) if other is not attempt]
         self.current, self.dial, self.incoming = attempt, None, None
-        self._since = self._redial_at = self._paused = None
+        self._since = self._paused = None
         self._yielding = False
         self._patience = CONNECT_PATIENCE
-        self._backoff.reset()
+        self._redial.linked()
         self._heartbeat = Heartbeat(now) if attempt.epoch is not None else None
         effects = [effect for other in others for effect in self._end(other, "another channel opened first")]
         if previous is None:
@@ -352,8 +340,7 @@ class Link:
         wanted = self.record is not None and (reason is not DownReason.BYE or self.record.epoch != lost.epoch)
         self._since = now if wanted or self.incoming is not None else None
         if wanted and not self.closed:
-            # Both ends notice a loss at about the same time: a short spread avoids that they cross.
-            self._redial_at = now + 0.1 * self.random()
+            self._redial.lost(now)
         return effects
 
     def _beat(self, heartbeat: Heartbeat, now: float) -> list[Effect]:
