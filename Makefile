@@ -22,16 +22,17 @@ $(STAMP): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 demo: setup  ## several devices on this machine find each other and talk
 	@$(BIN)/hallway demo
 
-test: setup lint wheels  ## everything that a change must pass
+test: setup lint  ## everything that a change must pass
 	$(BIN)/pytest
+	@$(MAKE) --no-print-directory wheels
 
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
-wheels: setup  ## build every wheel, and try them in an environment that knows nothing of this folder
+wheels: setup  ## build every wheel into dist/, and try them in an environment that knows nothing of this folder
 	$(BIN)/python tests/wheels/smoke.py $(MEMBERS)
 
 bench: setup  ## speed beside bare aiortc, into bench/

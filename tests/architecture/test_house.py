@@ -107,7 +107,7 @@ def test_the_lock_pins_every_version_with_hashes_and_names_no_host() -> None:
 
 
 def test_tests_have_unique_names_and_their_folders_no_init() -> None:
-    files = [path for path in ROOT.rglob("test_*.py") if ".venv" not in path.parts]
+    files = [path for path in ROOT.rglob("test_*.py") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
     names = [path.name for path in files]
 
     assert sorted(names) == sorted(set(names))

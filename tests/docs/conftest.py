@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,8 +27,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def heeding_sigint() -> Iterator[None]:
+    """What nohup or a shell starts in the background ignores SIGINT, and so do its children: then Ctrl-C would end nothing."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest_asyncio.fixture
-async def spawn(folder: Path) -> AsyncIterator[Spawn]:
+async def spawn(folder: Path, heeding_sigint: None) -> AsyncIterator[Spawn]:
     """Starts a program in ``folder`` on a host of the lab where nothing else runs; on this machine where no lab can be built."""
     environment = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONWARNINGS": "error"}
     if missing():
@@ -41,11 +50,14 @@ async def spawn(folder: Path) -> AsyncIterator[Spawn]:
 
 @pytest.fixture
 def run(spawn: Spawn) -> Callable[[Sequence[str]], Awaitable[Process]]:
-    """Runs a program to its end and returns it; a status other than 0 fails the test."""
+    """Runs a program to its end and returns it; a status other than 0 fails the test, and so does a complaint on stderr."""
+
+    from doc_stderr import complaints
 
     async def run_to_end(argv: Sequence[str]) -> Process:
         process = await spawn(argv)
         assert await process.wait() == 0, process.transcript()
+        assert complaints(process) == []
         return process
 
     return run_to_end

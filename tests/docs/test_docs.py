@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 import runpy
 import shlex
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
 from signal import SIGINT
-from typing import Any, get_args
+from typing import Any, Required, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
+from doc_stderr import complaints
 from docpages import ROOT, Block, Page, all_pages
 
 import hallway
 from hallway import events
 from hallway.cli.main import COMMANDS
-from hallway.config import config_from_mapping
+from hallway.config import config_from_mapping, json_schema
+from hallway.peer import PeerArguments
 from hallway.protocol.effects import DownReason
+from hallway.runtime.outgoing import STALL_SECONDS
 from netlab import Process
 from netlab.plugin import require_lab
 
@@ -29,7 +34,7 @@ SESSION = Path(__file__).parent / "support" / "doc_session.py"
 PAGES = all_pages()
 PROGRAM_PAGES = [page for page in PAGES if not page.name.startswith("tests/")]
 MINIMUM = {"security": "open", "device": {"id": "tablet-1", "property": "hotel-1"}}
-RUN = {"config", "plugins", "--version"}
+RUN = {"config", "plan", "plugins", "--version"}
 """Commands that end by themselves at once; of the others the options are checked against their help."""
 LONGEST_EXAMPLE = 15
 
@@ -51,10 +56,10 @@ def commands(pages: Iterable[Page] = PROGRAM_PAGES) -> list[Any]:
 
 
 PROGRAMS = [each for each in blocks("python") if not each.values[0].is_marked("one session")]
-ENDLESS = {"test: two devices", "test: until stopped"}
+NO_PROGRAMS = {"test: two devices", "test: until stopped", "test: pytest"}
 
 
-@pytest.mark.parametrize(("page", "block"), [each for each in PROGRAMS if each.values[1].mark not in ENDLESS])
+@pytest.mark.parametrize(("page", "block"), [each for each in PROGRAMS if each.values[1].mark not in NO_PROGRAMS])
 async def test_a_program_of_the_documentation_runs_to_its_end(page: Page, block: Block, folder: Path, run: Any) -> None:
     page.write_files(folder)
     (folder / "program.py").write_text(block.text)
@@ -82,7 +87,24 @@ async def test_a_program_that_runs_until_it_is_stopped_says_something(page: Page
 async def _interrupt(program: Process) -> None:
     program.send_signal(SIGINT)
     await program.wait()
-    assert program.stderr_lines[-1].startswith("KeyboardInterrupt"), program.transcript()
+    before, traceback, rest = _around(complaints(program), "Traceback (most recent call last):")
+    assert before == [], program.transcript()
+    assert not traceback or rest[-1].startswith("KeyboardInterrupt"), program.transcript()
+
+
+def _around(lines: list[str], mark: str) -> tuple[list[str], bool, list[str]]:
+    """What comes before ``mark``, whether it comes, and what comes after it."""
+    index = lines.index(mark) if mark in lines else len(lines)
+    return lines[:index], index < len(lines), lines[index + 1 :]
+
+
+@pytest.mark.parametrize(("page", "block"), [each for each in PROGRAMS if each.values[1].mark == "test: pytest"])
+async def test_the_tests_that_a_page_shows_pass(page: Page, block: Block, folder: Path, run: Any) -> None:
+    page.write_files(folder)
+    (folder / "test_page.py").write_text(block.text)
+    without = [word for plugin in ("cacheprovider", "asyncio") for word in ("-p", f"no:{plugin}")]
+    process = await run([sys.executable, "-m", "pytest", "-q", "-W", "error", *without, "test_page.py"])
+    assert f"{block.text.count('def test_')} passed" in process.transcript()
 
 
 @pytest.mark.parametrize("page", [pytest.param(each, id=each.name) for each in PROGRAM_PAGES if each.is_marked("one session")])
@@ -122,7 +144,7 @@ async def test_a_command_takes_what_the_page_gives_it(
         printed = (await _output(spawn, words)).splitlines()
         assert [line for line in output if line not in printed] == []
     else:
-        assert words[1] in COMMANDS
+        assert words[1] in COMMANDS or entry_points(group="hallway.commands", name=words[1])
         help_text = await _output(spawn, [*words[:2], "--help"])
         assert [word for word in words if word.startswith("--") and word not in help_text] == []
 
@@ -130,7 +152,11 @@ async def test_a_command_takes_what_the_page_gives_it(
 async def _output(spawn: Any, words: list[str]) -> str:
     process = await spawn([sys.executable, "-m", "hallway.cli", *words[1:]])
     status = await process.wait()
-    assert status == 0 or process.stderr_lines[0].startswith("hallway: "), process.transcript()
+    if status == 0:
+        assert complaints(process) == []
+    else:
+        assert process.stderr_lines[0].startswith("hallway: "), process.transcript()
+        assert not any("Traceback" in line for line in process.stderr_lines), process.transcript()
     return "\n".join([*(line.text for line in process.unread), *process.stderr_lines])
 
 
@@ -153,6 +179,7 @@ async def test_the_devices_of_a_page_link(page: Page, folder: Path, spawn: Any) 
         while not (await device.read_line()).startswith("linked to"):
             pass
     assert await asyncio.gather(*(device.terminate() for device in devices)) == [0] * len(devices)
+    assert [complaints(device) for device in devices] == [[]] * len(devices)
 
 
 AGAINST = [page for page in PROGRAM_PAGES if page.is_marked("against a running device")]
@@ -170,6 +197,7 @@ async def test_curl_gets_from_a_running_device_what_the_page_shows(page: Page, f
         assert [line.text for line in (await run(["sh", "-c", command])).unread] == output, command
     assert len(requests) > 5
     assert await device.terminate() == 0
+    assert complaints(device) == []
 
 
 # Links, tables, generated pages
@@ -216,6 +244,11 @@ def test_the_page_on_json_lines_has_every_event_with_every_field_and_every_reaso
     assert all(f"`{reason.value}`" in text for reason in DownReason)
 
 
+def test_the_page_on_json_lines_says_the_most_that_a_stalled_peer_holds_up_a_command() -> None:
+    assert STALL_SECONDS <= 10
+    assert "for at most 10 s" in page("docs/reference/json-lines.md").text
+
+
 def test_the_page_on_the_python_api_has_every_public_name() -> None:
     text = page("docs/reference/python-api.md").text
     members = [
@@ -225,6 +258,23 @@ def test_the_page_on_the_python_api_has_every_public_name() -> None:
     ]
     assert all(f"| `{name}` |" in text for name in hallway.__all__)
     assert [name for name in members if name not in text] == []
+
+
+def test_the_page_on_the_python_api_has_every_argument_of_create_peer() -> None:
+    text = page("docs/reference/python-api.md").text
+    _, _, section = text.partition("\n## `create_peer`\n")
+    rows = [line.split(" | ") for line in section.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    assert [row[0].strip("| `") for row in rows] == [*PeerArguments.__annotations__, "observers"]
+    required = [row[0].strip("| `") for row in rows if row[1] == "required"]
+    assert required == [name for name, kind in get_type_hints(PeerArguments, include_extras=True).items() if get_origin(kind) is Required]
+    keys = {".".join(path) for path, _, _ in runpy.run_path(str(ROOT / "docs" / "generate.py"))["keys"](json_schema())}
+    assert {name for row in rows for name in re.findall(r"`([a-z-]+(?:\.[a-z_-]+)+)`", row[2])} <= keys
+
+
+def test_the_command_that_installs_from_a_checkout_names_the_packages_of_the_lan_path() -> None:
+    (line,) = (line for line in page("README.md").text.splitlines() if line.startswith("pip install ./"))
+    names = {tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]["name"] for folder in line.split()[2:]}
+    assert names == {"hallway", "hallway-mdns-discovery", "hallway-http-local-signaling", "hallway-aiortc-channel"}
 
 
 def test_every_decision_is_numbered_and_says_context_decision_and_consequences() -> None:

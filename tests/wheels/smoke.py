@@ -1,4 +1,4 @@
-"""Builds every wheel, installs them where nothing else of this folder is, and lets two devices link there.
+"""Builds every wheel into dist/, installs them where nothing else of this folder is, and lets two devices link there.
 
 Usage: python tests/wheels/smoke.py MEMBER...
 """
@@ -12,6 +12,8 @@ import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+DIST = ROOT / "dist"
+CHECK = ("config", "check", "--set", "security=open", "--set", "device.id=smoke", "--set", "device.property=smoke")
 BIN = Path(sys.executable).parent
 
 SMOKE = """
@@ -49,31 +51,61 @@ print("linked, every plugin imports")
 """
 
 
+def call(command: tuple[str | Path, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def succeeds(*command: str | Path) -> bool:
+    return call(command, ROOT).returncode == 0
+
+
 def run(*command: str | Path, cwd: Path = ROOT) -> str:
-    outcome = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+    outcome = call(command, cwd)
     if outcome.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed:\n{outcome.stdout}{outcome.stderr}")
     return outcome.stdout
 
 
+def build(members: list[str]) -> list[Path]:
+    for old in DIST.glob("hallway*.whl"):
+        old.unlink()
+    for member in members:
+        run(BIN / "uv", "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--wheel", "--out-dir", DIST, member)
+    wheels = sorted(DIST.glob("hallway*.whl"))
+    if len(wheels) != len(members):
+        sys.exit(f"{len(members)} members made {len(wheels)} wheels")
+    return wheels
+
+
+def readme_folders() -> list[Path]:
+    """What README tells those who have a checkout to install."""
+    (line,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("pip install ./"))
+    return [ROOT / folder for folder in line.split()[2:]]
+
+
+def install(packages: list[Path], venv: Path) -> Path:
+    """Install into a new environment what `make setup` has left in uv's cache; only what is not there is fetched."""
+    run(BIN / "uv", "venv", "--quiet", "--python", sys.executable, venv)
+    constraints = venv / "constraints.txt"
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = [line.removesuffix(" \\") for line in lock.splitlines() if "==" in line and line[0] not in " #"]
+    constraints.write_text("\n".join(pins))
+    command = [BIN / "uv", "pip", "install", "--quiet", "--python", venv / "bin/python", "--constraint", constraints, *packages]
+    if not succeeds(*command, "--offline"):
+        run(*command)
+    return venv
+
+
 def main(members: list[str]) -> None:
+    wheels = build(members)
     with tempfile.TemporaryDirectory() as scratch:
-        dist, venv = Path(scratch, "dist"), Path(scratch, "venv")
-        for member in members:
-            run(BIN / "uv", "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--wheel", "--out-dir", dist, member)
-        wheels = sorted(dist.glob("*.whl"))
-        if len(wheels) != len(members):
-            sys.exit(f"{len(members)} members made {len(wheels)} wheels")
-        run(BIN / "uv", "venv", "--quiet", "--python", sys.executable, venv)
-        constraints = Path(scratch, "constraints.txt")
-        lock = (ROOT / "requirements.lock").read_text()
-        pins = [line.removesuffix(" \\") for line in lock.splitlines() if "==" in line and line[0] not in " #"]
-        constraints.write_text("\n".join(pins))
-        run(BIN / "uv", "pip", "install", "--quiet", "--python", venv / "bin/python", "--constraint", constraints, *wheels)
+        from_folders = install(readme_folders(), Path(scratch, "from-folders"))
+        run(from_folders / "bin/hallway", *CHECK, cwd=Path(scratch))
+        venv = install(wheels, Path(scratch, "from-wheels"))
         print(run(venv / "bin/python", "-W", "error", "-c", textwrap.dedent(SMOKE), cwd=Path(scratch)), end="")
         for command in (["--help"], ["plugins"], ["config", "schema"]):
             run(venv / "bin/hallway", *command, cwd=Path(scratch))
-        print(f"{len(wheels)} wheels: {', '.join(wheel.name for wheel in wheels)}")
+        print(f"{len(wheels)} wheels in dist/: {', '.join(wheel.name for wheel in wheels)}")
 
 
 if __name__ == "__main__":

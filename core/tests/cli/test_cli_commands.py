@@ -13,6 +13,21 @@ from click.testing import CliRunner
 
 from hallway.cli.main import COMMANDS, cli
 
+HOLLOW = """
+import attrs
+from hallway.plugins import DiscoveryProvider, hookimpl
+
+@attrs.frozen
+class Config:
+    pass
+
+def make(config, context):
+    import no_such_library
+
+@hookimpl
+def hallway_discovery():
+    return [DiscoveryProvider(name="hollow", config_class=Config, factory=make)]
+"""
 VALID = ["--set", "security=open", "--set", "device.id=101", "--set", "device.property=p"]
 
 
@@ -53,7 +68,7 @@ class TestHelp:
         assert all(name in done.stdout for name in COMMANDS)
         assert done.stderr.strip() == "[]"
 
-    @pytest.mark.parametrize("command", [["config", "check"], ["config", "schema"], ["plugins"]])
+    @pytest.mark.parametrize("command", [["config", "check"], ["config", "schema"], ["plan"], ["plugins"], ["demo"], ["up"]])
     def test_every_command_shows_an_example(self, run, command):
         result = run(*command, "--help")
         assert result.exit_code == 0
@@ -111,6 +126,35 @@ class TestConfigCheck:
         assert json.loads(result.stdout)["problems"][0]["distribution"] == "hallway-broken 7"
         assert "no_such_library" in result.stderr
 
+    def test_keys_that_are_not_set_are_comments(self, run):
+        result = run("config", "check", *VALID)
+        assert "# plugins.aiortc.port_range is not set: " in result.stdout
+        assert "# delivery.store is not set: " in result.stdout
+        assert {"plugins.aiortc.port_range", "delivery.store"} <= set(json.loads(run("config", "check", "--json", *VALID).stdout)["absent"])
+
+    def test_a_plugin_whose_factory_lacks_a_library_is_status_1(self, run, site):
+        install(site, "hallway.discovery", "hollow", HOLLOW)
+        result = run("config", "check", *VALID, "--set", 'discovery.chain=["hollow"]')
+        assert result.exit_code == 1
+        assert "# no mistakes, but not every plugin works" in result.stdout
+        assert "hallway-hollow 7: its factory failed: ModuleNotFoundError: No module named 'no_such_library'" in result.stderr
+
+    def test_a_plugin_that_is_skipped_is_named_with_the_reason(self, run):
+        settings = (*VALID, "--set", 'signaling.chain=["http-local","cloud-ws"]')
+        result = run("config", "check", *settings)
+        assert result.exit_code == 0
+        assert "# signaling: cloud-ws is skipped, plugins.cloud-ws.url is not set" in result.stdout
+        assert json.loads(run("config", "check", "--json", *settings).stdout)["skipped"][0]["name"] == "cloud-ws"
+
+    def test_interfaces_that_this_machine_does_not_have_are_a_warning(self, run):
+        settings = (*VALID, "--set", 'network.interfaces=["wlan77"]')
+        result = run("config", "check", *settings)
+        assert result.exit_code == 0
+        assert "warning: no interface of this machine may be used; interfaces here: " in result.stderr
+        assert "allowed: wlan77" in result.stderr
+        assert "wlan77" in json.loads(run("config", "check", "--json", *settings).stdout)["warnings"][0]
+        assert run("config", "check", *VALID, "--set", 'network.interfaces=["wlan77","lo*"]').stderr == ""
+
     def test_the_environment_counts(self, run, monkeypatch):
         monkeypatch.setenv("HALLWAY_DEVICE__TYPE", "tablet")
         assert 'device.type = "tablet"' in run("config", "check", *VALID).output
@@ -134,6 +178,14 @@ class TestPlugins:
         assert "no_such_library" in rows["channel", "broken"]["problem"]
         assert rows["command", "greet"]["state"] == "not loaded"
         assert "no_such_library" in run("plugins").stdout
+
+    def test_one_whose_factory_lacks_a_library_is_broken_and_one_that_needs_a_key_is_found(self, run, site):
+        install(site, "hallway.discovery", "hollow", HOLLOW)
+        states = {row["name"]: row["state"] for row in json.loads(run("plugins", "--json").stdout)}
+        assert (states["hollow"], states["cloud-ws"], states["aiortc"]) == ("broken", "found", "ok")
+        url = ("--set", "plugins.cloud-ws.url=ws://127.0.0.1:1")
+        states = {row["name"]: row["state"] for row in json.loads(run("plugins", "--json", *VALID, *url).stdout)}
+        assert states["cloud-ws"] == "ok"
 
     def test_says_which_are_in_the_chains_of_a_configuration(self, run):
         rows = {(row["role"], row["name"]): row["chain"] for row in json.loads(run("plugins", "--json", *VALID).stdout)}
@@ -167,3 +219,33 @@ def test_log_level_sets_up_logging_on_stderr(run, monkeypatch):
     assert run("plugins", "--log-level", "nonsense").exit_code == 2
     monkeypatch.setenv("HALLWAY_LOG", "nonsense")
     assert run("plugins").exit_code == 2
+
+
+class TestPlan:
+    def test_says_the_order_and_the_deadlines_and_what_happens_when_a_path_is_down(self, run):
+        result = run("plan", *VALID, "--set", 'signaling.chain=["http-local","cloud-ws"]', "--set", "plugins.cloud-ws.url=ws://127.0.0.1:1")
+        assert result.exit_code == 0
+        lines = result.stdout.splitlines()
+        assert any(line.startswith("  1. http-local (hallway-http-local-signaling ") and "1.5 s an attempt" in line for line in lines)
+        assert any(line.startswith("  2. cloud-ws ") and "mode cloud" in line for line in lines)
+        assert any(line.split()[:4] == ["the", "LAN", "path", "cloud-ws"] for line in lines)
+
+    def test_with_json_it_is_one_object(self, run):
+        planned = json.loads(run("plan", "--json", *VALID, "--set", 'signaling.chain=["http-local","cloud-ws"]').stdout)
+        assert [plugin["name"] for plugin in planned["signaling"]] == ["http-local"]
+        assert planned["attempts"] == [{"plugin": "http-local", "mode": "local", "icePolicy": "lan", "seconds": 1.5}]
+        assert planned["skipped"] == [{"role": "signaling", "name": "cloud-ws", "reason": "plugins.cloud-ws.url is not set"}]
+        assert {each["down"]: each["order"] for each in planned["outages"]} == {
+            "nothing": ["http-local"],
+            "the WAN": ["http-local"],
+            "the LAN path": [],
+            "both": [],
+        }
+
+    def test_a_chain_of_which_nothing_is_left_is_status_1(self, run):
+        result = run("plan", *VALID, "--set", 'signaling.chain=["cloud-ws"]')
+        assert result.exit_code == 1
+        assert "skipped: signaling cloud-ws" in result.stdout
+
+    def test_a_mistake_is_status_2(self, run):
+        assert run("plan", "--set", "security=opn").exit_code == 2

@@ -49,7 +49,7 @@ def test_every_key_has_a_variable(load, name, value, read, expected):
 
 
 def test_variables_that_are_not_keys_are_left_alone(load):
-    assert load({"HALLWAY_LOG": "debug", "HALLWAY": "x", "hallway_device__id": "x", "PATH": "/", "HALLWAY_": "x"}).device.id == "tablet-1"
+    assert load({"HALLWAY_LOG": "debug", "HALLWAY": "x", "hallway_device__id": "x", "PATH": "/"}).device.id == "tablet-1"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,16 @@ def test_variables_that_are_not_keys_are_left_alone(load):
         ("HALLWAY_DEVICE__IDD", "HALLWAY_DEVICE__ID"),
         ("HALLWAY_PLUGINS__T_HTPT__PORT", "HALLWAY_PLUGINS__T_HTTP__PORT"),
         ("HALLWAY_PLUGINS__T_HTTP__PROT", "HALLWAY_PLUGINS__T_HTTP__PORT"),
-        ("HALLWAY_SECURITY__X", ""),
+        ("HALLWAY_SECURITY__X", "HALLWAY_SECURITY?"),
+        ("HALLWAY_DEVICE__ID__FOO", "HALLWAY_DEVICE__ID?"),
+        ("HALLWAY_PLUGINS__T_RTC__PORT_RANGE__LOW", "HALLWAY_PLUGINS__T_RTC__PORT_RANGE?"),
+        ("HALLWAY_SECURTY", "HALLWAY_SECURITY?"),
+        ("HALLWAY_DEVICE_ID", "HALLWAY_DEVICE__ID?"),
+        ("HALLWAY_PLUGINS_T_HTTP_PORT", "HALLWAY_PLUGINS__T_HTTP__PORT?"),
+        ("HALLWAY_VERBOSE", "HALLWAY_PLUGINS__T_HTTP__VERBOSE?"),
+        ("HALLWAY_PORT", "__PORT?"),
+        ("HALLWAY_NONSENSE", ""),
+        ("HALLWAY_", ""),
         ("HALLWAY_DEVICE__", ""),
         ("HALLWAY___", ""),
     ],
@@ -68,6 +77,7 @@ def test_a_variable_without_a_key_is_a_mistake(load, name, suggestion):
     found = mistakes(load, {name: "1"})
     assert list(found) == [name]
     assert suggestion in found[name]
+    assert f"{name}?" not in found[name]
 
 
 def test_a_wrong_value_names_the_variable_that_brought_it(load):
@@ -80,6 +90,20 @@ def test_a_wrong_value_names_the_variable_that_brought_it(load):
 @pytest.mark.parametrize("text", ["x", "=1", "a b=1", "a.=1", "a\n=1", "", "a = 1\nb=2"])
 def test_a_set_that_is_no_assignment_is_a_mistake(load, text):
     assert any("--set" in path or "--set" in problem for path, problem in mistakes(load, {}, [text]).items())
+
+
+@pytest.mark.parametrize(
+    "key", ["device.id.foo", "security.x", "plugins.t-rtc.port_range.low", "network.deny.x", "plugins.t-http.port.a.b"]
+)
+def test_a_set_that_goes_through_a_value_is_a_mistake(load, key):
+    ((path, text),) = mistakes(load, {}, [f"{key}=1"]).items()
+    assert path == f"--set {key}=1"
+    assert "is no table" in text
+
+
+def test_a_set_may_go_through_tables_with_free_keys_and_through_what_is_not_known(load):
+    assert load({}, ["plugins.t-rtc.labels.room=7"]).plugins["t-rtc"].labels == {"room": 7}
+    assert list(mistakes(load, {}, ["nonsense.a.b=7"])) == ["nonsense"]
 
 
 def test_set_takes_quoted_keys_and_text_with_equals_signs(load):

@@ -66,7 +66,6 @@ def test_all_mistakes_of_the_core_and_of_plugins_are_reported_together(write, ex
         "plugins.t-http.port",
         "plugins.t-http.host",
         "plugins.t-http.verbos",
-        "plugins.t-rtc.ice_servers[1].urls",
         "plugins.t-rtc.ice_servers[1].url",
         "plugins.nonsense",
     }
@@ -116,7 +115,7 @@ def test_a_missing_device_table_is_reported_by_its_keys():
         ("plugins.t-http.ratio", "nan", "must be finite"),
         ("plugins.t-http.ratio", "2", "must be 0 to 1"),
         ("plugins.t-http.ratio", "1" + "0" * 400, "64 bits"),
-        ("plugins.t-rtc.port_range", "[1]", "another length"),
+        ("plugins.t-rtc.port_range", "[1]", "must have 2 numbers, not 1"),
         ("plugins.t-rtc.port_range", "5", "must be a list"),
         ("plugins.t-rtc.colour", "green", "must be one of 'red', 'blue'"),
         ("plugins.t-rtc.style", "fanc", "did you mean 'fancy'?"),
@@ -186,6 +185,60 @@ def test_a_store_and_a_sealed_mode_say_that_they_are_not_in_this_version(write, 
     assert set(found) == {"security", "delivery.store"}
 
 
+class TestSlips:
+    def test_security_below_a_table_belongs_above_the_first(self, write):
+        base = '[device]\nid = "a"\nproperty = "p"\nsecurity = "open"\n'
+        assert mistakes(write(base=base)) == {"device.security": "is not a known key (belongs above the first [table])"}
+        base = f'{base.replace("security", "type")}[plugins.http-local]\nport = 8091\nsecurity = "open"\n'
+        assert mistakes(write(base=base)) == {"plugins.http-local.security": "is not a known key (belongs above the first [table])"}
+
+    def test_a_misplaced_security_is_checked_like_one_in_its_place(self, write):
+        found = mistakes(write(base='[device]\nid = "a"\nproperty = "p"\nsecurity = "sealed"\n'))
+        assert set(found) == {"device.security", "security"}
+
+    @pytest.mark.parametrize("name", ["http-local", "http_local", "HTTP-Local"])
+    def test_a_plugins_table_belongs_below_plugins(self, write, extra, name):
+        found = mistakes(write(f"[{name}]\nport = 1\n"), extra=extra)
+        assert found == {name: "is not a known key (did you mean [plugins.http-local]?)"}
+
+    @pytest.mark.parametrize(
+        ("base", "expected"),
+        [
+            ('security = "open"\n[devise]\nid = "a"\n', {"devise": "device"}),
+            ('security = "open"\n[device]\nID = "a"\nproperty = "p"\n', {"device.ID": "id"}),
+            ('securty = "open"\n[device]\nid = "a"\nproperty = "p"\n', {"securty": "security"}),
+        ],
+    )
+    def test_what_is_misspelt_is_not_missing_as_well(self, write, base, expected):
+        assert mistakes(write(base=base)) == {key: f"is not a known key (did you mean {meant}?)" for key, meant in expected.items()}
+
+    def test_what_is_missing_beside_a_misspelt_key_is_named(self, write):
+        assert set(mistakes(write(base='security = "open"\n[device]\nID = "a"\n'))) == {"device.ID", "device.property"}
+
+    def test_mistakes_come_in_the_order_of_the_file(self, write, extra):
+        text = "[plugins.t-rtc]\nice_servers = [{ url = 'x' }]\ncolour = 1\n[plugins.t-http]\nverbose = 1\nport = 0\n[network]\ndney = []\n"
+        base = "discovery = { chain = ['t-find', 'x'] }\nsecurity = 'open'\n"
+        base += "signaling = { chain = ['t-http'] }\nchannel = { chain = ['t-rtc'] }\n[device]\nx = 1\nid = '?'\n"
+        assert list(mistakes(write(text, base), extra=extra)) == [
+            "discovery.chain[1]",
+            "device.x",
+            "device.id",
+            "device.property",
+            "plugins.t-rtc.ice_servers[0].url",
+            "plugins.t-rtc.colour",
+            "plugins.t-http.verbose",
+            "plugins.t-http.port",
+            "network.dney",
+        ]
+
+    def test_where_all_keys_are_is_said_only_of_unknown_ones(self, write, extra):
+        for text, hint in (("[network]\ndney = []\n", "docs/reference/config.md"), ("[plugins.t-http]\nport = 0\n", "")):
+            with pytest.raises(ConfigError) as caught:
+                load_config(write(text), environ={}, extra=extra)
+            assert hint in caught.value.hint
+            assert bool(hint) is bool(caught.value.hint)
+
+
 class TestFiles:
     def test_a_missing_file_is_a_mistake(self, tmp_path):
         assert "cannot be read" in mistakes(tmp_path / "no.toml")[str(tmp_path / "no.toml")]
@@ -196,6 +249,33 @@ class TestFiles:
     def test_a_syntax_error_says_the_line(self, write):
         path = write("[[[", base="a = 1\nb =\n")
         assert "line 2" in mistakes(path)[str(path)]
+
+    @pytest.mark.parametrize(
+        ("text", "quoted", "hint"),
+        [
+            ("id = tablet-1", ": id = tablet-1", "text needs quotes"),
+            ("id = 12-tablet", ": id = 12-tablet", "text needs quotes"),
+            ("id = True", ": id = True", "write true"),
+            ("id =", ": id =", "the value is missing"),
+            ("port = 08090", ": port = 08090", "begins with no 0"),
+            ("id = 'a'\nid = 'b'", ": id = 'b'", "the key is there twice"),
+            ("[device]\n[device]", ": [device]", "the table is there twice"),
+            ("id: 'a'", ": id: 'a'", "write key = value"),
+            ("path = 'x", ": path = 'x", ""),
+            ('path = "C:\\site"', ': path = "C:\\site"', "write a backslash as"),
+            ("chain = ['a'", ": chain = ['a'", "a bracket is not closed"),
+            ('id = "a', ': id = "a', "a quote is not closed"),
+        ],
+    )
+    def test_a_syntax_error_quotes_the_line_and_says_what_to_do(self, write, text, quoted, hint):
+        path = write(base=f"{text}\n")
+        found = mistakes(path)[str(path)]
+        assert quoted in found
+        assert hint in found
+
+    def test_a_line_that_may_hold_a_secret_is_not_quoted(self, write):
+        path = write(base="a = 1\ncredential = hush\n")
+        assert mistakes(path)[str(path)] == "is not TOML: invalid value (line 2) (text needs quotes)"
 
     def test_bytes_that_are_not_utf8_say_the_line(self, tmp_path):
         path = tmp_path / "device.toml"

@@ -74,13 +74,6 @@ def test_an_address_tells_its_interface_index_and_network(interfaces):
     assert (address.interface, address.index, str(address.network)) == ("eth0", 2, "10.0.0.0/24")
 
 
-def test_on_link_is_what_the_networks_of_allowed_interfaces_hold(interfaces):
-    interfaces({"eth0": ["10.0.0.7/24", "fd00::7/64"], "wg0": ["10.9.0.1/24"]})
-    policy = InterfacePolicy()
-    on_link = [text for text in ("10.0.0.200", "10.0.1.1", "10.9.0.2", "fd00::1", "fd01::1") if policy.on_link(ipaddress.ip_address(text))]
-    assert on_link == ["10.0.0.200", "fd00::1"]
-
-
 def test_changes_are_seen_at_the_next_look(interfaces):
     policy = InterfacePolicy()
     interfaces({"eth0": ["10.0.0.7/24"]})

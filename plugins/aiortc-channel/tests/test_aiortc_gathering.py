@@ -16,7 +16,7 @@ from hallway.errors import Unreachable
 from hallway.model import Description, DeviceInfo, IcePolicy
 from hallway.network import InterfacePolicy, Resolver
 from hallway.plugins import PluginContext
-from hallway_aiortc_channel import AiortcConfig, AiortcConnector, IceServer, _gathering
+from hallway_aiortc_channel import AiortcConfig, AiortcConnector, IceServer, gathering
 
 ONLY_LOOPBACK = InterfacePolicy(allow=("lo",))
 CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ (?P<host>\S+) (?P<port>\d+) typ (?P<type>\w+)")
@@ -120,7 +120,7 @@ async def test_no_server_is_asked_on_the_lan(bench):
 
 
 async def test_a_silent_server_costs_the_cap_and_no_more(bench, monkeypatch):
-    monkeypatch.setattr(_gathering, "GATHERING_CAP", 0.05)
+    monkeypatch.setattr(gathering, "GATHERING_CAP", 0.05)
     async with serving(StunServer(silent=True)) as port:
         servers = far(IceServer(f"stun:127.0.0.1:{port}"), IceServer(f"turn:127.0.0.1:{port}", "me", "secret"))
         connector = bench.connector(servers, interfaces=ONLY_LOOPBACK)

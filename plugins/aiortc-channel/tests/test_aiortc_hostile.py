@@ -16,7 +16,7 @@ from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk
 from hallway.errors import ChannelClosed, RemoteViolation
 from hallway.model import Description, IcePolicy
 from hallway.network import InterfacePolicy
-from hallway_aiortc_channel._guard import MAX_QUEUE
+from hallway_aiortc_channel.datagrams import MAX_QUEUE
 
 DTLS_LIKE = b"\x16\xfe\xfd" + bytes(60)
 

@@ -7,11 +7,11 @@ import asyncio
 import attrs
 import pytest
 
-from hallway.errors import ChannelClosed
+from hallway.errors import BadDescription, ChannelClosed, Unreachable
 from hallway.model import DeviceInfo, IcePolicy
 from hallway.network import InterfaceAddress, InterfacePolicy, Resolver
 from hallway.plugins import PluginContext
-from hallway_aiortc_channel import AiortcConfig, AiortcConnector, _session, connector
+from hallway_aiortc_channel import AiortcConfig, AiortcConnector, connector, rehearsal, session
 
 
 async def test_a_prepared_offer_is_used_once(bench):
@@ -84,9 +84,51 @@ async def test_an_old_offer_is_thrown_away(bench, monkeypatch):
 
 
 async def test_a_channel_that_never_opens_ends_by_itself(bench, monkeypatch):
-    monkeypatch.setattr(_session, "CONNECT_CAP", 0.05)
+    monkeypatch.setattr(session, "CONNECT_CAP", 0.05)
     dialing = await bench.connector().dial(IcePolicy.LAN)
     _, answering = await bench.connector().answer(dialing.offer, IcePolicy.LAN)
     with pytest.raises(ChannelClosed, match="no channel opened"):
         await answering.receive()
     await dialing.aclose()
+
+
+@pytest.mark.parametrize("error", [BadDescription("unreadable"), OSError("no socket"), TimeoutError(), Unreachable("nowhere")], ids=repr)
+async def test_a_rehearsal_that_fails_only_warms_less_and_leaves_nothing(bench, monkeypatch, error):
+    async def fail(offerer, answerer):
+        await offerer.gather()
+        raise error
+
+    monkeypatch.setattr(rehearsal, "_perform", fail)
+    dialer = bench.connector()
+    await dialer.prepare()
+    assert dialer._prepared is not None
+
+
+async def test_a_rehearsal_whose_second_session_cannot_be_made_releases_the_first(bench, monkeypatch):
+    made = []
+
+    class OneOnly(session.Session):
+        def __init__(self, plan, *, offerer):
+            if made:
+                raise OSError("no more")
+            super().__init__(plan, offerer=offerer)
+            made.append(self)
+
+    monkeypatch.setattr(rehearsal, "Session", OneOnly)
+    await bench.connector().prepare()
+    assert made[0]._released.done()
+
+
+@attrs.frozen
+class Unreadable(InterfacePolicy):
+    """A machine that does not tell its addresses now."""
+
+    def addresses(self) -> tuple[InterfaceAddress, ...]:
+        raise OSError("no netlink")
+
+
+async def test_addresses_that_cannot_be_read_fail_the_dial_and_not_the_preparation(bench):
+    dialer = bench.connector(interfaces=Unreadable())
+    await dialer.prepare()
+    with pytest.raises(Unreachable, match="no netlink"):
+        await dialer.dial(IcePolicy.LAN)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hallway.errors import BadDescription
 from hallway.model import IcePolicy
 from hallway.network import InterfaceAddress
-from hallway_aiortc_channel._candidates import SITE, CandidateFilter, Reach, Verdict, read_candidate
+from hallway.network.reach import SITE
+from hallway_aiortc_channel._candidates import CandidateFilter, Reach, Verdict, read_candidate
 from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, answer_setup, read_description
 
 SHA256 = ":".join(["AB"] * 32)

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import gzip
+import ipaddress
 
+import attrs
 import pytest
 
 from hallway.errors import BadEnvelope, ClosedError, DeadlineExceeded, Unreachable
 from hallway.model import Envelope, Refusal, RefusalCode
-from hallway.network import Resolver
+from hallway.network import InterfaceAddress, InterfacePolicy, Resolver
 from hallway_http_local_signaling.client import HttpClient
 
 OFFER = Envelope("offer", "application/json", b'{"an":"offer"}')
@@ -29,7 +31,7 @@ def soon(seconds=10.0):
 
 @pytest.fixture
 async def client():
-    client = HttpClient(OneName())
+    client = HttpClient(OneName(), InterfacePolicy(allow=("lo*",)))
     yield client
     await client.aclose()
 
@@ -262,3 +264,51 @@ async def test_a_cancelled_request_leaves_nothing(client):
         with pytest.raises(asyncio.CancelledError):
             await request
         await other.ended.wait()
+
+
+@attrs.frozen
+class At(InterfacePolicy):
+    """A device with these addresses; what it looks at is counted."""
+
+    interfaces: tuple[str, ...] = ()
+    looks: list[None] = attrs.field(factory=list)
+
+    def addresses(self):
+        self.looks.append(None)
+        parsed = map(ipaddress.ip_interface, self.interfaces)
+        return tuple(InterfaceAddress("eth0", 2, one.ip, one.network) for one in parsed)
+
+
+OUTSIDE = [
+    *("8.8.8.8", "198.51.100.9", "100.64.0.1", "[2606:4700::1111]", "[::ffff:8.8.8.8]", "127.0.0.1", "[::1]", "0.0.0.0", "224.0.0.1"),
+    *("10.0.0.255", "[fe80::1]", "[fe80::1%25eth0]", "%31%32%37.0.0.1", "\uff11\uff12\uff17.0.0.1", "\u2460\u2461\u2466.0.0.1"),
+    *("2130706433", "127.1", "127.0.1", "0177.0.0.1", "127.0.0.1.", "[::1.]"),
+]
+
+
+@pytest.mark.parametrize("host", OUTSIDE)
+async def test_an_address_outside_of_the_lan_is_unreachable_and_never_asked(host):
+    policy = At(interfaces=("10.0.0.7/24", "fd00::7/64"))
+    async with contextlib.aclosing(HttpClient(OneName(), policy)) as client, silent_peer() as other:
+        port = other.url.rpartition(":")[2]
+        with pytest.raises(Unreachable, match=r"not of this LAN|no http URL|no URL|no address|cannot be resolved"):
+            await client.request(f"http://{host}:{port}", OFFER, soon())
+        assert not other.requests
+
+
+async def test_the_lan_is_looked_at_once_for_each_request():
+    policy = At(interfaces=("127.0.0.1/8",))
+    async with contextlib.aclosing(HttpClient(OneName(), policy)) as client:
+        for count in (1, 2):
+            await ask(client, response(body=b"{}"))
+            assert len(policy.looks) == count
+
+
+async def test_addresses_that_cannot_be_read_make_an_endpoint_unreachable():
+    class Unreadable(InterfacePolicy):
+        def addresses(self):
+            raise OSError("no netlink")
+
+    async with contextlib.aclosing(HttpClient(OneName(), Unreadable())) as client:
+        with pytest.raises(Unreachable, match="no netlink"):
+            await client.request("http://10.0.0.9:8090", OFFER, soon())

@@ -196,3 +196,35 @@ def test_reading_the_hooks_imports_no_aiohttp():
     code = "import sys, hallway_http_local_signaling.plugin as p; p.hallway_signaling(); print('aiohttp' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+
+
+@attrs.frozen
+class Unreadable(InterfacePolicy):
+    """A machine that may not tell its addresses."""
+
+    broken: list[str] = attrs.field(factory=lambda: ["no netlink"])
+
+    def addresses(self):
+        if self.broken:
+            raise OSError(self.broken[0])
+        return seen(["10.0.0.7"])
+
+
+async def test_addresses_that_cannot_be_read_at_the_start_are_no_signaling_and_may_be_tried_again(wire):
+    policy, before = Unreadable(), asyncio.all_tasks()
+    carrier = make(interfaces=policy)
+    with pytest.raises(SignalingUnavailable, match="no netlink"):
+        await carrier.start(wire.host())
+    assert asyncio.all_tasks() == before
+    policy.broken.clear()
+    await carrier.start(wire.host())
+    await carrier.aclose()
+
+
+def test_addresses_that_cannot_be_read_now_leave_the_last_ones_served():
+    policy = Unreadable(broken=[])
+    local = LocalAddresses(policy)
+    assert local.allow("10.0.0.7", 0.0)
+    policy.broken.append("no netlink")
+    assert local.allow("10.0.0.7", 2.0)
+    assert not local.allow("10.0.0.8", 2.0)

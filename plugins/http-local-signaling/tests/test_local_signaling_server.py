@@ -116,7 +116,10 @@ HOSTILE = [
     (offer(iceCandidates={}), "bad-request"),
     (offer(iceCandidates=[1]), "bad-request"),
     (offer(iceCandidates=[{"candidate": None}]), "bad-request"),
-    (offer(iceCandidates=[{"candidate": ""}] * 65), "bad-request"),
+    (offer(iceCandidates=[{"candidate": ""}] * 33), "bad-request"),
+    (offer(iceCandidates=[{"candidate": "", "sdpMLineIndex": -1}]), "bad-request"),
+    (offer(**{"from": "tablet-1"}), "bad-request"),
+    (b'{"from": "tablet-2", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "bad-request"),
 ]
 
 
@@ -208,3 +211,92 @@ async def test_two_servers_exchange_through_their_records(server, wire):
             await connection.close()
     assert replies == ["tablet-1", "tablet-2"]
     assert not [task for task in asyncio.all_tasks() if "http" in task.get_name()]
+
+
+async def test_a_callback_that_stops_the_server_still_answers_its_own_request(server, post):
+    @server.on_offer
+    async def answer(offer):
+        await server.stop()
+        return {"sdp": {"type": "answer", "sdp": "v=0"}}
+
+    reply = await post("/offer", offer())
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    assert reply.json["sdp"] == {"type": "answer", "sdp": "v=0"}
+    with pytest.raises(ConnectionError):
+        await post("/offer", offer())
+
+
+async def test_two_callbacks_that_stop_the_server_do_not_wait_for_each_other(server, post):
+    both = asyncio.Barrier(2)
+
+    @server.on_offer
+    async def answer(offer):
+        await both.wait()
+        await server.stop()
+
+    replies = await asyncio.gather(post("/offer", offer()), post("/offer", offer(**{"from": "tablet-3"})))
+    assert [reply.status for reply in replies] == [200, 200]
+
+
+async def test_a_callback_that_stops_the_server_ends_the_requests_of_others(server, post, wire):
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @server.on_ice_candidate
+    async def never(candidate):
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    @server.on_offer
+    async def answer(offer):
+        await server.stop()
+        assert ended.is_set()
+
+    stuck = await wire.raw.open(server.port)
+    body = json.dumps({"from": "tablet-2", "to": "tablet-1", "candidate": {"candidate": ""}}).encode()
+    await stuck.send(wire.post("/ice-candidate", body))
+    await begun.wait()
+    assert (await post("/offer", offer())).status == 200
+    await stuck.ended()
+    await stuck.close()
+
+
+async def test_a_callback_that_stops_the_server_in_another_task_does_not_hang(server, wire):
+    done = asyncio.Event()
+
+    @server.on_offer
+    async def answer(offer):
+        try:
+            await asyncio.wait_for(server.stop(), 5)
+        finally:
+            done.set()
+
+    connection = await wire.raw.open(server.port)
+    await connection.send(wire.post("/offer", json.dumps(offer()).encode()))
+    await done.wait()
+    await connection.ended()
+    await connection.close()
+
+
+async def test_stopping_from_outside_waits_for_a_callback_that_stopped_it(server, wire):
+    stopped, finished, leave = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @server.on_offer
+    async def answer(offer):
+        await server.stop()
+        stopped.set()
+        await leave.wait()
+        finished.set()
+
+    connection = await wire.raw.open(server.port)
+    await connection.send(wire.post("/offer", json.dumps(offer()).encode()))
+    await stopped.wait()
+    stopping = asyncio.create_task(server.stop())
+    await asyncio.sleep(0)
+    leave.set()
+    await stopping
+    assert finished.is_set()
+    assert (await connection.reply()).status == 200
+    await connection.close()

@@ -27,6 +27,7 @@ class Watcher(DiscoveryHost):
     def __init__(self) -> None:
         self.sightings: list[Sighting] = []
         self.peers: dict[str, PeerRecord] = {}
+        self.states: list[str] = []
         self._changed = asyncio.Event()
 
     def report(self, sighting: Sighting) -> None:
@@ -37,6 +38,18 @@ class Watcher(DiscoveryHost):
             case Gone(device_id):
                 del self.peers[device_id]
         self._changed.set()
+
+    def up(self) -> None:
+        self.states.append("up")
+        self._changed.set()
+
+    def down(self, reason: str) -> None:
+        self.states.append(reason)
+        self._changed.set()
+
+    async def states_are(self, count: int) -> list[str]:
+        await self.until(lambda _: len(self.states) >= count)
+        return self.states
 
     async def until(self, condition: Callable[[dict[str, PeerRecord]], bool]) -> None:
         async with asyncio.timeout(DEADLINE):
@@ -63,9 +76,18 @@ class Site:
     def name(self) -> str:
         return f"t-{secrets.token_hex(6)}"
 
-    def make(self, device_id: str, *, property_id: str | None = None, epoch: str = "e1", ttl: int = 120) -> MdnsDiscovery:
+    def make(
+        self,
+        device_id: str,
+        *,
+        property_id: str | None = None,
+        epoch: str = "e1",
+        ttl: int = 120,
+        interfaces: InterfacePolicy = LOOPBACK,
+        watch: float = 2.0,
+    ) -> MdnsDiscovery:
         device = DeviceInfo(device_id, property_id or self.property_id, "tablet", epoch)
-        discovery = MdnsDiscovery(MdnsConfig(ttl=ttl), PluginContext(device, LOOPBACK, Resolver()))
+        discovery = MdnsDiscovery(MdnsConfig(ttl=ttl), PluginContext(device, interfaces, Resolver()), watch=watch)
         self._made.append(discovery)
         return discovery
 

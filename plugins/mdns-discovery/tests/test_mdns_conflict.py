@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from hallway_mdns_discovery import _advertiser
+from hallway_mdns_discovery import advertiser
 
 
 class Sniffer(asyncio.DatagramProtocol):
@@ -63,7 +63,7 @@ async def test_a_name_is_taken_over_when_its_holder_leaves(site, logged):
 
 async def test_a_name_is_tried_again_after_a_while(site, logged, monkeypatch: pytest.MonkeyPatch):
     name = site.name()
-    monkeypatch.setattr(_advertiser, "RETRY", (0.01, 0.02))
+    monkeypatch.setattr(advertiser, "RETRY", (0.01, 0.02))
     _, watcher = await site.device(site.name())
     first, _ = await site.device(name, 8090, epoch="first")
     await watcher.sees(name)

@@ -279,13 +279,12 @@ async def test_no_answer_follows_a_goodbye(site):
     await watcher.until(lambda peers: name not in peers)
 
 
-async def test_moving_to_other_interfaces_keeps_finding(site, monkeypatch):
+async def test_moving_to_other_interfaces_keeps_finding(site):
     name, late = site.name(), site.name()
     discovery, watcher = await site.device(name)
     _, other = await site.device(site.name())
     await other.sees(name)
     addresses = site.interfaces.addresses()
-    monkeypatch.setattr("hallway_mdns_discovery.discovery.FOLLOW_INTERVAL", 0.01)
     await discovery._move(addresses[:1])
     await site.device(late)
     await watcher.sees(late)

@@ -104,3 +104,81 @@ def test_the_example_of_the_readme_runs(monkeypatch):
     readme = pathlib.Path(__file__).parents[1] / "README.md"
     (example,) = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
     exec(compile(example, str(readme), "exec"), {"__name__": "__main__"})
+
+
+async def stopped_by(site, register) -> None:
+    """Look with a callback that stops the looking; return when it has stopped."""
+    looker = local(site)
+    done = asyncio.get_running_loop().create_future()
+    register(looker, done)
+    await looker.start()
+    async with local(site, record(site, site.name())), asyncio.timeout(20):
+        await done
+    assert looker._discovery is None
+    assert not looker._tasks - {task for task in looker._tasks if task.done()}
+    await looker.stop()
+
+
+async def test_a_callback_may_stop_the_discovery_and_goes_on(site):
+    def register(looker, done):
+        @looker.on_peer_found
+        async def found(peer):
+            await looker.stop()
+            asyncio.get_running_loop().call_soon(done.set_result, peer)
+
+    await stopped_by(site, register)
+
+
+async def test_a_plain_callback_may_return_the_stopping(site):
+    def register(looker, done):
+        async def stop():
+            await looker.stop()
+            asyncio.get_running_loop().call_soon(done.set_result, None)
+
+        looker.on_peer_found(lambda peer: stop())
+
+    await stopped_by(site, register)
+
+
+async def test_a_plain_callback_may_schedule_the_stopping(site):
+    def register(looker, done):
+        @looker.on_peer_found
+        def found(peer):
+            stopping = asyncio.create_task(looker.stop())
+            stopping.add_done_callback(lambda task: done.set_result(task.result()))
+
+    await stopped_by(site, register)
+
+
+async def test_a_callback_that_waits_for_the_stopping_in_another_task_is_cancelled_and_nothing_hangs(site):
+    def register(looker, done):
+        @looker.on_peer_found
+        async def found(peer):
+            try:
+                await asyncio.wait_for(looker.stop(), 20)
+            finally:
+                asyncio.get_running_loop().call_soon(done.set_result, None)
+
+    await stopped_by(site, register)
+
+
+async def test_stopping_in_a_callback_ends_the_other_callbacks(site):
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    def register(looker, done):
+        @looker.on_peer_found
+        async def slow(peer):
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        @looker.on_peer_found
+        async def found(peer):
+            await begun.wait()
+            await looker.stop()
+            assert ended.is_set()
+            asyncio.get_running_loop().call_soon(done.set_result, None)
+
+    await stopped_by(site, register)

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from hallway.errors import ConfigError
 from hallway.model import DeviceInfo, PeerRecord, is_device_id, is_name
-from hallway.network import InterfaceAddress
+from hallway.network import InterfaceAddress, Lan
 from hallway_mdns_discovery._records import (
     SERVICE_TYPE,
-    LocalLink,
     advertised,
     instance_name,
     make_endpoints,
@@ -21,7 +20,7 @@ from hallway_mdns_discovery._records import (
     peer_record,
 )
 
-LAN = LocalLink((ip_network("10.0.0.0/24"), ip_network("fd00::/64")), loopback_only=False)
+LAN = Lan((ip_network("10.0.0.0/24"), ip_network("fd00::/64")), loopback_only=False)
 HERE = IPv4Address("10.0.0.7")
 
 
@@ -81,14 +80,27 @@ def test_endpoints_are_on_link_first_then_ipv4():
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255", "fe80::1", "::ffff:10.0.0.7", "8.8.8.8"],
+    [
+        "127.0.0.1",
+        "::1",
+        "0.0.0.0",
+        "::",
+        "224.0.0.251",
+        "ff02::fb",
+        "255.255.255.255",
+        "fe80::1",
+        "::ffff:10.0.0.7",
+        "8.8.8.8",
+        "100.64.0.9",
+        "10.0.0.255",
+    ],
 )
 def test_addresses_that_no_peer_can_have_are_dropped(address):
     assert make_endpoints(8090, [ip_address(address)], LAN) == ()
 
 
 def test_loopback_counts_where_there_is_nothing_else():
-    link = LocalLink.of([InterfaceAddress("lo", 1, ip_address("127.0.0.1"), ip_network("127.0.0.0/8"))])
+    link = Lan.of([InterfaceAddress("lo", 1, ip_address("127.0.0.1"), ip_network("127.0.0.0/8"))])
     assert make_endpoints(8090, [ip_address("127.0.0.1"), ip_address("::1")], link) == ("http://127.0.0.1:8090", "http://[::1]:8090")
 
 

@@ -20,15 +20,19 @@ class Child:
         self._process = process
 
     @classmethod
-    async def start(cls, name: str, settings: Sequence[str]) -> Self:
-        """Start a device with these ``key=value`` settings and no other configuration."""
+    async def start(cls, name: str, settings: Sequence[str], log_level: str = "warning") -> Self:
+        """Start a device with these ``key=value`` settings and no configuration file.
+
+        It is in a process group of its own, so that Ctrl-C reaches only the parent, which then calls `stop`.
+        """
         options = [part for setting in settings for part in ("--set", setting)]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "hallway.cli", "up", "--json", *options),
+            *("-m", "hallway.cli", "up", "--json", "--log-level", log_level, *options),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
+            process_group=0,
         )
         return cls(name, process)
 

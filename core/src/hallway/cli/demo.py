@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from hallway.cli.options import json_option, log_level_option
+from hallway.cli.options import LOG_LEVEL, json_option, log_level_option
 
+if TYPE_CHECKING:
+    from hallway.cli.demo_run import DemoRun, Summary, View
+
+INTERRUPTED = 130
+"""The exit status that shells give to Ctrl-C."""
 LOOPBACK = ("lo", "lo0", "Loopback*")
 """What the loopback interface is called on Linux, macOS and Windows."""
 
@@ -35,12 +42,21 @@ def demo(devices: int, messages: int, pace: float, timeout: float, network: bool
     Example:
       hallway demo --devices 6
 
-    Exit status: 0 if every expected message arrived, else 1.
+    Exit status: 0 if every expected message arrived, 130 if it was interrupted (Ctrl-C), else 1.
     """
     from hallway.cli.demo_run import DemoRun
     from hallway.cli.demo_view import view_for
 
-    run = DemoRun(devices, messages, ("*",) if network else LOOPBACK, pace)
-    summary = asyncio.run(run.play(view_for(sys.stdout, quiet=as_json), timeout))
+    # The devices would warn that open mode proves nothing, which nobody needs to hear of a demo.
+    log_level = click.get_current_context().meta.get(LOG_LEVEL, "error")
+    run = DemoRun(devices, messages, ("*",) if network else LOOPBACK, pace, log_level)
+    summary = asyncio.run(_play(run, view_for(sys.stdout, quiet=as_json), timeout))
     click.echo(json.dumps(summary.as_json()) if as_json else summary.text())
-    sys.exit(0 if summary.complete else 1)
+    sys.exit(0 if summary.complete else INTERRUPTED if run.interrupted else 1)
+
+
+async def _play(run: DemoRun, view: View, timeout: float) -> Summary:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, run.interrupt)
+    return await run.play(view, timeout)

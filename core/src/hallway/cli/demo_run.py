@@ -14,6 +14,10 @@ import attrs
 
 from hallway.cli.child import Child
 
+INTERRUPTED = "interrupted"
+"""What `Summary.problem` says then."""
+FAILED = "The demo FAILED; try --log-level info."
+
 
 @attrs.define
 class DeviceState:
@@ -25,6 +29,7 @@ class DeviceState:
     sent: int = 0
     received: dict[str, int] = attrs.field(factory=dict)
     last: str = "starting"
+    has_ended: bool = False
     exit_status: int | None = None
 
     @property
@@ -41,6 +46,7 @@ class Summary:
     messages: int
     seconds: float
     problem: str = ""
+    advice: str = ""
 
     @property
     def expected(self) -> int:
@@ -81,10 +87,16 @@ class Summary:
             f"{facts['links']} of {count * (count - 1) // 2} links between {count} devices{slowest}.",
             f"{self.arrived} of {self.expected} messages arrived; {self.seconds:.1f} s in all, no internet and no server used.",
         ]
+        if self.problem == INTERRUPTED:
+            return "\n".join([*lines, "Interrupted."])
         if self.problem:
             lines.append(f"Problem: {self.problem}")
         lines += [f"{device.name} ended with status {device.exit_status}" for device in self.devices if device.exit_status != 0]
-        return "\n".join([*lines, "Every expected message arrived." if self.complete else "The demo FAILED; try --log-level info."])
+        return "\n".join([*lines, "Every expected message arrived." if self.complete else self.advice or FAILED])
+
+
+class DeviceEnded(Exception):
+    """A device has ended by itself."""
 
 
 class View(Protocol):
@@ -100,8 +112,11 @@ class View(Protocol):
 class DemoRun:
     """One run of the demo with its own property, so that nothing else on this network takes part."""
 
-    def __init__(self, devices: int, messages: int, interfaces: Sequence[str], pace: float) -> None:
+    def __init__(self, devices: int, messages: int, interfaces: Sequence[str], pace: float, log_level: str) -> None:
+        self.interrupted = False
+        self._limit: asyncio.Timeout | None = None
         self._pace = pace
+        self._log_level = log_level
         self._interfaces = json.dumps(list(interfaces))
         self._property = f"demo-{secrets.token_hex(4)}"
         self._messages = messages
@@ -112,16 +127,37 @@ class DemoRun:
     async def play(self, view: View, timeout: float) -> Summary:
         """Run everything within ``timeout`` seconds and say how it went."""
         begin = time.monotonic()
-        problem = ""
+        problem, advice = "", ""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(view.close)
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(0 if self.interrupted else timeout) as self._limit:
                     await self._play(stack, view)
             except TimeoutError:
-                problem = f"not finished after {timeout:.0f} s, while {self._phase}"
+                problem, advice = (INTERRUPTED, "") if self.interrupted else self._unfinished(timeout)
+            except DeviceEnded as ended:
+                problem = f"{ended} ended by itself, while {self._phase}"
+            finally:
+                self._limit = None
             seconds = time.monotonic() - begin
-        return Summary(tuple(self._states), self._messages, seconds, problem)
+        return Summary(tuple(self._states), self._messages, seconds, problem, advice)
+
+    def interrupt(self) -> None:
+        """Let `play` end now; silent when it ends anyway."""
+        if self._limit is not None and not self.interrupted:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+        self.interrupted = True
+
+    def _unfinished(self, timeout: float) -> tuple[str, str]:
+        """What was still missing when the time was up, and what to do about it."""
+        count = len(self._states)
+        sent = min(state.sent for state in self._states)
+        linked = sum(len(state.links) for state in self._states) // 2
+        arrived = sum(state.received_total for state in self._states)
+        wanted = f"{count * (count - 1) // 2} links, {sent} of {self._messages} broadcasts of each device"
+        facts = f"{linked} of {wanted} and {arrived} of {count * (count - 1) * sent} of their messages were there"
+        advice = "The demo was too slow: give it a longer --timeout, or less --messages or --pace." if 0 < sent < self._messages else FAILED
+        return f"not finished after {timeout:.0f} s, while {self._phase}: {facts}", advice
 
     async def _play(self, stack: contextlib.AsyncExitStack, view: View) -> None:
         children = await asyncio.gather(*(self._start(state, stack) for state in self._states))
@@ -143,7 +179,7 @@ class DemoRun:
     async def _start(self, state: DeviceState, stack: contextlib.AsyncExitStack) -> Child:
         settings = ["security=open", f"device.id={state.name}", f"device.property={self._property}", "device.type=demo"]
         settings.append(f"network.interfaces={self._interfaces}")
-        child = await Child.start(state.name, settings)
+        child = await Child.start(state.name, settings, self._log_level)
         stack.push_async_callback(self._stop, child, state)
         return child
 
@@ -154,14 +190,21 @@ class DemoRun:
         async for event in child.events():
             _note(state, event)
             self._changed.set()
+        state.has_ended = True
+        self._changed.set()
 
     async def _speak(self, child: Child, state: DeviceState, number: int) -> None:
-        await child.command(command="broadcast", message={"type": "demo", "data": number})
+        try:
+            await child.command(command="broadcast", message={"type": "demo", "data": number})
+        except ConnectionError:
+            raise DeviceEnded(state.name) from None
         state.sent = number
 
     async def _until(self, phase: str, view: View, reached: Any) -> None:
         self._phase = phase
         while not all(reached(state) for state in self._states):
+            if ended := [state.name for state in self._states if state.has_ended]:
+                raise DeviceEnded(" and ".join(ended))
             self._changed.clear()
             view.show(self._states, phase)
             await self._changed.wait()

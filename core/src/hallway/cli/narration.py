@@ -16,6 +16,17 @@ from hallway.events import (
     SignalingMode,
 )
 
+REASONS = {
+    "bye": "it said goodbye",
+    "timeout": "it has fallen silent",
+    "restarted": "it has restarted",
+    "address-changed": "its address has changed",
+    "revoked": "it is no longer trusted",
+    "protocol": "it broke the protocol",
+    "closed": "the connection was lost",
+}
+"""What each `hallway.protocol.effects.DownReason` means, as a clause."""
+
 
 def sentence(event: Event) -> str:
     """One line for a terminal."""
@@ -31,7 +42,7 @@ def sentence(event: Event) -> str:
         case PeerPath(peer_id, signaling, channel):
             text = f"the link to {peer_id} is now over {channel}, signaled by {signaling}"
         case PeerDisconnected(peer_id, reason):
-            text = f"the link to {peer_id} is down: {reason}"
+            text = f"the link to {peer_id} is down: {REASONS.get(reason, reason)}"
         case MessageReceived(peer_id, message):
             text = f"{peer_id} says {json.dumps(message)}"
         case ErrorHappened(code, message, hint):

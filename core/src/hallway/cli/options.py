@@ -8,11 +8,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 JSON = "hallway.json"
 """Key in `click.Context.meta`: whether this run speaks JSON."""
+LOG_LEVEL = "hallway.log-level"
+"""Key in `click.Context.meta`: the log level, if it was asked for."""
 LIBRARIES = ("aioice", "aiortc", "aiohttp", "zeroconf", "asyncio")
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -43,7 +46,9 @@ def json_option(command: F) -> F:
 def log_level_option(command: F) -> F:
     """Add ``--log-level`` (or the variable ``HALLWAY_LOG``); it sets up logging to stderr and passes no argument."""
 
-    def set_up(_ctx: click.Context, _: click.Parameter, value: str) -> None:
+    def set_up(ctx: click.Context, option: click.Parameter, value: str) -> None:
+        if option.name and ctx.get_parameter_source(option.name) is not ParameterSource.DEFAULT:
+            ctx.meta[LOG_LEVEL] = value
         # What the libraries tell below a warning helps only who debugs them.
         for library in LIBRARIES if value != "debug" else ():
             logging.getLogger(library).setLevel(logging.WARNING)

@@ -13,14 +13,15 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 def dotted(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The lines of ``table``; an empty inner table has none."""
     for name, value in table.items():
-        key = f"{prefix}{_key(name)}"
+        key = f"{prefix}{key_text(name)}"
         if isinstance(value, Mapping):
             yield from dotted(value, f"{key}.")
         else:
             yield f"{key} = {_value(value)}"
 
 
-def _key(name: str) -> str:
+def key_text(name: str) -> str:
+    """One part of a dotted key."""
     return name if _BARE.fullmatch(name) else _text(name)
 
 
@@ -33,7 +34,7 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(name)} = {_value(inner)}" for name, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{key_text(name)} = {_value(inner)}" for name, inner in value.items()) + " }"
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     return json.dumps(value)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import sys
 from typing import Any
 
 import click
@@ -30,7 +30,8 @@ def up(config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> No
     """
     # Until the loop takes the signals over, there is nothing to say goodbye to.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        # An exception raised in the middle of an import may be swallowed there.
+        signal.signal(number, lambda *_: os._exit(0))
     from hallway.config import load_config
     from hallway.peer import create_peer
 

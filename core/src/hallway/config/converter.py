@@ -15,7 +15,7 @@ from cattrs.errors import IterableValidationNote, StructureHandlerNotFoundError
 from cattrs.gen import make_dict_structure_fn, override
 
 from hallway.config import kinds
-from hallway.errors import ConfigError, Mistake
+from hallway.errors import UNKNOWN_KEY, ConfigError, Mistake
 
 T = TypeVar("T")
 Hook = Callable[[Any, Any], Any]
@@ -45,8 +45,16 @@ def structure(cls: type[T], raw: object, path: str = "") -> T:
 
 def unknown_key(path: str, key: object, known: Iterable[str]) -> Mistake:
     """The mistake that ``key`` does not exist under ``path``, with the nearest one that does."""
-    near = get_close_matches(str(key), tuple(known), n=1)
-    return Mistake(_under(path, key), "is not a known key", f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}")
+    names = tuple(known)
+    near = nearest(key, names)
+    return Mistake(_under(path, key), UNKNOWN_KEY, f"did you mean {near}?" if near else f"known: {', '.join(names) or 'none'}")
+
+
+def nearest(key: object, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that ``key`` was probably meant to be, whatever its case."""
+    folded = {name.lower(): name for name in known}
+    near = get_close_matches(str(key).lower(), folded, n=1)
+    return folded[near[0]] if near else None
 
 
 @functools.cache
@@ -136,7 +144,7 @@ def _list_hook(kind: Any, converter: Converter) -> Hook:
             raise _misfit(value, kind)
         wanted = kinds.element_kinds(kind, len(value))
         if wanted is None:
-            raise Wrong(f"must be a list of another length, not of {len(value)}")
+            raise Wrong(f"must have {kinds.describe_elements(kind)}, not {len(value)}")
         return make(_each(enumerate(value), wanted, kind, converter).values())
 
     return hook
@@ -227,9 +235,11 @@ def _mistakes(error: BaseException, path: str) -> Iterator[Mistake]:
     match error:
         case ClassValidationError() | IterableValidationError():
             noted, bare = error.group_exceptions()
+            misspelt = {key for inner in bare for key in _misspelt(inner)}
             for inner, note in noted:
                 key = note.index if isinstance(note, IterableValidationNote) else note.name
-                yield from _field_mistakes(error.cl, inner, path, key)
+                if not (key in misspelt and _is_missing(inner, key)):
+                    yield from _field_mistakes(error.cl, inner, path, key)
             for inner in bare:
                 yield from _mistakes(inner, path)
         case ForbiddenExtraKeysError():
@@ -244,10 +254,21 @@ def _mistakes(error: BaseException, path: str) -> Iterator[Mistake]:
 
 
 def _field_mistakes(cls: Any, error: BaseException, path: str, key: int | str) -> Iterator[Mistake]:
-    if isinstance(error, KeyError) and error.args == (key,):
+    if _is_missing(error, key):
         yield Mistake(_under(path, key), "is missing", attrs.fields_dict(cls)[str(key)].metadata.get("help", ""))
     else:
         yield from _mistakes(error, _under(path, key))
+
+
+def _is_missing(error: BaseException, key: int | str) -> bool:
+    return isinstance(error, KeyError) and error.args == (key,)
+
+
+def _misspelt(error: BaseException) -> Iterator[str]:
+    """The keys that unknown ones were probably meant to be: that they are missing as well needs no words."""
+    if isinstance(error, ForbiddenExtraKeysError):
+        known = [field.name for field in attrs.fields(error.cl)]
+        yield from (near for key in error.extra_fields if (near := nearest(key, known)))
 
 
 def _under(path: str, key: object) -> str:

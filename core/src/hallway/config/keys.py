@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -62,17 +63,49 @@ class Keys:
         parts = rest.split("__")
         return (*path, *parts) if all(parts) and not names and _is_open(self.kind(path)) else None
 
+    def leaf(self, path: Path) -> Path | None:
+        """The part of ``path`` at which a value of its own stands, not a table: nothing can be below it. None if there is none."""
+        for length in range(1, len(path)):
+            kind = self.kind(path[:length])
+            if path[:length] != ("plugins",) and not _table(kind) and not _is_open(kind):
+                return path[:length]
+        return None
+
     def nearest_variable(self, name: str) -> str:
         """The variable that was probably meant, or ""."""
+        every = {_flat(variable(path)): variable(path) for path in self._all()}
+        return every.get(_flat(name)) or self._nearest_by_level(name) or _nearest_by_ending(name, every.values())
+
+    def _nearest_by_level(self, name: str) -> str:
         path: Path = ()
-        parts = name.removeprefix(PREFIX).lower().split("__")
-        for index, part in enumerate(parts):
+        for part in name.removeprefix(PREFIX).lower().split("__"):
             folded = {_folded(known): known for known in self.names(path)}
+            if path and not folded:
+                break
             near = get_close_matches(part, folded, n=1)
             if not near:
-                return variable((*path, *parts[index:])) if path and not folded else ""
+                return ""
             path = (*path, folded[near[0]])
         return variable(path)
+
+    def _all(self, path: Path = ()) -> Iterator[Path]:
+        """Every key with a value of its own."""
+        for name in self.names(path):
+            inner = (*path, name)
+            if self.names(inner):
+                yield from self._all(inner)
+            else:
+                yield inner
+
+
+def _flat(name: str) -> str:
+    return re.sub("_+", "_", name)
+
+
+def _nearest_by_ending(name: str, variables: Iterable[str]) -> str:
+    """A variable whose last part is what ``name`` says in all."""
+    rest = name.removeprefix(PREFIX).strip("_")
+    return next((each for each in variables if rest and each.endswith(f"__{rest}")), "")
 
 
 def _table(kind: Any) -> Any:

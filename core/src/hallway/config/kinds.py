@@ -98,6 +98,13 @@ def describe(kind: Any) -> str:
     return _SCALARS.get(kind, "anything")
 
 
+def describe_elements(kind: Any) -> str:
+    """How many elements a list of fixed length has, and of what sort: "2 numbers"."""
+    elements = get_args(kind)
+    noun = "numbers" if set(elements) <= {int, float} else "texts" if set(elements) == {str} else "elements"
+    return f"{len(elements)} {noun}"
+
+
 def describe_value(value: Any) -> str:
     """What ``value`` is, for people, in the words of `describe`."""
     return next((words for kind, words in _VALUES if isinstance(value, kind)), f"a {type(value).__name__}")

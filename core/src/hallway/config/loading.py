@@ -10,10 +10,11 @@ from typing import Any
 
 import attrs
 
-from hallway.config.converter import structure
+from hallway.config.converter import nearest, structure
 from hallway.config.keys import Keys
 from hallway.config.kinds import shown
 from hallway.config.schema import ChannelConfig, Config, DiscoveryConfig, SignalingConfig
+from hallway.config.slips import in_file_order, mend
 from hallway.config.sources import MAX_DEPTH, Assignment, from_environment, from_overrides, is_too_deep, merged, read_file
 from hallway.errors import ConfigError, Mistake
 from hallway.plugins.catalog import Catalog
@@ -143,19 +144,26 @@ def _with_cloud(signaling: Sequence[str] | None, prefer_local: bool) -> Sequence
 def _checked(raw: dict[str, Any], catalog: Catalog) -> Config:
     if is_too_deep(raw):
         raise ConfigError([Mistake("the configuration", f"is nested deeper than {MAX_DEPTH} levels")])
-    tables = raw.pop("plugins", {})
-    chains = {role: _chain(role, raw) for role in _CHAINS}
-    mistakes = list(_unknown_plugins(chains, catalog))
+    core = dict(raw)
+    mistakes = mend(core, catalog)
+    tables = core.pop("plugins", {})
+    chains = {role: _chain(role, core) for role in _CHAINS}
+    mistakes += _unknown_plugins(chains, catalog)
     config: Config | None = None
     try:
-        # Without an empty table, only "device" would be missing, not its keys.
-        config = structure(Config, {"device": {}, **raw})
+        config = structure(Config, core if _is_misspelt("device", core) else {"device": {}, **core})
     except ConfigError as error:
-        mistakes = [*error.mistakes, *mistakes]
+        mistakes += error.mistakes
     plugins = _plugins(tables, chains, catalog, mistakes)
     if config is None or mistakes:
-        raise ConfigError(mistakes)
+        raise ConfigError(in_file_order(mistakes, raw))
     return attrs.evolve(config, plugins=plugins)
+
+
+def _is_misspelt(table: str, core: Mapping[str, Any]) -> bool:
+    """Whether a table that is not there is there under another name; otherwise what it lacks is named key by key."""
+    known = [field.name for field in attrs.fields(Config)]
+    return any(name not in known and nearest(name, known) == table for name in core)
 
 
 def _chain(role: str, raw: Mapping[str, Any]) -> tuple[str, ...]:

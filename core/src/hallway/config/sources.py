@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 
 from hallway.config.keys import PREFIX, Keys
-from hallway.config.kinds import shown, takes_only_text
-from hallway.config.schema import Config
-from hallway.errors import ConfigError, Mistake
+from hallway.config.kinds import describe, shown, takes_only_text
+from hallway.config.syntax import explain
+from hallway.errors import UNKNOWN_KEY, ConfigError, Mistake
 
 MAX_FILE = 64 * 1024
 """Bytes in a configuration file."""
@@ -21,7 +21,8 @@ MAX_DEPTH = 16
 MAX_DOTS = 1000
 """Dots in one line."""
 
-_TOP_LEVEL = tuple(field.name for field in attrs.fields(Config))
+OTHER_VARIABLES = frozenset({"HALLWAY_LOG"})
+"""Variables of ours that set no key."""
 
 
 @attrs.frozen
@@ -58,12 +59,15 @@ def read_file(path: str | PathLike[str]) -> dict[str, Any]:
     if len(content) > MAX_FILE:
         raise ConfigError([Mistake(name, f"is larger than {MAX_FILE} bytes", "is this the right file?")])
     try:
-        return parse(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ConfigError([Mistake(name, f"is not UTF-8 (line {line})", "save it as UTF-8")]) from error
+    try:
+        return parse(text)
     except ValueError as error:
-        raise ConfigError([Mistake(name, f"is not TOML: {shown(error)}")]) from error
+        problem, suggestion = explain(text, str(error))
+        raise ConfigError([Mistake(name, f"is not TOML: {problem}", suggestion)]) from error
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -85,25 +89,19 @@ def parse(text: str) -> dict[str, Any]:
 def from_environment(environ: Mapping[str, str], keys: Keys) -> Assignments:
     """The keys that ``HALLWAY_…`` variables set.
 
-    A variable is one of ours if it has ``__`` in it or is a top-level key (``HALLWAY_SECURITY``); others, such as ``HALLWAY_LOG``, are
-    left alone.
+    A variable that sets no key is a mistake, but for those that hallway reads elsewhere (`OTHER_VARIABLES`).
     """
     found = Assignments()
     for name in sorted(environ):
-        if not _is_ours(name):
+        if not name.startswith(PREFIX) or name in OTHER_VARIABLES:
             continue
         path = keys.of_variable(name)
         if path is None:
             nearest = keys.nearest_variable(name)
-            found.mistakes.append(Mistake(shown(name), "sets no known key", f"did you mean {nearest}?" if nearest else ""))
+            found.mistakes.append(Mistake(shown(name), f"{UNKNOWN_KEY}'s variable", f"did you mean {nearest}?" if nearest else ""))
         else:
             found.items.append(Assignment(path, _value(environ[name], keys.kind(path)), shown(name)))
     return found
-
-
-def _is_ours(name: str) -> bool:
-    rest = name.removeprefix(PREFIX)
-    return rest != name and ("__" in rest or rest.lower() in _TOP_LEVEL)
 
 
 def from_overrides(overrides: Iterable[str], keys: Keys) -> Assignments:
@@ -114,6 +112,9 @@ def from_overrides(overrides: Iterable[str], keys: Keys) -> Assignments:
         path = _dotted(key)
         if path is None or not equals:
             found.mistakes.append(Mistake(f"--set {shown(text)}", "must be key=value", "such as --set plugins.http-local.port=8091"))
+        elif leaf := keys.leaf(path):
+            name = ".".join(map(shown, leaf))
+            found.mistakes.append(Mistake(f"--set {shown(text)}", f"{name} is no table", f"{name} takes {describe(keys.kind(leaf))}"))
         else:
             found.items.append(Assignment(path, _value(value.strip(), keys.kind(path)), "--set"))
     return found

@@ -59,10 +59,6 @@ class InterfacePolicy:
         outward = [address for address in found if not address.ip.is_loopback]
         return tuple(sorted(outward or found, key=lambda address: address.ip.version))
 
-    def on_link(self, ip: Address) -> bool:
-        """Whether ``ip`` belongs to the network of an allowed interface."""
-        return any(ip in address.network for address in self.addresses())
-
 
 def _interface(ip: ifaddr.IP) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
     host = ip.ip if isinstance(ip.ip, str) else ip.ip[0]

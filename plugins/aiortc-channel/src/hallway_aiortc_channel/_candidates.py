@@ -15,18 +15,15 @@ import attrs
 
 from hallway.errors import BadDescription
 from hallway.model import IcePolicy
-from hallway.network import InterfaceAddress
+from hallway.network import InterfaceAddress, Lan
+from hallway.network.reach import is_plain
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_CANDIDATES = 16
 """Of one peer in one session, wherever they come from."""
 MAX_LOCAL_NAMES = 4
-"""``.local`` names among them: each costs a multicast query (RFC 8828 section 3, mode with mDNS)."""
-
-SITE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7")))
-"""RFC 1918, RFC 3927 and RFC 4193: addresses that no router forwards to the internet."""
+"""``.local`` names among them: each costs a multicast query (docs/decisions/0007)."""
 
 _CANDIDATE = re.compile(
     r"(?:a=)?(?:candidate:)?(?P<foundation>[A-Za-z0-9+/]{1,32}) (?P<component>[0-9]{1,3}) (?P<transport>[A-Za-z]{1,10})"
@@ -61,36 +58,26 @@ class Verdict(Enum):
     """No honest peer offers it."""
 
 
-def _is_forbidden(ip: Address) -> bool:
-    return ip.is_multicast or ip.is_unspecified or ip == ipaddress.IPv4Address("255.255.255.255")
-
-
 @attrs.frozen
 class Reach:
-    """Where one attempt may send to: its ICE policy and the networks that were on link when it began."""
+    """Where one attempt may send to: its ICE policy and the LAN as it was when it began."""
 
     policy: IcePolicy
-    networks: tuple[Network, ...]
-    loopback: bool
-    """Our own addresses are loopback only, so the peer is on this machine."""
+    lan: Lan
 
     @classmethod
     def of(cls, policy: IcePolicy, addresses: Iterable[InterfaceAddress]) -> Reach:
         """The reach of an attempt from ``addresses``."""
-        listed = tuple(addresses)
-        return cls(policy, tuple({address.network for address in listed}), all(address.ip.is_loopback for address in listed))
+        return cls(policy, Lan.of(addresses))
 
     def judge(self, ip: Address) -> Verdict:
         """Decide on an address of a peer."""
-        if _is_forbidden(ip) or any(self._is_broadcast(ip, network) for network in self.networks):
+        if self.lan.forbids(ip):
             return Verdict.FORBIDDEN
-        if ip.is_loopback:
-            return Verdict.USE if self.loopback else Verdict.FORBIDDEN
-        if ip.version == 6 and (ip.ipv4_mapped or ip.is_link_local):
-            return Verdict.DROP
-        if self._is_near(ip):
+        if self.lan.holds(ip):
             return Verdict.USE
-        return Verdict.DROP if self.policy is IcePolicy.LAN or ip.is_reserved else Verdict.USE
+        distant = self.policy is IcePolicy.WAN and is_plain(ip) and not ip.is_reserved
+        return Verdict.USE if distant else Verdict.DROP
 
     def admits(self, host: str) -> bool:
         """Whether a datagram may come from, or go to, ``host`` (an address as text)."""
@@ -98,13 +85,6 @@ class Reach:
             return self.judge(ipaddress.ip_address(host)) is Verdict.USE
         except ValueError:
             return False
-
-    def _is_near(self, ip: Address) -> bool:
-        return any(ip in network for network in (*SITE, *self.networks))
-
-    @staticmethod
-    def _is_broadcast(ip: Address, network: Network) -> bool:
-        return ip.version == 4 and network.prefixlen < 31 and ip == network.broadcast_address
 
 
 def read_candidate(text: str) -> RemoteCandidate | None:

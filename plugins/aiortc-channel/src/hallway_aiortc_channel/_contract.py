@@ -17,10 +17,10 @@ SUPPORTED = {"aiortc": "1.16", "aioice": "0.13"}
 
 METHODS = {
     "aioice.ice:Connection": (
-        "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received",
+        "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received", "check_incoming",
         "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic", "_end_remote_candidates",
     ),
-    "aioice.ice:StunProtocol": ("datagram_received", "request", "close"),
+    "aioice.ice:StunProtocol": ("datagram_received", "request", "send_stun", "close"),
     "aioice.turn:TurnTransport": ("close",),
     "aiortc:RTCDtlsTransport": ("start", "stop", "_set_role"),
     "aiortc:RTCIceTransport": ("start", "stop"),

@@ -14,8 +14,8 @@ from hallway.model import Binding, Candidate
 from hallway_aiortc_channel._candidates import CandidateFilter
 from hallway_aiortc_channel._flow import Flow
 from hallway_aiortc_channel._sdp import RemoteDescription, Setup
-from hallway_aiortc_channel._session import Session
 from hallway_aiortc_channel.errors import End, EndedBy
+from hallway_aiortc_channel.session import Session
 
 KIND = "webrtc"
 MAX_WAITING = 16 * 1024 * 1024
@@ -27,7 +27,7 @@ CLOSE_TIME = 1.0
 """Seconds that `aclose` delivers without another deadline."""
 
 
-class Inbox:
+class Arrivals:
     """What arrived and waits for a reader."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class AiortcChannel(Channel):
         self._loop = asyncio.get_running_loop()
         self._data_channel: RTCDataChannel | None = None
         self._extra = 0
-        self._inbox = Inbox()
+        self._arrivals = Arrivals()
         self._flow = Flow()
         self._end: End | None = None
         self._closing = False
@@ -104,8 +104,8 @@ class AiortcChannel(Channel):
         while True:
             if self._closing:
                 raise ClosedError("the channel was closed at this end")
-            if self._inbox.messages:
-                return self._inbox.pop()
+            if self._arrivals.messages:
+                return self._arrivals.pop()
             self._check_alive()
             await self._arrival()
 
@@ -184,7 +184,7 @@ class AiortcChannel(Channel):
     def _arrived(self, message: str | bytes) -> None:
         if self._closing or self._end is not None:
             return
-        if not self._inbox.put(message):
+        if not self._arrivals.put(message):
             self._session.finish(End(EndedBy.VIOLATION, f"it sent more than {MAX_WAITING} bytes that nobody read"))
         self._wake_receiver()
 

@@ -7,19 +7,19 @@ import logging
 
 import attrs
 
-from hallway.errors import BadDescription, NetworkError
+from hallway.errors import BadDescription, NetworkError, Unreachable
 from hallway.interfaces import Channel, Connector, Dialing
 from hallway.model import Description, IcePolicy
 from hallway.network import InterfaceAddress
 from hallway.plugins import PluginContext
 from hallway_aiortc_channel._candidates import CandidateFilter, Reach, RemoteCandidate
-from hallway_aiortc_channel._gathering import Plan
-from hallway_aiortc_channel._rehearsal import rehearse
 from hallway_aiortc_channel._sdp import RemoteDescription, answer_setup, read_description
-from hallway_aiortc_channel._session import Session
 from hallway_aiortc_channel.channel import KIND, AiortcChannel
 from hallway_aiortc_channel.config import AiortcConfig
 from hallway_aiortc_channel.errors import no_address
+from hallway_aiortc_channel.gathering import Plan
+from hallway_aiortc_channel.rehearsal import rehearse
+from hallway_aiortc_channel.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -93,9 +93,10 @@ class AiortcConnector(Connector):
             if not self._rehearsed:
                 await rehearse(self._context.resolver)
                 self._rehearsed = True
-            if not self._usable():
-                self._discard()
+            try:
                 await self._prepare_offer()
+            except NetworkError as error:
+                logger.debug("no offer can be prepared: %s", error)
 
     async def dial(self, policy: IcePolicy) -> Dialing:
         """See `Connector.dial`."""
@@ -126,7 +127,10 @@ class AiortcConnector(Connector):
             await asyncio.wait(self._discarding)
 
     def _addresses(self) -> tuple[InterfaceAddress, ...]:
-        return self._context.interfaces.addresses()
+        try:
+            return self._context.interfaces.addresses()
+        except OSError as error:
+            raise Unreachable(f"the addresses of this device cannot be read: {error}") from error
 
     def _plan(self, policy: IcePolicy) -> Plan:
         addresses = self._addresses()
@@ -136,14 +140,11 @@ class AiortcConnector(Connector):
         return Plan(addresses, Reach.of(policy, addresses), self._context.resolver, self._config.port_range, servers)
 
     async def _prepare_offer(self) -> None:
-        if self._closed:
+        if self._usable():
             return
-        try:
-            session = await self._gathered(IcePolicy.LAN, offerer=True)
-        except NetworkError as error:
-            logger.debug("no offer can be prepared: %s", error)
-            return
-        self._keep(session)
+        self._discard()
+        if not self._closed:
+            self._keep(await self._gathered(IcePolicy.LAN, offerer=True))
 
     def _keep(self, session: Session) -> None:
         self._prepared = _Prepared(session, asyncio.get_running_loop().time())

@@ -1,10 +1,14 @@
-"""The client: one session, made ahead of time, that reaches only addresses of the LAN and names that DNS knows."""
+"""The client: one session, made ahead of time, that reaches only addresses of the LAN and names that DNS knows.
+
+An endpoint comes from discovery, and there from anybody on the network: no record may make this device send to a stranger.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -12,7 +16,8 @@ from aiohttp.typedefs import LooseHeaders
 
 from hallway.errors import BadEnvelope, ClosedError, DeadlineExceeded, NetworkError, Unreachable
 from hallway.model import Envelope, Refusal, RefusalCode
-from hallway.network import Resolver
+from hallway.network import InterfacePolicy, Lan, Resolver
+from hallway.network.interfaces import Address
 from hallway_http_local_signaling._limits import Bounds
 from hallway_http_local_signaling._requests import HEALTH, PATHS
 from hallway_http_local_signaling._status import refusal_from
@@ -49,11 +54,12 @@ class HttpClient:
     """Carries envelopes to other devices.
 
     Each request has a connection of its own: signaling is one exchange, and a kept connection to a peer that has restarted would fail the
-    next one.
+    next one. Addresses must be of the LAN by the interface policy, as it is when the request begins.
     """
 
-    def __init__(self, resolver: Resolver, bounds: Bounds | None = None) -> None:
+    def __init__(self, resolver: Resolver, interfaces: InterfacePolicy, bounds: Bounds | None = None) -> None:
         self._resolver = resolver
+        self._interfaces = interfaces
         self._bounds = bounds or Bounds()
         self._session: aiohttp.ClientSession | None = None
         self._scopes: set[asyncio.Timeout] = set()
@@ -86,12 +92,23 @@ class HttpClient:
         path = PATHS.get(envelope.kind)
         if path is None:
             return Refusal(RefusalCode.UNSUPPORTED_KIND, f"http-local cannot carry {envelope.kind!r}")
+        self.open()
+        self._check_place(endpoint)
         status, reason, content_type, body = await self._exchange("POST", endpoint, path, envelope, deadline)
         if not 200 <= status < 300:
             return refusal_from(status, reason, body)
         said_nothing = status in {202, 204} or body.strip() in _EMPTY
         kind = "answer" if envelope.kind == "offer" and not said_nothing else "accepted"
         return Envelope(kind, content_type, body)
+
+    def _check_place(self, endpoint: str) -> None:
+        ip = _address(_parts(endpoint).hostname or "")
+        if ip is None:
+            return
+        with mapped(endpoint):
+            lan = Lan.of(self._interfaces.addresses())
+        if not lan.holds(ip):
+            raise Unreachable(f"{endpoint} is not of this LAN", hint="look at [network] interfaces, and at who advertises this address")
 
     async def warm_up(self, endpoint: str, deadline: float) -> None:
         """Ask our own `/health` once, so that the first offer does not pay for what Python loads at first use. Failing is no harm."""
@@ -145,12 +162,34 @@ class HttpClient:
             await session.close()
 
 
-def _url(endpoint: str, path: str) -> str:
+def _parts(endpoint: str) -> SplitResult:
+    """The parts of an endpoint whose host everybody reads alike: no user, no escapes, no characters that IDNA would turn into digits."""
     try:
         parts = urlsplit(endpoint)
-        usable = parts.scheme == "http" and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+        usable = (
+            parts.scheme == "http" and parts.hostname and parts.port != 0 and parts.netloc.isascii() and not set("@%") & set(parts.netloc)
+        )
     except ValueError as error:
         raise Unreachable(f"{endpoint} is no URL: {error}") from error
     if not usable:
         raise Unreachable(f"{endpoint} is no http URL with a host and a port")
-    return f"http://{parts.netloc}{path}"
+    return parts
+
+
+def _address(host: str) -> Address | None:
+    """The address that ``host`` is, or None if it is a name.
+
+    Raises:
+        Unreachable: it is neither: the system would read ``134744072`` and ``8.8.2056`` as addresses (inet_aton).
+
+    """
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        if ":" in host or host.rstrip(".").rpartition(".")[2].isdigit():
+            raise Unreachable(f"{host} is no address") from None
+        return None
+
+
+def _url(endpoint: str, path: str) -> str:
+    return f"http://{_parts(endpoint).netloc}{path}"

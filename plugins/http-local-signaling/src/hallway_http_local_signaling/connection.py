@@ -42,9 +42,15 @@ class LocalAddresses:
         if ip.is_loopback:
             return True
         if now >= self._until:
-            self._ips = frozenset(entry.ip for entry in self._policy.addresses())
+            self._read()
             self._until = now + _FRESH
         return ip in self._ips
+
+    def _read(self) -> None:
+        try:
+            self._ips = frozenset(entry.ip for entry in self._policy.addresses())
+        except OSError as error:
+            _log.debug("the addresses of this device cannot be read, and the last ones count: %s", error)
 
 
 @attrs.frozen(eq=False)
@@ -71,6 +77,8 @@ class Gate:
         self._made: WeakSet[Connection] = WeakSet()
         self._closing = False
         self._running: set[Connection] = set()
+        self._handlers: dict[asyncio.Task[Any], Connection] = {}
+        self._spared: set[Connection] = set()
         self._quiet = asyncio.Event()
         self._quiet.set()
 
@@ -125,19 +133,28 @@ class Gate:
     @contextmanager
     def answering(self, connection: Connection) -> Iterator[None]:
         """A whole request has come and is being answered inside of this: the connection keeps its place."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._handlers[task] = connection
         self._table.busy(connection, busy=True)
         try:
             yield
         finally:
             self._table.busy(connection, busy=False)
+            del self._handlers[task]
 
     def _settle(self) -> None:
-        if not self._made and not self._running:
+        if self._spared.issuperset((*self._made, *self._running)):
             self._quiet.set()
+        else:
+            self._quiet.clear()
 
     async def aclose(self) -> None:
-        """End idle connections at once, the others after the grace; return when no task is left."""
+        """End idle connections at once, the others after the grace; return when no task is left.
+
+        Called while a request is answered, by its own task, it spares that request, which ends its connection with its response.
+        """
         self._closing = True
+        self._spare(asyncio.current_task())
         for connection in list(self._visits):
             connection.end_if_idle()
         try:
@@ -146,16 +163,25 @@ class Gate:
         except TimeoutError:
             _log.debug("%d connections are ended", len(self._visits))
         finally:
-            for visit in self._visits.values():
-                visit.transport.abort()
+            for connection, visit in self._visits.items():
+                if connection not in self._spared:
+                    visit.transport.abort()
         await self._ended()
+
+    def _spare(self, closer: asyncio.Task[Any] | None) -> None:
+        own = None if closer is None else self._handlers.get(closer)
+        if own is None:
+            self._spared.clear()
+        else:
+            self._spared.add(own)
+        self._settle()
 
     async def _ended(self) -> None:
         try:
             async with asyncio.timeout(_STUBBORN):
                 await self._quiet.wait()
         except TimeoutError:
-            _log.warning("%d handlers go on although they were cancelled", len(self._running))
+            _log.warning("%d handlers go on although they were cancelled", len(self._running - self._spared))
 
 
 def _ends(transport: asyncio.Transport) -> tuple[str, str] | None:

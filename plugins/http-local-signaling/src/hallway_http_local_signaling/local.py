@@ -58,7 +58,8 @@ class LocalSignalingServer:
         _check_names(device_id, property_id, device_type)
         self._record = PeerRecord(device_id, property_id, device_type)
         self._first_port = port
-        self._server = HttpServer(device_id, self._handle, interfaces or InterfacePolicy(), bounds)
+        self._interfaces = interfaces or InterfacePolicy()
+        self._server = HttpServer(device_id, self._handle, self._interfaces, bounds)
         self._on_offer: OnSession | None = None
         self._on_answer: OnSession | None = None
         self._on_candidate: OnCandidate | None = None
@@ -97,7 +98,9 @@ class LocalSignalingServer:
         """
         if not self._server.port:
             raise MisuseError("the record has no port before start()", hint="await server.start() first")
-        return PeerRecord(self._record.device_id, self._record.property_id, self._record.device_type, self._server.urls())
+        return PeerRecord(
+            self._record.device_id, self._record.property_id, self._record.device_type, self._server.urls(self._interfaces.addresses())
+        )
 
     async def start(self) -> None:
         """Listen, on the first of the ports that is free.
@@ -113,7 +116,10 @@ class LocalSignalingServer:
         await self._server.start(self._first_port)
 
     async def stop(self) -> None:
-        """End requests under way, close all connections and release the port, within 1 s. Stopping twice is silent."""
+        """End requests under way, close all connections and release the port, within 1 s. Stopping twice is silent.
+
+        A callback may await it: its own request goes on and is answered, and ends its connection itself; all others have ended.
+        """
         await self._server.aclose()
 
     aclose = stop

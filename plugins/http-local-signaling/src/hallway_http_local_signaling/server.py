@@ -8,14 +8,14 @@ import json
 import logging
 import math
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
 
 from aiohttp import hdrs, web
 
 from hallway.errors import ClosedError
 from hallway.model import Envelope, Origin, Refusal, RefusalCode
-from hallway.network import InterfacePolicy
+from hallway.network import InterfaceAddress, InterfacePolicy
 from hallway_http_local_signaling._limits import Bounds, RateLimit
 from hallway_http_local_signaling._requests import Head, Rejection, Route, content_type, judge, reject
 from hallway_http_local_signaling.config import NAME
@@ -44,12 +44,12 @@ class HttpServer:
         self._closed = False
         self.port = 0
 
-    def urls(self) -> tuple[str, ...]:
-        """``http://address:port`` for each address of the interface policy, read afresh, IPv4 first.
+    def urls(self, addresses: Iterable[InterfaceAddress]) -> tuple[str, ...]:
+        """``http://address:port`` for each of these addresses of the interface policy.
 
         Loopback is there only if it is all that is left, as the policy has it: it means nothing to others.
         """
-        ips = [entry.ip for entry in self._interfaces.addresses()]
+        ips = [entry.ip for entry in addresses]
         return tuple(f"http://[{ip}]:{self.port}" if ip.version == 6 else f"http://{ip}:{self.port}" for ip in ips)
 
     @property

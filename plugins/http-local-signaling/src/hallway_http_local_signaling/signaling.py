@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
-from hallway.errors import ClosedError
+from hallway.errors import ClosedError, SignalingUnavailable
 from hallway.interfaces import Signaling, SignalingHost
 from hallway.model import Envelope, Refusal
+from hallway.network import AddressWatcher, InterfaceAddress
 from hallway.plugins import PluginContext
 from hallway_http_local_signaling._limits import Bounds
 from hallway_http_local_signaling.client import HttpClient
 from hallway_http_local_signaling.config import HttpLocalConfig
 from hallway_http_local_signaling.server import HttpServer
-
-_log = logging.getLogger(__name__)
 
 _WARM_UP_TIME = 0.5
 
@@ -27,7 +25,7 @@ class HttpLocalSignaling(Signaling):
         self._context = context
         self._bounds = bounds or Bounds()
         self._watch_interval = watch
-        self._client = HttpClient(context.resolver, self._bounds)
+        self._client = HttpClient(context.resolver, context.interfaces, self._bounds)
         self._server: HttpServer | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._closed = False
@@ -41,26 +39,24 @@ class HttpLocalSignaling(Signaling):
         self._server = server
         try:
             await server.start(self._config.port)
-            urls = server.urls()
-            host.up(urls)
-            self._watcher = asyncio.create_task(self._watch(server, host, urls), name="http-local addresses")
+            addresses = self._addresses()
+            host.up(server.urls(addresses))
+            self._watcher = asyncio.create_task(self._watch(server, host, addresses), name="http-local addresses")
             await self._client.warm_up(server.own_url, asyncio.get_running_loop().time() + _WARM_UP_TIME)
         except BaseException:
             await self._stop(server)
             raise
 
-    async def _watch(self, server: HttpServer, host: SignalingHost, told: tuple[str, ...]) -> None:
+    def _addresses(self) -> tuple[InterfaceAddress, ...]:
+        try:
+            return self._context.interfaces.addresses()
+        except OSError as error:
+            raise SignalingUnavailable(f"the addresses of this device cannot be read: {error}") from error
+
+    async def _watch(self, server: HttpServer, host: SignalingHost, known: tuple[InterfaceAddress, ...]) -> None:
         """Say `up` again when our addresses have changed. The sockets need no change: they are bound to all addresses."""
-        while True:
-            await asyncio.sleep(self._watch_interval)
-            try:
-                urls = server.urls()
-            except OSError as error:
-                _log.warning("the addresses of this device cannot be read: %s", error)
-                continue
-            if urls != told:
-                host.up(urls)
-                told = urls
+        async for addresses in AddressWatcher(self._context.interfaces, known, interval=self._watch_interval):
+            host.up(server.urls(addresses))
 
     async def request(self, endpoint: str, envelope: Envelope, deadline: float) -> Envelope | Refusal:
         """As `Signaling.request`. ``endpoint`` is ``http://host:port``; a path in it is ignored."""

@@ -17,4 +17,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    from hallway_mdns_discovery._contract import check_library
+
+    check_library()
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
+from hallway.network.interfaces import Address
 from hallway_mdns_discovery._dns import (
     CLASS_IN,
     TYPE_A,
@@ -19,7 +20,7 @@ from hallway_mdns_discovery._dns import (
     DNSService,
     DNSText,
 )
-from hallway_mdns_discovery._records import SERVICE_TYPE, Address, is_instance
+from hallway_mdns_discovery._records import SERVICE_TYPE, is_instance
 
 
 class Answers:

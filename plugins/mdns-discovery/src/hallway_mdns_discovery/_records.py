@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Self
+from collections.abc import Sequence
 from urllib.parse import urlsplit
-
-import attrs
 
 from hallway.errors import ConfigError, Mistake
 from hallway.model import DeviceInfo, PeerRecord, is_device_id, is_name
-from hallway.network import InterfaceAddress
+from hallway.network import InterfaceAddress, Lan
+from hallway.network.interfaces import Address
 
 SERVICE_TYPE = "_webrtc-peer._tcp.local."
 MAX_ADDRESSES = 8
@@ -20,42 +17,6 @@ WIRE_VERSION = "1"
 
 _MAX_TXT_STRING = 255
 """Bytes of ``key=value`` (RFC 6763 section 6.1)."""
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
-
-
-@attrs.frozen
-class LocalLink:
-    """What this device's allowed interfaces can reach without a router."""
-
-    networks: tuple[Network, ...]
-    loopback_only: bool
-
-    @classmethod
-    def of(cls, addresses: Iterable[InterfaceAddress]) -> Self:
-        """The link behind these addresses of ours."""
-        addresses = tuple(addresses)
-        return cls(tuple(address.network for address in addresses), all(address.ip.is_loopback for address in addresses))
-
-    def has(self, ip: Address) -> bool:
-        """Whether ``ip`` is on-link."""
-        return any(ip in network for network in self.networks)
-
-    def usable(self, ip: Address) -> bool:
-        """Whether a peer may be reached at ``ip``.
-
-        A public address counts only on-link: a record must not make this device talk to the internet.
-        """
-        if ip.is_loopback:
-            return self.loopback_only
-        if ip.is_multicast or ip.is_unspecified or ip.is_reserved or _needs_scope(ip):
-            return False
-        return self.has(ip) or not ip.is_global
-
-
-def _needs_scope(ip: Address) -> bool:
-    return isinstance(ip, IPv6Address) and (ip.is_link_local or ip.ipv4_mapped is not None)
 
 
 def instance_name(device_id: str) -> str:
@@ -125,7 +86,7 @@ def parse_epoch(value: str | None) -> str | None:
     return epoch if fits and epoch.isascii() and epoch.isprintable() else None
 
 
-def peer_record(name: str, port: int, text: bytes, addresses: Sequence[Address], link: LocalLink) -> PeerRecord | None:
+def peer_record(name: str, port: int, text: bytes, addresses: Sequence[Address], lan: Lan) -> PeerRecord | None:
     """What the records of the instance ``name`` say, or None if they name no device that could be reached.
 
     The id in the TXT record counts, whatever the instance is called, since other implementations may choose other instance names;
@@ -135,7 +96,7 @@ def peer_record(name: str, port: int, text: bytes, addresses: Sequence[Address],
     label = name[: -len(SERVICE_TYPE) - 1]
     device_id = attributes.get("deviceid") if is_device_id(attributes.get("deviceid")) else label
     property_id = attributes.get("propertyid", "")
-    endpoints = make_endpoints(port, addresses, link)
+    endpoints = make_endpoints(port, addresses, lan)
     if not (is_device_id(device_id) and is_name(property_id) and endpoints):
         return None
     device_type = attributes.get("devicetype", "")
@@ -148,12 +109,12 @@ def peer_record(name: str, port: int, text: bytes, addresses: Sequence[Address],
     )
 
 
-def make_endpoints(port: int, addresses: Sequence[Address], link: LocalLink) -> tuple[str, ...]:
-    """URLs for at most 8 usable addresses: on-link before others, IPv4 before IPv6, else by number so that order is no change."""
+def make_endpoints(port: int, addresses: Sequence[Address], lan: Lan) -> tuple[str, ...]:
+    """URLs for at most 8 addresses of the LAN: on-link before others, IPv4 before IPv6, else by number so that order is no change."""
     if not 0 < port < 65536:
         return ()
-    usable = {ip for ip in addresses if link.usable(ip)}
-    best = sorted(usable, key=lambda ip: (not link.has(ip), ip.version, int(ip)))[:MAX_ADDRESSES]
+    usable = {ip for ip in addresses if lan.holds(ip)}
+    best = sorted(usable, key=lambda ip: (not lan.on_link(ip), ip.version, int(ip)))[:MAX_ADDRESSES]
     return tuple(f"http://{ip if ip.version == 4 else f'[{ip}]'}:{port}" for ip in best)
 
 

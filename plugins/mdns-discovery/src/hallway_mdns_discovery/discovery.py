@@ -1,12 +1,10 @@
-"""MdnsDiscovery: the plugin's face. It opens and closes the sockets and owns the tasks; `_browser` and `_advertiser` do the work."""
+"""MdnsDiscovery: the plugin's face. It opens and closes the sockets and owns the tasks; `browser` and `advertiser` do the work."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
@@ -14,20 +12,19 @@ from zeroconf.asyncio import AsyncZeroconf
 from hallway.errors import ClosedError, DiscoveryUnavailable, MisuseError
 from hallway.interfaces import Discovery, DiscoveryHost
 from hallway.model import PeerRecord, same_device
-from hallway.network import InterfaceAddress
+from hallway.network import AddressWatcher, InterfaceAddress, Lan
 from hallway.plugins import PluginContext
-from hallway_mdns_discovery._advertiser import Advertiser
-from hallway_mdns_discovery._browser import Browser
-from hallway_mdns_discovery._records import SERVICE_TYPE, LocalLink, advertised, host_name, instance_name, make_txt
+from hallway_mdns_discovery._records import SERVICE_TYPE, advertised, host_name, instance_name, make_txt
+from hallway_mdns_discovery.advertiser import Advertiser
+from hallway_mdns_discovery.browser import Browser
 from hallway_mdns_discovery.config import MdnsConfig
 from hallway_mdns_discovery.errors import NO_INTERFACE, mapped
-
-log = logging.getLogger(__name__)
+from hallway_mdns_discovery.keeping import Keeper
 
 START_DEADLINE = 2.0
 """Seconds for zeroconf to take up its sockets."""
-FOLLOW_INTERVAL = 2.0
-"""Seconds between looks at the interfaces."""
+
+NO_ADDRESS = "no allowed network interface has an address"
 
 Addresses = tuple[InterfaceAddress, ...]
 
@@ -36,14 +33,17 @@ class MdnsDiscovery(Discovery):
     """Finds devices of this property under `_webrtc-peer._tcp.local.` and makes this one known there (RFC 6762, RFC 6763).
 
     It uses the interfaces of the policy and follows them: an address that comes or goes is noticed within 2 s. It makes no thread and
-    asks no resolver. A device is reported once however many instances claim its id; the newest sight of it counts.
+    asks no resolver. A device is reported once however many instances claim its id; the newest sight of it counts. What fails later than
+    `start` is told to the host and mended: a part that fails begins again, and interfaces that cannot be used are tried again.
+
+    ``watch`` is the time in seconds between two looks at our own addresses.
     """
 
-    def __init__(self, config: MdnsConfig, context: PluginContext) -> None:
+    def __init__(self, config: MdnsConfig, context: PluginContext, *, watch: float = 2.0) -> None:
         self._config = config
         self._context = context
         self._txt = make_txt(context.device)
-        self._host: DiscoveryHost | None = None
+        self._watch = watch
         self._multicast: AsyncZeroconf | None = None
         self._addresses: Addresses = ()
         self._endpoints: tuple[str, ...] = ()
@@ -59,9 +59,10 @@ class MdnsDiscovery(Discovery):
             raise ClosedError("this discovery is closed")
         if self._multicast is not None:
             raise MisuseError("this discovery is started already")
-        addresses = self._context.interfaces.addresses()
+        with mapped():
+            addresses = self._context.interfaces.addresses()
         if not addresses:
-            raise DiscoveryUnavailable("no allowed network interface has an address", hint=NO_INTERFACE)
+            raise DiscoveryUnavailable(NO_ADDRESS, hint=NO_INTERFACE)
         try:
             with mapped():
                 await self._open(addresses)
@@ -75,25 +76,25 @@ class MdnsDiscovery(Discovery):
         self._opening = asyncio.create_task(multicast.zeroconf.async_wait_for_start(START_DEADLINE))
         # Cancelled itself, it would leave zeroconf in a state that cannot be closed.
         await asyncio.shield(self._opening)
-        if not self._closed and not multicast.zeroconf.engine.senders:
-            raise OSError("no allowed interface takes multicast")
+        if not self._closed:
+            _check_senders(multicast)
 
     def _begin(self, host: DiscoveryHost, addresses: Addresses) -> None:
         if self._closed or self._multicast is None:
             raise ClosedError("this discovery was closed while it started")
         zeroconf = self._multicast.zeroconf
-        self._host, self._addresses = host, addresses
+        self._addresses = addresses
+        keeper = Keeper(host)
         name = instance_name(self._context.device.device_id)
-        self._browser = Browser(zeroconf, name, LocalLink.of(addresses), self._is_wanted, host.report)
+        self._browser = Browser(zeroconf, name, Lan.of(addresses), self._is_wanted, host.report)
         self._advertiser = Advertiser(zeroconf, name)
-        for work in (self._browser.run(), self._advertiser.run(), self._follow()):
-            self._own(work)
+        parts: dict[str, Callable[[], Awaitable[None]]] = {
+            "browsing": self._browser.run,
+            "advertising": self._advertiser.run,
+            "following": lambda: self._follow(keeper),
+        }
+        self._tasks += [asyncio.create_task(keeper.keep(part, work), name=f"mdns {part}") for part, work in parts.items()]
         self._offer()
-
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="mdns-discovery")
-        task.add_done_callback(_report_end)
-        self._tasks.append(task)
 
     def _is_wanted(self, record: PeerRecord) -> bool:
         device = self._context.device
@@ -127,25 +128,29 @@ class MdnsDiscovery(Discovery):
             parsed_addresses=list(addresses),
         )
 
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(FOLLOW_INTERVAL)
-            addresses = self._context.interfaces.addresses()
-            if addresses and set(addresses) != set(self._addresses):
+    async def _follow(self, keeper: Keeper) -> None:
+        watcher = AddressWatcher(self._context.interfaces, self._addresses, interval=self._watch)
+        async for addresses in watcher:
+            try:
                 await self._move(addresses)
+            except DiscoveryUnavailable as error:
+                keeper.fails("interfaces", str(error))
+                if addresses:
+                    watcher.repeat()
+            else:
+                keeper.works("interfaces")
 
     async def _move(self, addresses: Addresses) -> None:
         assert self._multicast is not None
         assert self._browser is not None
-        before, self._addresses = self._addresses, addresses
+        if not addresses:
+            raise DiscoveryUnavailable(NO_ADDRESS, hint=NO_INTERFACE)
+        self._addresses = addresses
         self._offer()
-        try:
+        with mapped():
             await self._multicast.async_update_interfaces(_interfaces(addresses), _ip_version(addresses))
-        except OSError as error:
-            log.warning("mDNS cannot move to the interfaces that are there now and tries again: %s", error)
-            self._addresses = before
-            return
-        self._browser.restart(LocalLink.of(addresses))
+            _check_senders(self._multicast)
+        self._browser.restart(Lan.of(addresses))
         self._offer()
 
     async def aclose(self) -> None:
@@ -188,6 +193,6 @@ def _ip_version(addresses: Addresses) -> IPVersion:
     return IPVersion.V4Only if versions == {4} else IPVersion.V6Only
 
 
-def _report_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("mDNS discovery has stopped: %s", error, exc_info=error)
+def _check_senders(multicast: AsyncZeroconf) -> None:
+    if not multicast.zeroconf.engine.senders:
+        raise OSError("no allowed interface takes multicast")

@@ -29,7 +29,7 @@ class LocalPeerDiscovery(DiscoveryHost):
     """Finds the devices of one property on the local network.
 
     Callbacks may be functions or coroutine functions. Coroutines run as tasks of this object, side by side; `stop` cancels those still
-    running. What a callback raises is logged and ends nothing.
+    running, but for the one that awaits it. What a callback raises is logged and ends nothing.
 
     Args:
         property_id: the site; devices of others are not reported.
@@ -77,16 +77,23 @@ class LocalPeerDiscovery(DiscoveryHost):
             raise
 
     async def stop(self) -> None:
-        """Say goodbye, stop, and cancel the callbacks that still run. Stopping twice is silent; it may be started again."""
+        """Say goodbye, stop, and cancel the callbacks that still run. Stopping twice is silent; it may be started again.
+
+        A callback may await it: that one goes on, and the others have ended.
+        """
         discovery, self._discovery = self._discovery, None
         try:
             if discovery is not None:
                 await discovery.aclose()
         finally:
-            tasks = [*self._tasks]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._end_callbacks()
+
+    async def _end_callbacks(self) -> None:
+        others = self._tasks - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others)
 
     async def aclose(self) -> None:
         """The same as `stop`."""

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from zeroconf import RecordUpdate, RecordUpdateListener, Zeroconf
 
 from hallway.model import PeerRecord, Sighting
+from hallway.network import Lan
 from hallway_mdns_discovery._answers import Answers
 from hallway_mdns_discovery._dns import CLASS_IN, QUERY, TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_PTR, DNSOutgoing, DNSPointer, DNSQuestion
-from hallway_mdns_discovery._records import SERVICE_TYPE, LocalLink, peer_record
+from hallway_mdns_discovery._records import SERVICE_TYPE, peer_record
 from hallway_mdns_discovery._table import MAX_LIFETIME, PeerTable, Unresolved
 
 MAX_INTERVAL = 60.0
@@ -30,11 +31,11 @@ class Browser(RecordUpdateListener):
     """
 
     def __init__(
-        self, zeroconf: Zeroconf, own: str, link: LocalLink, wanted: Callable[[PeerRecord], bool], tell: Callable[[Sighting], None]
+        self, zeroconf: Zeroconf, own: str, lan: Lan, wanted: Callable[[PeerRecord], bool], tell: Callable[[Sighting], None]
     ) -> None:
         self._zeroconf = zeroconf
         self._own = own
-        self._link = link
+        self._lan = lan
         self._wanted = wanted
         self._tell = tell
         self._table = PeerTable()
@@ -56,9 +57,9 @@ class Browser(RecordUpdateListener):
         finally:
             self._zeroconf.async_remove_listener(self)
 
-    def restart(self, link: LocalLink) -> None:
+    def restart(self, lan: Lan) -> None:
         """Begin anew to ask, after the interfaces have changed."""
-        self._link, self._rounds, self._browse_at = link, 0, 0.0
+        self._lan, self._rounds, self._browse_at = lan, 0, 0.0
         self._changed.set()
 
     def _work(self, now: float) -> None:
@@ -147,7 +148,7 @@ class Browser(RecordUpdateListener):
                 self._changed.set()
             return
         self._unresolved.discard(instance)
-        record = peer_record(service.name, service.port or 0, text.text, addresses, self._link)
+        record = peer_record(service.name, service.port or 0, text.text, addresses, self._lan)
         if record is None or not self._wanted(record):
             self._tell_all(self._table.bye(instance))
             return

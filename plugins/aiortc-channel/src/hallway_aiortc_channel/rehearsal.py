@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+from contextlib import AsyncExitStack
 
-from hallway.errors import NetworkError
+from hallway.errors import HallwayError
 from hallway.model import IcePolicy
 from hallway.network import InterfaceAddress, Resolver
 from hallway_aiortc_channel._candidates import CandidateFilter, Reach
-from hallway_aiortc_channel._gathering import Plan
 from hallway_aiortc_channel._sdp import Setup, read_description
-from hallway_aiortc_channel._session import Session
 from hallway_aiortc_channel.channel import AiortcChannel
+from hallway_aiortc_channel.gathering import Plan
+from hallway_aiortc_channel.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +54,19 @@ async def _perform(offerer: Session, answerer: Session) -> None:
     await answering.receive()
 
 
+def _session(stack: AsyncExitStack, plan: Plan, *, offerer: bool) -> Session:
+    session = Session(plan, offerer=offerer)
+    stack.push_async_callback(session.release)
+    return session
+
+
 async def rehearse(resolver: Resolver) -> None:
-    """Connect to ourselves, pass one message and forget it. Never fails: a rehearsal that does not work only warms less."""
+    """Connect to ourselves, pass one message and forget it. What goes wrong in it is logged: a rehearsal that fails only warms less."""
     plan = _loopback_plan(resolver)
-    offerer, answerer = Session(plan, offerer=True), Session(plan, offerer=False)
     try:
-        async with asyncio.timeout(REHEARSAL_CAP):
-            await _perform(offerer, answerer)
-    except (NetworkError, TimeoutError) as error:
-        logger.debug("the rehearsal did not work: %s", error)
-    finally:
-        await asyncio.gather(offerer.release(), answerer.release())
+        async with AsyncExitStack() as stack:
+            offerer, answerer = _session(stack, plan, offerer=True), _session(stack, plan, offerer=False)
+            async with asyncio.timeout(REHEARSAL_CAP):
+                await _perform(offerer, answerer)
+    except (HallwayError, OSError) as error:  # a timeout is an OSError
+        logger.debug("the rehearsal did not work: %r", error)

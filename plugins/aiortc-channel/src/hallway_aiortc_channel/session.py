@@ -28,11 +28,11 @@ from aiortc import (
 
 from hallway.model import Binding
 from hallway_aiortc_channel._candidates import RemoteCandidate
-from hallway_aiortc_channel._gathering import Plan
-from hallway_aiortc_channel._ice import PolicedConnection
-from hallway_aiortc_channel._sctp import BoundedSctp
 from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, RemoteDescription, Setup
 from hallway_aiortc_channel.errors import End, EndedBy, no_address
+from hallway_aiortc_channel.gathering import Plan
+from hallway_aiortc_channel.ice import PolicedConnection
+from hallway_aiortc_channel.sctp import BoundedSctp
 
 logger = logging.getLogger(__name__)
 

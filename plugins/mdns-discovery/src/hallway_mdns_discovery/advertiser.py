@@ -75,6 +75,7 @@ class Advertiser(RecordUpdateListener):
             self._zeroconf.async_remove_listener(self)
             if self._provoked is not None:
                 self._provoked.cancel()
+                self._provoked = None
 
     async def goodbye(self) -> None:
         """Withdraw the records, if they were announced (RFC 6762 section 10.1). The first packet leaves before anything is awaited."""

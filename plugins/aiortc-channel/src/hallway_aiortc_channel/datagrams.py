@@ -1,4 +1,4 @@
-"""The datagram guard: what reaches ICE and DTLS through a socket that anyone on the site can send to.
+"""A filter of datagrams: what reaches ICE and DTLS through a socket that anyone on the site can send to.
 
 Bare aioice hands every datagram that is not STUN to DTLS, whoever sent it, and keeps any number before the connection stands. Bare
 aiortc dies of an empty one.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
+from aioice import stun
 from aioice.ice import StunProtocol
 
 from hallway_aiortc_channel.errors import PEER_MADE
 
 if TYPE_CHECKING:
-    from hallway_aiortc_channel._ice import PolicedConnection
+    from aioice.ice import Connection
+
+    from hallway_aiortc_channel.ice import PolicedConnection
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +35,34 @@ def is_dtls(data: bytes) -> bool:
     return 19 < data[0] < 64
 
 
-class GuardedProtocol(StunProtocol):
+class FilteredProtocol(StunProtocol):
     """A local candidate's socket that passes on only what can belong to its session.
 
     * Nothing comes in from where the session may not send to either.
     * STUN is authenticated by aioice; a request of the peer makes its source known (a peer-reflexive candidate).
     * DTLS passes from known remote candidates only.
     """
+
+    def __init__(self, receiver: Connection) -> None:
+        super().__init__(receiver)
+        self._under_way: dict[tuple[str, int], stun.Message] = {}
+
+    async def request(
+        self, request: stun.Message, addr: tuple[str, int], integrity_key: bytes | None = None, retransmissions: int | None = None
+    ) -> tuple[stun.Message, tuple[str, int]]:
+        """Execute a STUN transaction; until it is over, `repeat` can send its request again."""
+        self._under_way[addr] = request
+        try:
+            return await super().request(request, addr, integrity_key, retransmissions)
+        finally:
+            if self._under_way.get(addr) is request:
+                del self._under_way[addr]
+
+    def repeat(self, addr: tuple[str, int]) -> None:
+        """Send the request to ``addr`` that waits for its response once more, ahead of STUN's timer, and only once."""
+        request = self._under_way.pop(addr, None)
+        if request is not None:
+            self.send_stun(request, addr)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """Take one datagram, or drop it."""

@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+import pytest
+
+from hallway.cli.narration import REASONS, sentence
+from hallway.events import PeerDisconnected
+from hallway.protocol.effects import DownReason
+
+
+@pytest.mark.parametrize("reason", list(DownReason))
+def test_every_reason_of_a_link_that_went_down_has_words(reason):
+    assert sentence(PeerDisconnected("desk", reason.value)) == f"the link to desk is down: {REASONS[reason.value]}"
