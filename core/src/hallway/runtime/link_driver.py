@@ -150,7 +150,7 @@ class LinkDriver:
     def _apply_open(self, effect: Effect) -> None:
         match effect:
             case Greet(attempt_id):
-                self._runs[attempt_id].greet(self._services)
+                self._runs[attempt_id].greet(self._services.device, self._services.guard)
             case Admit(attempt_id, hello):
                 self._admit(self._runs[attempt_id], hello)
             case SendFrame(attempt_id, frame):
@@ -210,7 +210,7 @@ class LinkDriver:
         await Conversation(run, self.link, self._services, self._carry_out, self._failed).run()
 
     def _admit(self, run: AttemptRun, hello: Hello) -> None:
-        objection = run.objection(self._services, hello)
+        objection = run.objection(self._services.guard, hello)
         if objection is not None:
             self._failed(run, objection, DownReason.PROTOCOL)
         else:

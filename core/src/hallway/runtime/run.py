@@ -7,11 +7,10 @@ import time
 
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
-from hallway.model import Candidate, IcePolicy, Refusal
+from hallway.model import Candidate, DeviceInfo, IcePolicy, Refusal
 from hallway.protocol.frames import Bye, Frame, Hello
 from hallway.runtime.outgoing import Outgoing
-from hallway.runtime.services import Services
-from hallway.trust import Signal
+from hallway.trust import Guard, Signal
 
 SECTION = "guard"
 """The section of HELLO that belongs to the guard."""
@@ -71,18 +70,17 @@ class AttemptRun:
         if previous is not None and previous.outgoing is not None and self.outgoing is not None:
             previous.outgoing.hand_over(self.outgoing)
 
-    def greet(self, services: Services) -> None:
+    def greet(self, device: DeviceInfo, guard: Guard) -> None:
         """Send our HELLO."""
         assert self.channel is not None
         assert self.outgoing is not None
-        section = services.guard.hello(self.peer_id, self.channel.binding, time.time())
-        device = services.device
+        section = guard.hello(self.peer_id, self.channel.binding, time.time())
         self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section}))
 
-    def objection(self, services: Services, hello: Hello) -> str | None:
+    def objection(self, guard: Guard, hello: Hello) -> str | None:
         """What the guard has against the peer's HELLO; None lets the peer in."""
         assert self.channel is not None
-        return services.guard.admit(hello.sender, hello.sections.get(SECTION), self.channel.binding, time.time())
+        return guard.admit(hello.sender, hello.sections.get(SECTION), self.channel.binding, time.time())
 
     async def aclose(self, *, graceful: bool) -> None:
         """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import attrs
 
 from hallway.model import DeviceInfo
+from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.tasks import TaskSet
 from hallway.trust import Guard
-
-if TYPE_CHECKING:
-    from hallway.runtime.dialer import ChannelMaker, Dialer
 
 
 @attrs.frozen
