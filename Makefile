@@ -5,7 +5,7 @@ MEMBERS := core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproj
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo test lint wheels bench fuzz lock clean
+.PHONY: setup demo test lint wheels bench matrix fuzz lock clean
 
 setup: $(STAMP)  ## build .venv (again only when something changed)
 
@@ -38,6 +38,9 @@ wheels: setup  ## build every wheel into dist/, and try them in an environment t
 bench: setup  ## speed beside bare aiortc, into bench/
 	$(BIN)/python -m tests.bench
 
+matrix: setup  ## every combination of plugins, on every Python that this machine has
+	$(BIN)/python tests/matrix/run.py
+
 fuzz: setup  ## the parsers, for much longer than in `make test`
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --timeout=3600 -m fuzz
 
@@ -47,4 +50,4 @@ lock: setup  ## renew requirements.lock
 		$(MEMBERS:%=%/pyproject.toml) --group dev -o requirements.lock
 
 clean:
-	rm -rf .venv dist bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .matrix dist bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

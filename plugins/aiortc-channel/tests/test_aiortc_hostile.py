@@ -16,7 +16,7 @@ from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk
 from hallway.errors import ChannelClosed, RemoteViolation
 from hallway.model import Description, IcePolicy
 from hallway.network import InterfacePolicy
-from hallway_aiortc_channel.datagrams import MAX_QUEUE
+from hallway_aiortc_channel.ice import MAX_QUEUE
 
 DTLS_LIKE = b"\x16\xfe\xfd" + bytes(60)
 
@@ -65,17 +65,17 @@ async def test_an_empty_datagram_of_the_peers_own_socket_does_no_harm(pair, comp
     assert await pair.answering.receive() == "still here"
 
 
-async def test_nothing_is_kept_of_strangers_before_the_connection_stands(bench, until):
+@pytest.mark.parametrize("datagram", [DTLS_LIKE, bytes(1400), b"\x00\x01\x00\x00" + bytes(15)], ids=["dtls", "zeros", "cut-stun"])
+async def test_nothing_is_kept_of_strangers_before_the_connection_stands(bench, until, datagram):
     dialing = await bench.connector(interfaces=InterfacePolicy(allow=("lo",))).dial(IcePolicy.LAN)
     connection = dialing._session.connection
     protocol = next(one for one in connection._protocols if one.local_candidate.host == "127.0.0.1")
     seen = count_datagrams(protocol)
     with udp() as stranger:
-        for _ in range(50):
+        for sent in range(40, 2001, 40):
             for _ in range(40):
-                stranger.sendto(DTLS_LIKE, ("127.0.0.1", protocol.local_candidate.port))
-            await asyncio.sleep(0)
-        await until(lambda: seen() >= 2000)
+                stranger.sendto(datagram, ("127.0.0.1", protocol.local_candidate.port))
+            await until(lambda sent=sent: seen() >= sent)
     assert connection._queue.qsize() == 0
     await dialing.aclose()
 

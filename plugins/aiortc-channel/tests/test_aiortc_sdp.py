@@ -12,7 +12,7 @@ from hallway.errors import BadDescription
 from hallway.model import IcePolicy
 from hallway.network import InterfaceAddress
 from hallway.network.reach import SITE
-from hallway_aiortc_channel._candidates import CandidateFilter, Reach, Verdict, read_candidate
+from hallway_aiortc_channel._candidates import MAX_CHECKED, CandidateFilter, Reach, Verdict, read_candidate
 from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, answer_setup, read_description
 
 SHA256 = ":".join(["AB"] * 32)
@@ -213,14 +213,27 @@ def test_candidates_and_names_are_counted():
     assert len(taken(LAN, *names[:4])) == 4
     with pytest.raises(BadDescription, match=r"4 \.local"):
         taken(LAN, *names)
-    assert len(taken(LAN, *[host("10.0.0.1")] * 16)) == 16
+    assert len(taken(LAN, *[host("8.8.8.8")] * 16)) == 0
     with pytest.raises(BadDescription, match="16 candidates"):
         taken(LAN, *[host("8.8.8.8")] * 17)
 
 
+def test_no_more_candidates_are_checked_than_a_device_has_and_those_on_link_come_first():
+    routed = [host("10.0.0.1", port=number) for number in range(1, 12)]
+    near = [host("198.51.100.7"), host("x.local")]
+    assert taken(LAN, *routed, *near) == ["198.51.100.7", "x.local", *["10.0.0.1"] * (MAX_CHECKED - 2)]
+
+
+def test_on_a_distant_path_many_host_candidates_do_not_crowd_out_the_others():
+    texts = [*[host("10.0.0.1")] * 10, host("203.0.113.1", kind="srflx"), host("203.0.113.2", kind="relay")]
+    assert {"203.0.113.1", "203.0.113.2"} < set(taken(WAN, *texts))
+    assert len(taken(WAN, *texts)) == MAX_CHECKED
+
+
 def test_trickled_candidates_count_with_those_of_the_description():
     chosen = CandidateFilter(LAN)
-    chosen.take([host("10.0.0.1")] * 15)
+    chosen.take([host("10.0.0.1")] * (MAX_CHECKED - 1))
+    assert chosen.take_late(host("8.8.8.8")) is None
     assert chosen.take_late(host("10.0.0.2")) is not None
     assert chosen.take_late(host("10.0.0.3")) is None
 

@@ -5,8 +5,12 @@ import socket
 import struct
 
 import pytest
+from zeroconf import ServiceInfo
 
 from hallway_mdns_discovery import advertiser
+from hallway_mdns_discovery._conflict import SIGNS, SIGNS_FADE, Credit, Rival
+from hallway_mdns_discovery._dns import DNSOutgoing
+from hallway_mdns_discovery._records import SERVICE_TYPE
 
 
 class Sniffer(asyncio.DatagramProtocol):
@@ -76,6 +80,77 @@ async def test_a_name_is_tried_again_after_a_while(site, logged, monkeypatch: py
     await first.aclose()
     await watcher.until(lambda peers: peers[name].epoch == "second")
     assert len(logged.messages) == 1
+
+
+def claim(name: str, number: int) -> bytes:
+    """An announcement of ``name`` with records that outrank every device's."""
+    info = ServiceInfo(
+        SERVICE_TYPE,
+        f"{name}.{SERVICE_TYPE}",
+        9000 + number,
+        properties={"~": f"{number:0200}"},
+        server=f"h{number}.local.",
+        parsed_addresses=["127.0.0.9"],
+    )
+    out = DNSOutgoing(0x8400)
+    out.add_answer_at_time(info.dns_service(), 0)
+    out.add_answer_at_time(info.dns_text(), 0)
+    return out.packets()[0]
+
+
+def hear(discovery, packet: bytes) -> None:
+    discovery._multicast.zeroconf.engine.protocols[0].datagram_received(packet, ("127.0.0.9", 5353))
+
+
+async def test_a_name_is_kept_from_claims_that_change_all_the_time(site, logged):
+    name = site.name()
+    discovery, _ = await site.device(name)
+    _, watcher = await site.device(site.name())
+    await watcher.sees(name)
+    for number in range(200):
+        hear(discovery, claim(name, number))
+    await logged.until("again and again")
+    async with asyncio.timeout(20):
+        while not discovery._advertiser.holds:
+            await asyncio.sleep(0.01)
+    for number in range(200, 400):
+        hear(discovery, claim(name, number))
+    assert discovery._advertiser.holds
+    _, late = await site.device(site.name())
+    await late.sees(name)
+    assert len(logged.messages) <= 2
+
+
+async def test_a_device_starts_under_claims_of_its_name_that_change_all_the_time(site, logged):
+    name = site.name()
+    discovery = site.make(name)
+    await discovery.start(site.watcher())
+    await discovery.advertise(("http://127.0.0.1:8090",))
+    number = 0
+    async with asyncio.timeout(20):
+        while not discovery._advertiser.holds:
+            hear(discovery, claim(name, number := number + 1))
+            await asyncio.sleep(0.02)
+
+
+def test_a_rival_that_changes_or_does_not_defend_the_name_loses_credit_for_a_while():
+    credit = Credit()
+    for number in range(SIGNS + 1):
+        assert not credit.is_lost(number)
+        credit.hear(Rival("here", 0, b"text %d" % number), number)
+    assert credit.is_lost(SIGNS)
+    assert not credit.is_lost(SIGNS + SIGNS_FADE)
+    credit = Credit()
+    for now in range(SIGNS):
+        credit.undefended(now)
+    assert credit.is_lost(SIGNS)
+
+
+def test_a_rival_that_stays_the_same_keeps_its_credit():
+    credit = Credit()
+    for now in range(100):
+        credit.hear(Rival("here", 80 * (now % 2), b"text" * (now % 3 % 2)), now / 100)
+    assert not credit.is_lost(1)
 
 
 @pytest.mark.parametrize("epochs", [("aaa", "zzz"), ("zzz", "aaa")])

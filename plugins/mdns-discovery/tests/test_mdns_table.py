@@ -4,7 +4,18 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from hypothesis.strategies import floats, integers, sampled_from
 
 from hallway.model import Gone, PeerRecord, Seen
-from hallway_mdns_discovery._table import CAPACITY, MAX_LIFETIME, MAX_UNRESOLVED, REFRESH_AT, RESOLVE_DELAYS, PeerTable, Unresolved
+from hallway_mdns_discovery._table import (
+    CAPACITY,
+    GOODBYE_DELAY,
+    MAX_LIFETIME,
+    MAX_UNRESOLVED,
+    NEWCOMERS,
+    REFRESH_AT,
+    RESOLVE_DELAYS,
+    SETTLED,
+    PeerTable,
+    Unresolved,
+)
 
 
 def record(device_id: str, port: int = 1) -> PeerRecord:
@@ -16,8 +27,8 @@ def test_a_peer_is_reported_at_first_and_at_every_change():
     assert table.see("a", record("A"), 120, 0) == [Seen(record("A"))]
     assert table.see("a", record("A"), 120, 1) == []
     assert table.see("a", record("A", 2), 120, 2) == [Seen(record("A", 2))]
-    assert table.bye("a") == [Gone("A")]
-    assert table.bye("a") == []
+    assert table.bye("a", SETTLED) == [Gone("A")]
+    assert table.bye("a", SETTLED) == []
 
 
 def test_two_instances_of_one_device_share_an_entry_and_the_newest_counts():
@@ -25,8 +36,8 @@ def test_two_instances_of_one_device_share_an_entry_and_the_newest_counts():
     table.see("a", record("tablet"), 120, 0)
     assert table.see("b", record("TABLET", 2), 120, 0) == [Seen(record("TABLET", 2))]
     assert len(table) == 1
-    assert table.bye("a") == []
-    assert table.bye("b") == [Gone("TABLET")]
+    assert table.bye("a", SETTLED) == []
+    assert table.bye("b", SETTLED) == [Gone("TABLET")]
 
 
 def test_an_instance_that_becomes_another_device_ends_the_first():
@@ -57,7 +68,7 @@ def test_no_ttl_outlasts_the_longest_lifetime():
 def test_a_full_table_refuses_newcomers_and_keeps_who_is_known():
     table = PeerTable()
     table.see("real", record("real"), 120, 0)
-    sightings = [sighting for n in range(10_000) for sighting in table.see(f"fake{n}", record(f"fake{n}"), 120, 0)]
+    sightings = [sighting for n in range(10_000) for sighting in table.see(f"fake{n}", record(f"fake{n}"), 120, n / 1000)]
     assert len(sightings) == CAPACITY - 1
     assert table.see("real", record("real", 2), 120, 1) == [Seen(record("real", 2))]
 
@@ -65,9 +76,40 @@ def test_a_full_table_refuses_newcomers_and_keeps_who_is_known():
 def test_a_flood_that_does_not_answer_leaves_room_again_within_10_s():
     table = PeerTable()
     for n in range(10_000):
-        table.see(f"fake{n}", record(f"fake{n}"), 120, 0)
-    assert len(table.expire(10)) == CAPACITY // 2
-    assert table.see("real", record("real"), 120, 10) == [Seen(record("real"))]
+        table.see(f"fake{n}", record(f"fake{n}"), 120, n / 1000)
+    assert len(table.expire(20)) == CAPACITY // 2
+    assert table.see("real", record("real"), 120, 20) == [Seen(record("real"))]
+
+
+def test_the_goodbye_of_a_newcomer_counts_after_a_second_unless_it_speaks_again():
+    table = PeerTable()
+    table.see("a", record("A"), 120, 0)
+    assert table.bye("a", 1) == table.bye("a", 1.5) == []
+    assert table.is_leaving("a")
+    assert table.deadline() == 1 + GOODBYE_DELAY
+    assert table.expire(1 + GOODBYE_DELAY) == [Gone("A")]
+    table.see("a", record("A"), 120, 3)
+    table.bye("a", 4)
+    assert table.see("a", record("A"), 120, 4.5) == []
+    assert table.expire(4 + GOODBYE_DELAY) == []
+
+
+def test_peers_that_flap_are_reported_seldom():
+    table, sightings = PeerTable(), []
+    for step in range(16_000):
+        instance, now = f"fake{step // 2 % 200}", step / 2000
+        sightings += table.bye(instance, now) if step % 2 else table.see(instance, record(instance), 120, now)
+    assert len(sightings) == 200
+    assert len(table.expire(10)) == 200
+
+
+def test_newcomers_come_at_a_bounded_rate():
+    table = PeerTable()
+    burst, rate = NEWCOMERS
+    admitted = [len(table.see(f"fake{n}", record(f"fake{n}"), 120, 0)) for n in range(200)]
+    assert sum(admitted) == burst
+    assert [len(table.see(f"late{n}", record(f"late{n}"), 120, 1)) for n in range(200)].count(1) == rate
+    assert table.see("fake0", record("fake0", 2), 120, 1) == [Seen(record("fake0", 2))]
 
 
 def test_the_unresolved_are_bounded_and_forgotten():
@@ -105,7 +147,7 @@ class TableMachine(RuleBasedStateMachine):
 
     @rule(instance=sampled_from("abcd"))
     def bye(self, instance) -> None:
-        self.take(self.table.bye(instance))
+        self.take(self.table.bye(instance, self.now))
 
     @rule(seconds=floats(0, 100))
     def wait(self, seconds) -> None:

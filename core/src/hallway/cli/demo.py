@@ -13,7 +13,8 @@ import click
 from hallway.cli.options import LOG_LEVEL, json_option, log_level_option
 
 if TYPE_CHECKING:
-    from hallway.cli.demo_run import DemoRun, Summary, View
+    from hallway.cli.demo_run import DemoRun, View
+    from hallway.cli.demo_summary import Summary
 
 INTERRUPTED = 130
 """The exit status that shells give to Ctrl-C."""
@@ -23,20 +24,21 @@ LOOPBACK = ("lo", "lo0", "Loopback*")
 
 @click.command()
 @click.option("--devices", default=4, show_default=True, type=click.IntRange(2, 8), help="How many devices to start.")
-@click.option("--messages", default=25, show_default=True, type=click.IntRange(1, 10_000), help="Broadcasts of each device.")
+@click.option("--messages", default=25, show_default=True, type=click.IntRange(1, 10_000), help="Broadcasts of each device in each act.")
 @click.option(
     "--pace", default=0.05, show_default=True, type=click.FloatRange(0, 10), help="Seconds between broadcasts, so that one can watch."
 )
-@click.option("--timeout", default=60.0, show_default=True, type=click.FloatRange(5, 600), help="Seconds after which the demo gives up.")
+@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(5, 600), help="Seconds after which the demo gives up.")
 @click.option("--network", is_flag=True, help="Use this machine's network interfaces; without it nothing leaves the machine.")
 @json_option
 @log_level_option
 def demo(devices: int, messages: int, pace: float, timeout: float, network: bool, as_json: bool) -> None:
-    """Show devices of one site finding each other, on this machine alone.
+    """Show devices of one site finding each other, and what they do when something fails, on this machine alone.
 
     Every device is a process of its own (`hallway up --json`). They find each other by mDNS, exchange offers and answers over HTTP and talk
-    over WebRTC data channels: no internet, no server, and without --network not even a network. Each broadcasts messages to all others, and
-    the demo ends by itself.
+    over WebRTC data channels: no internet, no server, and without --network not even a network. Then a signal server starts and one device
+    loses its LAN path, the signal server stops, and that device is restarted. In every act each broadcasts messages to all others, and the
+    demo ends by itself. Without hallway-cloud-ws-signaling the acts with the signal server are left out.
 
     \b
     Example:

@@ -11,6 +11,8 @@ import click
 
 from hallway.cli.options import config_options, json_option, log_level_option
 
+STOPPERS = (signal.SIGTERM, signal.SIGINT)
+
 
 @click.command()
 @config_options
@@ -29,7 +31,7 @@ def up(config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> No
     Exit status: 0 once it was told to stop, 2 if there is a mistake in the configuration.
     """
     # Until the loop takes the signals over, there is nothing to say goodbye to.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPERS:
         # An exception raised in the middle of an import may be swallowed there.
         signal.signal(number, lambda *_: os._exit(0))
     from hallway.config import load_config
@@ -42,7 +44,7 @@ def up(config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> No
 async def _run(peer: Any, *, as_json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPERS:
         loop.add_signal_handler(number, stop.set)
     if as_json:
         from hallway.cli.device import JsonDevice
@@ -50,6 +52,8 @@ async def _run(peer: Any, *, as_json: bool) -> None:
         await JsonDevice(peer, stop).run()
     else:
         await _run_for_people(peer, stop)
+    # The loop gives the signals back when it closes: one more must not end with a failure what is as good as ended.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPERS)
 
 
 async def _run_for_people(peer: Any, stop: asyncio.Event) -> None:

@@ -86,14 +86,18 @@ class Link:
             times.append(self._heartbeat.deadline)
         return min(times, default=None)
 
+    def noticed(self, now: float) -> None:
+        """The peer was seen for the first time, but is not to be dialed yet: from here on the time to a link counts."""
+        if self._since is None and self.current is None:
+            self._since = now
+
     def seen(self, record: PeerRecord, now: float) -> list[Effect]:
         """The peer is in sight, or something about it has changed."""
         news = self.record is None or self.record != record
         self.record = record
         if self.closed:
             return []
-        if self._since is None and self.current is None:
-            self._since = now
+        self.noticed(now)
         if self.incoming is not None and self.incoming.contested and not self._contests(self.incoming.epoch):
             self.incoming.contested = False
             return self._release(self.incoming, now)

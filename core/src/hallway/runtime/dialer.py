@@ -39,6 +39,12 @@ class Dialer:
         self._makers = makers
         self._guard = guard
 
+    def awaits_better(self, record: PeerRecord) -> bool:
+        """Whether a plugin of another mode, which is up and earlier in the chain than those that reach the peer, may see it in a moment."""
+        up = [carrier for carrier in self._carriers.values() if carrier.is_up]
+        first = next((carrier for carrier in up if carrier.entry.endpoints(record)), None)
+        return first is not None and first.mode is not up[0].mode
+
     async def reach(self, run: AttemptRun, record: PeerRecord) -> None:
         """Give ``run`` a channel to the peer.
 

@@ -36,6 +36,10 @@ from hallway.trust import Signal
 logger = logging.getLogger(__name__)
 
 
+HEAD_START_SECONDS = 0.5
+"""How long a new peer that the preferred plugin cannot reach yet is left alone: presence at a server is faster than mDNS on the LAN."""
+
+
 class LinkDriver:
     """The link to one peer. All methods run in the event loop's thread."""
 
@@ -48,6 +52,8 @@ class LinkDriver:
         self._open: AttemptRun | None = None
         self._warned_of: AttemptRun | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._newcomer: PeerRecord | None = None
+        self._head_start: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self.answers_to: str | None = None
         """The network address from which the peer's last offer came."""
@@ -62,12 +68,33 @@ class LinkDriver:
         """Whether an offer of the peer is under way."""
         return self.link.incoming is not None
 
+    @property
+    def forgettable(self) -> bool:
+        """Whether nothing is left that has to be remembered."""
+        return self._head_start is None and self.link.forgettable
+
     def seen(self, record: PeerRecord) -> None:
-        """The peer is in sight."""
-        self._carry_out(self.link.seen(record, self._loop.time()))
+        """The peer is in sight. A new one is dialed a moment later if a better way may show up until then."""
+        self._newcomer = record
+        if self.link.record is not None or self.link.closed or not self._services.dialer.awaits_better(record):
+            self._take_newcomer()
+        elif self._head_start is None:
+            self.link.noticed(self._loop.time())
+            self._head_start = self._loop.call_later(HEAD_START_SECONDS, self._take_newcomer)
+
+    def _take_newcomer(self) -> None:
+        self._end_head_start()
+        assert self._newcomer is not None
+        self._carry_out(self.link.seen(self._newcomer, self._loop.time()))
+
+    def _end_head_start(self) -> None:
+        if self._head_start is not None:
+            self._head_start.cancel()
+            self._head_start = None
 
     def gone(self) -> None:
         """The peer is out of sight."""
+        self._end_head_start()
         self._carry_out(self.link.gone())
 
     async def offered(self, signal: Signal, carrier: str, policy: IcePolicy, address: str | None) -> Envelope | Refusal:
@@ -125,6 +152,7 @@ class LinkDriver:
 
     async def aclose(self) -> None:
         """Say bye and close every channel, within `run.DRAIN_SECONDS` and a little."""
+        self._end_head_start()
         self._carry_out(self.link.close())
         if self._closing:
             await asyncio.wait(self._closing)

@@ -86,7 +86,7 @@ class Links:
                 "discovery": list(sightings.get(key, ())),
             }
             for key, link in self._links.items()
-            if not link.link.forgettable
+            if not link.forgettable
         ]
 
     def _refresh(self, device_id: str) -> None:
@@ -111,7 +111,7 @@ class Links:
         return link
 
     def _forget_idle(self) -> None:
-        for key in [key for key, link in self._links.items() if link.link.forgettable]:
+        for key in [key for key, link in self._links.items() if link.forgettable]:
             del self._links[key]
 
     async def _handle_offer(self, carrier: Carrier, signal: Signal, address: str | None) -> Envelope | Refusal:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterable
 from enum import Enum
 
@@ -22,6 +23,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_CANDIDATES = 16
 """Of one peer in one session, wherever they come from."""
+MAX_CHECKED = 8
+"""Of those, the ones that checks are sent to: each costs whoever is there half a dozen datagrams, asked for or not."""
 MAX_LOCAL_NAMES = 4
 """``.local`` names among them: each costs a multicast query (docs/decisions/0007)."""
 
@@ -120,6 +123,18 @@ def _usable(candidate: RemoteCandidate, reach: Reach) -> bool:
     return verdict is Verdict.USE
 
 
+def _ranked(candidates: list[RemoteCandidate], reach: Reach) -> list[RemoteCandidate]:
+    """On the LAN those that are on link first; on a distant path the first of each type before the second of any."""
+    if reach.policy is IcePolicy.LAN:
+        return sorted(candidates, key=lambda one: not (one.is_name or reach.lan.on_link(ipaddress.ip_address(one.host))))
+    turn: Counter[str] = Counter()
+    turns = []
+    for candidate in candidates:
+        turns.append((turn[candidate.type], candidate))
+        turn[candidate.type] += 1
+    return [candidate for _, candidate in sorted(turns, key=lambda one: one[0])]
+
+
 @attrs.define
 class CandidateFilter:
     """Lets through what one session may use of its peer's candidates, and counts them."""
@@ -127,15 +142,23 @@ class CandidateFilter:
     reach: Reach
     _seen: int = 0
     _names: int = 0
+    _taken: int = 0
 
     def take(self, texts: Iterable[str]) -> list[RemoteCandidate]:
-        """Filter the candidates of a description.
+        """Filter the candidates of a description: the best of them, as far as `MAX_CHECKED` allows.
 
         Raises:
             BadDescription: they are too many, unreadable, or aim where nobody may send.
 
         """
-        taken = []
+        usable = self._read(texts)
+        if len(usable) > MAX_CHECKED - self._taken:
+            usable = _ranked(usable, self.reach)[: MAX_CHECKED - self._taken]
+        self._taken += len(usable)
+        return usable
+
+    def _read(self, texts: Iterable[str]) -> list[RemoteCandidate]:
+        usable = []
         for text in texts:
             self._seen += 1
             if self._seen > MAX_CANDIDATES:
@@ -146,8 +169,8 @@ class CandidateFilter:
             self._names += candidate.is_name
             if self._names > MAX_LOCAL_NAMES:
                 raise BadDescription(f"the peer's description has more than {MAX_LOCAL_NAMES} .local candidates")
-            taken.append(candidate)
-        return taken
+            usable.append(candidate)
+        return usable
 
     def take_late(self, text: str) -> RemoteCandidate | None:
         """Filter one trickled candidate: what cannot be used is None, never an error (RFC 8838 section 11)."""

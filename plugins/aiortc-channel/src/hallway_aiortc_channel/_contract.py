@@ -17,7 +17,7 @@ SUPPORTED = {"aiortc": "1.16", "aioice": "0.13"}
 
 METHODS = {
     "aioice.ice:Connection": (
-        "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received", "check_incoming",
+        "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received", "check_incoming", "data_received",
         "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic", "_end_remote_candidates",
     ),
     "aioice.ice:StunProtocol": ("datagram_received", "request", "send_stun", "close"),

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_QUEUE = 1024
-"""Datagrams that wait for DTLS, at most."""
-
 
 def is_stun(data: bytes) -> bool:
     """Whether a datagram is STUN by its first byte (RFC 7983 section 7)."""
@@ -32,7 +29,7 @@ def is_stun(data: bytes) -> bool:
 
 def is_dtls(data: bytes) -> bool:
     """Whether a datagram is DTLS by its first byte (RFC 7983 section 7)."""
-    return 19 < data[0] < 64
+    return bool(data) and 19 < data[0] < 64
 
 
 class FilteredProtocol(StunProtocol):
@@ -72,7 +69,7 @@ class FilteredProtocol(StunProtocol):
             return
         if is_stun(data):
             self._stun_received(data, addr)
-        elif is_dtls(data) and connection.is_known((addr[0], addr[1])) and connection.has_room(MAX_QUEUE):
+        elif is_dtls(data) and connection.is_known((addr[0], addr[1])):
             connection.data_received(data, self.local_candidate.component)
 
     def _stun_received(self, data: bytes, addr: tuple[Any, ...]) -> None:

@@ -21,8 +21,11 @@ from hallway_aiortc_channel.config import IceServer, ServerAddress
 
 logger = logging.getLogger(__name__)
 
-GATHERING_CAP = 1.0
-"""Seconds that the servers have, all together; host candidates need none."""
+GATHERING_CAP = 0.45
+"""Seconds that the servers have, all together; host candidates need none.
+
+Both ends gather, one after the other, and servers that do not answer must not delay a link by more than 1 s.
+"""
 COMPONENT = 1
 RECEIVE_BUFFER = 1024 * 1024
 """Bytes that a socket may hold for us, if the system allows so much: peers may send bursts."""

@@ -9,7 +9,7 @@ from aioice import Candidate, Connection, stun
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.turn import TurnTransport
 
-from hallway_aiortc_channel.datagrams import FilteredProtocol
+from hallway_aiortc_channel.datagrams import FilteredProtocol, is_dtls
 from hallway_aiortc_channel.gathering import Plan, gather_from_servers, gather_hosts
 
 PACE = 0.005
@@ -17,6 +17,8 @@ PACE = 0.005
 MAX_LEARNED = 32
 """Remote candidates, signaled and peer-reflexive, beyond which no new source is learned."""
 MAX_VERDICTS = 256
+MAX_QUEUE = 1024
+"""Datagrams that wait for DTLS, at most."""
 RELAY_GRACE = 0.25
 """Seconds that a TURN server has to confirm that its allocation is given up."""
 
@@ -57,9 +59,13 @@ class PolicedConnection(Connection):
             return True
         return False
 
-    def has_room(self, limit: int) -> bool:
-        """Whether fewer than ``limit`` datagrams wait for DTLS."""
-        return self._queue.qsize() < limit
+    def data_received(self, data: bytes, component: int) -> None:
+        """Keep one datagram for DTLS, if it is one and fewer than `MAX_QUEUE` wait.
+
+        aioice hands on here, whoever sent it, what looks like STUN and cannot be parsed.
+        """
+        if is_dtls(data) and self._queue.qsize() < MAX_QUEUE:
+            super().data_received(data, component)
 
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         """Gather by our plan; what aioice found of the system's addresses does not count."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Container
 from typing import Self
 
@@ -11,6 +12,10 @@ import attrs
 from hallway_mdns_discovery._answers import Answers
 
 log = logging.getLogger(__name__)
+
+SIGNS = 3
+SIGNS_FADE = 10.0
+"""Seconds: so many signs within them, and whoever speaks in our name is taken for no device."""
 
 
 @attrs.frozen
@@ -45,26 +50,57 @@ class Rival:
         return f"{self.address} port {self.port}" if self.port else self.address
 
 
+class Credit:
+    """Whether what speaks in our name is a device. Pure; ``now`` is in seconds.
+
+    A device that holds a name answers for it, and its records do not change from packet to packet. Giving way to what does not even do that
+    would let one packet a minute hide this device.
+    """
+
+    def __init__(self) -> None:
+        self._text = b""
+        self._port = 0
+        self._signs: deque[float] = deque(maxlen=SIGNS)
+
+    def hear(self, rival: Rival, now: float) -> None:
+        """Take in a packet of a rival; a part of its records may be missing."""
+        changed = (self._text and rival.text and rival.text != self._text) or (self._port and rival.port and rival.port != self._port)
+        self._text, self._port = rival.text or self._text, rival.port or self._port
+        if changed:
+            self._signs.append(now)
+
+    def undefended(self, now: float) -> None:
+        """A rival to which the name was left did not answer for it."""
+        self._signs.append(now)
+
+    def is_lost(self, now: float) -> bool:
+        """Whether to keep the name whatever is said."""
+        return len(self._signs) == SIGNS and now - self._signs[0] < SIGNS_FADE
+
+
 class Conflict:
     """Tells the operator once of each rival, and again only after it was another one."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._told: tuple[str, bool] | None = None
+        self._told: object = None
 
     def lost(self, rival: Rival, delay: float) -> None:
         """The name is taken; it is tried again in ``delay`` seconds."""
         self._tell(
-            rival,
-            won=False,
+            key=(rival.address, False),
             text=f"another device, at {rival}, has the name {self._name}: others do not see this one, which tries again in {delay:.0f} s",
         )
 
     def won(self, rival: Rival) -> None:
         """The name is ours, and another device uses it too."""
-        self._tell(rival, won=True, text=f"another device, at {rival}, uses the name {self._name} of this one")
+        self._tell(key=(rival.text, rival.port, True), text=f"another device, at {rival}, uses the name {self._name} of this one")
 
-    def _tell(self, rival: Rival, *, won: bool, text: str) -> None:
-        told, self._told = self._told, (rival.address, won)
+    def forged(self, rival: Rival) -> None:
+        """The name is ours, and what else uses it behaves like no device."""
+        self._tell(key="forged", text=f"somebody, at {rival} and elsewhere, claims the name {self._name} of this device again and again")
+
+    def _tell(self, *, key: object, text: str) -> None:
+        told, self._told = self._told, key
         level = logging.DEBUG if told == self._told else logging.WARNING
         log.log(level, "%s; give one of them another [device] id, or stop one if both run on one machine", text)

@@ -14,6 +14,14 @@ MAX_LIFETIME = 120.0
 MIN_LIFETIME = 10.0
 """Seconds: against records that flicker, and the lifetime of newcomers while the table is crowded."""
 
+SETTLED = 10.0
+"""Seconds for which a peer is known before its goodbye counts at once."""
+GOODBYE_DELAY = 1.5
+"""Seconds after which that of another one does, unless it speaks again: RFC 6762 section 10.1 says 1 s, and a device that contradicts may
+take that long to."""
+NEWCOMERS = (64, 50.0)
+"""How many peers may come at once, and how many a second after that."""
+
 REFRESH_AT = (0.80, 0.85, 0.90, 0.95)
 """Parts of a lifetime after which to ask again (RFC 6762 section 5.2)."""
 
@@ -28,9 +36,11 @@ RESOLVE_DELAYS = (0.25, 1.0, 2.0)
 class _Entry:
     instance: str
     record: PeerRecord
+    since: float
     seen_at: float
     lifetime: float
     asked: int = 0
+    leaving: bool = False
 
     @property
     def expires_at(self) -> float:
@@ -43,16 +53,37 @@ class _Entry:
         return self.seen_at + self.lifetime * REFRESH_AT[self.asked]
 
 
+class Allowance:
+    """Lets ``burst`` things through at once, and ``rate`` a second after that."""
+
+    def __init__(self, burst: int, rate: float) -> None:
+        self._burst = burst
+        self._rate = rate
+        self._left = float(burst)
+        self._at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Let one through, or not."""
+        self._left = min(self._left + (now - self._at) * self._rate, self._burst)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class PeerTable:
     """At most 256 peers. The full table refuses newcomers, so that no flood displaces a peer that is known.
 
     A newcomer to a table that is half full must answer a question within 10 s to stay: what floods and does not answer leaves room again.
+    What flickers is reported seldom: newcomers come at a bounded rate, and the goodbye of a newcomer takes a while to count.
     Instances are named in lower case. Two instances that claim one device share its entry; the newest sight of either counts.
     """
 
     def __init__(self) -> None:
         self._peers: dict[str, _Entry] = {}
         self._devices: dict[str, str] = {}
+        self._allowance = Allowance(*NEWCOMERS)
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -64,16 +95,26 @@ class PeerTable:
         """The instances behind the entries."""
         return iter(self._devices)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether newcomers are refused until somebody has gone."""
+        return len(self) >= CAPACITY
+
+    def is_leaving(self, instance: str) -> bool:
+        """Whether this instance has said goodbye and is about to be forgotten."""
+        return instance in self._devices and self._peers[self._devices[instance]].leaving
+
     def see(self, instance: str, record: PeerRecord, ttl: float, now: float) -> list[Sighting]:
         """Take in what an instance says; ``ttl`` is in seconds. Returns what is new about it."""
         key = record.device_id.lower()
         old = self._peers.get(key)
-        if old is None and len(self) >= CAPACITY:
+        if old is None and (self.is_full or not self._allowance.take(now)):
             return []
-        sightings: list[Sighting] = self.bye(instance) if self._devices.get(instance, key) != key else []
+        sightings: list[Sighting] = self._forget(instance) if self._devices.get(instance, key) != key else []
         if old is not None:
             self._devices.pop(old.instance, None)
-        self._peers[key] = _Entry(instance, record, now, self._lifetime(ttl, new=old is None))
+        since = old.since if old is not None else now
+        self._peers[key] = _Entry(instance, record, since, now, self._lifetime(ttl, new=old is None))
         self._devices[instance] = key
         return sightings if old is not None and old.record == record else [*sightings, Seen(record)]
 
@@ -81,15 +122,24 @@ class PeerTable:
         longest = MIN_LIFETIME if new and len(self) >= CAPACITY // 2 else MAX_LIFETIME
         return min(max(ttl, MIN_LIFETIME), longest)
 
-    def bye(self, instance: str) -> list[Sighting]:
-        """Forget the peer that this instance stands for."""
+    def bye(self, instance: str, now: float) -> list[Sighting]:
+        """Forget the peer that this instance stands for: now, or after `GOODBYE_DELAY` if it has just come."""
+        entry = self._peers.get(self._devices.get(instance, ""))
+        if entry is None or now - entry.since >= SETTLED:
+            return self._forget(instance)
+        if not entry.leaving:
+            entry.leaving, entry.asked = True, len(REFRESH_AT)
+            entry.seen_at, entry.lifetime = now, GOODBYE_DELAY
+        return []
+
+    def _forget(self, instance: str) -> list[Sighting]:
         key = self._devices.pop(instance, None)
         return [] if key is None else [Gone(self._peers.pop(key).record.device_id)]
 
     def expire(self, now: float) -> list[Sighting]:
         """Forget every peer whose lifetime is over."""
         over = [entry.instance for entry in self._peers.values() if entry.expires_at <= now]
-        return [sighting for instance in over for sighting in self.bye(instance)]
+        return [sighting for instance in over for sighting in self._forget(instance)]
 
     def stale(self, now: float) -> list[str]:
         """The instances to ask again now; each is named once for each of `REFRESH_AT`."""

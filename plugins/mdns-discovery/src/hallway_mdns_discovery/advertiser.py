@@ -13,7 +13,7 @@ from collections import deque
 from zeroconf import RecordUpdate, RecordUpdateListener, ServiceInfo, Zeroconf
 
 from hallway_mdns_discovery._answers import Answers
-from hallway_mdns_discovery._conflict import Conflict, Rival
+from hallway_mdns_discovery._conflict import Conflict, Credit, Rival
 from hallway_mdns_discovery._dns import CLASS_IN, QUERY, TYPE_ANY, DNSOutgoing, DNSPointer, DNSQuestion, DNSRecord
 
 PROBES = 3
@@ -23,8 +23,8 @@ ANNOUNCE_AFTER = (1.0, 2.0)
 """Seconds between announcements (RFC 6762 section 8.3)."""
 PATIENCE = (1.0, 60.0)
 """Seconds between announcements that others provoke: the first wait and the longest (RFC 6762 sections 6 and 8.1)."""
-RETRY = (60.0, 900.0)
-"""Seconds until a name that another device holds is tried again: the first wait and the longest."""
+RETRY = (1.5, 900.0)
+"""Seconds until a name that another device holds is tried again: the first wait, longer each time that it is held, and the longest."""
 GOODBYES = 3
 GOODBYE_INTERVAL = 0.05
 """Seconds; a lost goodbye would cost others the TTL."""
@@ -34,7 +34,8 @@ class Advertiser(RecordUpdateListener):
     """Holds one name on the link, or waits for it. Never renames: the name is the device.
 
     The device that has a name answers who asks for it, and the newcomer waits. Of two that announced it at once, or meet later, one goes
-    silent. The host name is not asked for: the machine's own responder may rightly hold the same one.
+    silent; but to what answers for no name (see `Credit`) none is left. The host name is not asked for: the machine's own responder may
+    rightly hold the same one.
     """
 
     def __init__(self, zeroconf: Zeroconf, name: str) -> None:
@@ -44,6 +45,8 @@ class Advertiser(RecordUpdateListener):
         self._held: ServiceInfo | None = None
         self._own: deque[tuple[str, int] | bytes] = deque(maxlen=32)
         self._conflict = Conflict(name)
+        self._credit = Credit()
+        self._yielded = False
         self._rivals: deque[Rival] = deque(maxlen=1)
         self._attempts = 0
         self._patience = PATIENCE[0]
@@ -102,6 +105,9 @@ class Advertiser(RecordUpdateListener):
         rival = await self._find_rival(info)
         if rival is not None:
             return await self._wait(rival)
+        if self._yielded:
+            self._credit.undefended(self._loop.time())
+        self._yielded = False
         self._zeroconf.registry.async_add(info)
         self._held = info
         self._attempts = 0
@@ -113,11 +119,12 @@ class Advertiser(RecordUpdateListener):
         for _ in range(PROBES):
             self._zeroconf.async_send(_probe(info))
             await asyncio.sleep(PROBE_INTERVAL)
-            if self._rivals:
+            if self._rivals and not self._credit.is_lost(self._loop.time()):
                 return self._rivals[0]
         return None
 
     async def _wait(self, rival: Rival) -> None:
+        self._yielded = False
         delay = min(RETRY[0] * 2**self._attempts, RETRY[1]) * random.uniform(0.75, 1.25)
         self._attempts = min(self._attempts + 1, 16)
         self._conflict.lost(rival, delay)
@@ -167,13 +174,27 @@ class Advertiser(RecordUpdateListener):
         return record.key == self._key or (isinstance(record, DNSPointer) and record.alias.lower() == self._key)
 
     def _meet(self, rival: Rival) -> None:
+        now = self._loop.time()
         self._rivals.append(rival)
-        if self._held is None:
-            return
-        if not rival.outranks(self._held.text, self._held.port or 0):
+        self._credit.hear(rival, now)
+        if self._credit.is_lost(now):
+            self._keep_from(rival)
+        elif self._held is not None and not rival.outranks(self._held.text, self._held.port or 0):
             self._conflict.won(rival)
             self._provoke()
-            return
+        elif self._held is not None:
+            self._yield()
+
+    def _keep_from(self, rival: Rival) -> None:
+        self._conflict.forged(rival)
+        if self._held is None:
+            self._changed.set()
+        else:
+            self._provoke()
+
+    def _yield(self) -> None:
+        assert self._held is not None
+        self._yielded = True
         # Without a goodbye, which would withdraw the pointer that both devices share.
         self._silence(self._held)
         self._held = None

@@ -127,7 +127,7 @@ class Browser(RecordUpdateListener):
         answers, self._answers = self._answers, Answers(self._zeroconf.cache)
         for instance in answers.left - answers.named():
             self._unresolved.discard(instance)
-            self._tell_all(self._table.bye(instance))
+            self._bye(instance)
         for instance in answers.named() | self._affected(answers):
             self._look(instance, answers)
 
@@ -139,22 +139,36 @@ class Browser(RecordUpdateListener):
         services = {name: answers.service(name) for name in (*self._table.instances(), *self._unresolved)}
         return {name for name, service in services.items() if service is not None and service.server_key in hosts}
 
+    def _bye(self, instance: str) -> None:
+        self._tell_all(self._table.bye(instance, self._loop.time()))
+        self._changed.set()
+
     def _look(self, instance: str, answers: Answers) -> None:
+        if self._table.is_leaving(instance) and instance not in answers.named():
+            return
         service, text = answers.service(instance), answers.text(instance)
         addresses = answers.addresses(service.server_key) if service is not None else []
         now = self._loop.time()
         if service is None or text is None or not addresses:
-            if instance in answers.found and instance not in self._table and self._unresolved.add(instance, now):
-                self._changed.set()
+            if instance in answers.found:
+                self._ask_later(instance, now)
             return
-        self._unresolved.discard(instance)
         record = peer_record(service.name, service.port or 0, text.text, addresses, self._lan)
         if record is None or not self._wanted(record):
-            self._tell_all(self._table.bye(instance))
+            self._unresolved.discard(instance)
+            self._bye(instance)
             return
         ttl = min(service.get_remaining_ttl(now * 1000), MAX_LIFETIME) * random.uniform(0.95, 1.0)
         self._tell_all(self._table.see(instance, record, ttl, now))
+        if instance in self._table:
+            self._unresolved.discard(instance)
+        else:
+            self._ask_later(instance, now)
         self._changed.set()
+
+    def _ask_later(self, instance: str, now: float) -> None:
+        if instance not in self._table and not self._table.is_full and self._unresolved.add(instance, now):
+            self._changed.set()
 
     def _tell_all(self, sightings: Iterable[Sighting]) -> None:
         for sighting in sightings:

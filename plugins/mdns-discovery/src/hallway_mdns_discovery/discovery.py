@@ -20,6 +20,7 @@ from hallway_mdns_discovery.browser import Browser
 from hallway_mdns_discovery.config import MdnsConfig
 from hallway_mdns_discovery.errors import NO_INTERFACE, mapped
 from hallway_mdns_discovery.keeping import Keeper
+from hallway_mdns_discovery.link import LinkZeroconf
 
 START_DEADLINE = 2.0
 """Seconds for zeroconf to take up its sockets."""
@@ -45,6 +46,7 @@ class MdnsDiscovery(Discovery):
         self._txt = make_txt(context.device)
         self._watch = watch
         self._multicast: AsyncZeroconf | None = None
+        self._zeroconf: LinkZeroconf | None = None
         self._addresses: Addresses = ()
         self._endpoints: tuple[str, ...] = ()
         self._browser: Browser | None = None
@@ -72,7 +74,8 @@ class MdnsDiscovery(Discovery):
             raise
 
     async def _open(self, addresses: Addresses) -> None:
-        multicast = self._multicast = AsyncZeroconf(interfaces=_interfaces(addresses), ip_version=_ip_version(addresses))
+        zeroconf = self._zeroconf = LinkZeroconf(_interfaces(addresses), _ip_version(addresses), Lan.of(addresses))
+        multicast = self._multicast = AsyncZeroconf(zc=zeroconf)
         self._opening = asyncio.create_task(multicast.zeroconf.async_wait_for_start(START_DEADLINE))
         # Cancelled itself, it would leave zeroconf in a state that cannot be closed.
         await asyncio.shield(self._opening)
@@ -142,15 +145,17 @@ class MdnsDiscovery(Discovery):
 
     async def _move(self, addresses: Addresses) -> None:
         assert self._multicast is not None
+        assert self._zeroconf is not None
         assert self._browser is not None
         if not addresses:
             raise DiscoveryUnavailable(NO_ADDRESS, hint=NO_INTERFACE)
         self._addresses = addresses
+        self._zeroconf.lan = Lan.of(addresses)
         self._offer()
         with mapped():
             await self._multicast.async_update_interfaces(_interfaces(addresses), _ip_version(addresses))
             _check_senders(self._multicast)
-        self._browser.restart(Lan.of(addresses))
+        self._browser.restart(self._zeroconf.lan)
         self._offer()
 
     async def aclose(self) -> None:
