@@ -1,11 +1,11 @@
 # Everything runs from .venv, which `make setup` builds from requirements.lock: Python 3.11 or newer and make are enough.
 
 PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python,$(shell $(python) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
-MEMBERS := core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml contrib/*/pyproject.toml)))
+MEMBERS := core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo test lint wheels bench matrix fuzz lock clean
+.PHONY: setup demo test lint wheels bench matrix soak fuzz lock clean
 
 setup: $(STAMP)  ## build .venv (again only when something changed)
 
@@ -40,6 +40,9 @@ bench: setup  ## speed beside bare aiortc, into bench/
 
 matrix: setup  ## every combination of plugins, on every Python that this machine has
 	$(BIN)/python tests/matrix/run.py
+
+soak: setup  ## ten links without WAN, without the signal server and without both, a minute each
+	SOAK_SECONDS=60 $(BIN)/pytest -s --timeout=600 tests/e2e/test_cloud_scenarios.py -k ten_links
 
 fuzz: setup  ## the parsers, for much longer than in `make test`
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --timeout=3600 -m fuzz

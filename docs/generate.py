@@ -6,6 +6,7 @@ tests/docs fails as long as a page is not what this makes of the code.
 from __future__ import annotations
 
 import inspect
+import runpy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -181,7 +182,8 @@ def errors_page() -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page."""
-    return {HERE / "config.md": config_page(), HERE / "errors.md": errors_page()}
+    contracts = runpy.run_path(str(Path(__file__).with_name("generate_contracts.py")))
+    return {HERE / "config.md": config_page(), HERE / "errors.md": errors_page(), **contracts["pages"]()}
 
 
 if __name__ == "__main__":

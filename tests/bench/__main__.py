@@ -17,6 +17,8 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent / "lab"), str(HERE.parent / "e2e" / "support")]
 
+from tests.bench import cloud_costs, report  # noqa: E402
+
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Host, Lab, matching, missing  # noqa: E402
 from site_devices import linked, up  # noqa: E402
 
@@ -122,30 +124,6 @@ async def idle(one: Host, two: Host, seconds: float) -> dict[str, Any]:
     return facts
 
 
-def plot(results: dict[str, Any], path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4))
-    names = ["bare", "hallway", "hallway_with_stun", "bare_with_stun"]
-    medians = [results["connect"][name]["median_ms"] for name in names]
-    bars = left.bar([name.replace("_", "\n") for name in names], medians, color=["#999", "#2a7", "#2a7", "#999"])
-    left.bar_label(bars, fmt="%.0f")
-    left.set(title="connect, offline (ms, log)", yscale="log")
-    for axis, key, title in ((middle, "ping_ms", "round trip (ms)"), (right, "per_second", "messages per second")):
-        bars = axis.bar(["bare", "hallway"], [results["traffic"][name][key] for name in ("bare", "hallway")], color=["#999", "#2a7"])
-        axis.bar_label(bars, fmt="%.2f" if key == "ping_ms" else "%.0f")
-        axis.set(title=title)
-    idle_facts = results["idle"]
-    figure.suptitle(
-        f"hallway beside bare aiortc; idle linked device: {idle_facts['cpu_percent']:.2f} % CPU, {idle_facts['memory_mb']:.0f} MB"
-    )
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-
-
 async def run(options: argparse.Namespace) -> dict[str, Any]:
     tell("connecting from fresh processes, WAN and DNS black-holed")
     async with Lab() as lab:
@@ -157,7 +135,18 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         flow = await traffic(*hosts, options.messages, options.pings)
         tell(f"an idle linked device, for {options.idle:.0f} s")
         rest = await idle(*hosts, options.idle)
-    return {"connect": connect, "traffic": flow, "idle": rest}
+    return {"connect": connect, "traffic": flow, "idle": rest, **await cloud_run(options)}
+
+
+async def cloud_run(options: argparse.Namespace) -> dict[str, Any]:
+    tell("links signaled by the cloud, without and with a STUN server that never answers")
+    stun = await cloud_costs.dead_stun(options.rounds)
+    tell("the signal server beside a bare relay")
+    relay = await cloud_costs.relays(options.cloud_rounds, options.relayed)
+    tell("the channel used directly, and through hallway")
+    layers = await cloud_costs.layers(options.cloud_rounds)
+    tell(f"a linked device with and without its signal server, three times {options.idle:.0f} s")
+    return {"stun": stun, "relay": relay, "layers": layers, "outage": await cloud_costs.outage(options.idle)}
 
 
 def main() -> None:
@@ -166,22 +155,16 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=20_000)
     parser.add_argument("--pings", type=int, default=1_000)
     parser.add_argument("--idle", type=float, default=30)
+    parser.add_argument("--relayed", type=int, default=40_000, help="messages through the signal server")
+    parser.add_argument("--cloud-rounds", type=int, default=3)
     options = parser.parse_args()
     if reason := missing():
         sys.exit(f"the benchmark runs in the lab, which cannot be built here: {reason}")
     results = asyncio.run(run(options))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    plot(results, RESULTS / "results.png")
-    connect, flow, rest = results["connect"], results["traffic"], results["idle"]
-    tell("")
-    tell(f"{'':24}{'bare aiortc':>14}{'hallway':>14}{'ratio':>9}")
-    for name, pair in (("connect offline", ("bare", "hallway")), ("  with a STUN server", ("bare_with_stun", "hallway_with_stun"))):
-        bare, ours = (connect[each]["median_ms"] for each in pair)
-        tell(f"{name:24}{bare:>11.1f} ms{ours:>11.1f} ms{ours / bare:>9.3f}")
-    for key, name, unit in (("ping_ms", "round trip", "ms"), ("per_second", "messages", "/s")):
-        tell(f"{name:24}{flow['bare'][key]:>11.2f} {unit}{flow['hallway'][key]:>11.2f} {unit}{flow['ratio_hallway_to_bare'][key]:>9.2f}")
-    tell(f"idle linked device: {rest['cpu_percent']:.2f} % CPU, {rest['memory_mb']:.0f} MB")
+    report.plot(results, RESULTS / "results.png")
+    tell("\n" + "\n".join(report.lines(results)))
     tell(f"written to {RESULTS}/results.json and {RESULTS}/results.png")
 
 

@@ -11,6 +11,7 @@ from stevedore.extension import Extension
 from stevedore.named import NamedExtensionManager
 
 from hallway.errors import PluginError
+from hallway.plugins.requirements import unmet
 from hallway.plugins.roles import GROUPS
 
 Extra = Mapping[str, Mapping[str, Any]]
@@ -99,13 +100,19 @@ def _given(group: str, modules: Mapping[str, Any]) -> Iterable[Installed]:
 def import_plugins(candidates: Sequence[Installed], group: str, names: Sequence[str]) -> tuple[Imported | PluginError, ...]:
     """Import the plugins of ``group`` that ``names`` lists, in that order; a name that is not installed is left out.
 
-    One that cannot be imported, or that two distributions bring, is a `PluginError` in its place.
+    One that cannot be imported, was made for another version of hallway, or comes from two distributions is a `PluginError` in its place.
     """
     owners = {name: [item for item in candidates if (item.group, item.name) == (group, name)] for name in names}
     single = [items[0] for items in owners.values() if len(items) == 1]
-    finder = _Finder(group, single)
-    results = {name: _duplicate(items) for name, items in owners.items() if len(items) > 1} | finder.results()
+    unfit = {item.name: problem for item in single if (problem := _unfit(item))}
+    finder = _Finder(group, [item for item in single if item.name not in unfit])
+    results = {name: _duplicate(items) for name, items in owners.items() if len(items) > 1} | unfit | finder.results()
     return tuple(results[name] for name in names if name in results)
+
+
+def _unfit(item: Installed) -> PluginError | None:
+    problem = unmet(getattr(item.source, "dist", None))
+    return item.error(problem, hint="install versions of the two that go together") if problem else None
 
 
 def _duplicate(items: Sequence[Installed]) -> PluginError:

@@ -1,0 +1,1 @@
+"""hallway discovery over a shared folder: a template for plugins."""
