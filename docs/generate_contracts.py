@@ -94,7 +94,8 @@ def fields(cls: type) -> Iterator[str]:
     yield "| field | type | default | meaning |\n|---|---|---|---|\n"
     for field in attrs.fields(cls):
         default = "required" if field.default is attrs.NOTHING else f"`{field.default!r}`"
-        kind = str(field.type if isinstance(field.type, str) else getattr(field.type, "__name__", field.type)).replace("|", "\\|")
+        # As it is written: attrs forgets that once somebody has resolved the types.
+        kind = str(cls.__annotations__[field.name]).replace("|", "\\|")
         meaning = " ".join(told.get(field.name, "").replace("``", "`").split()).replace("|", "\\|")
         yield f"| `{field.name}` | `{kind}` | {default} | {meaning} |\n"
     yield "\n"

@@ -271,10 +271,11 @@ def test_the_page_on_the_python_api_has_every_argument_of_create_peer() -> None:
     assert {name for row in rows for name in re.findall(r"`([a-z-]+(?:\.[a-z_-]+)+)`", row[2])} <= keys
 
 
-def test_the_command_that_installs_from_a_checkout_names_the_packages_of_the_lan_path() -> None:
+def test_the_command_that_installs_from_a_checkout_names_every_package() -> None:
     (line,) = (line for line in page("README.md").text.splitlines() if line.startswith("pip install ./"))
     names = {tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]["name"] for folder in line.split()[2:]}
-    assert names == {"hallway", "hallway-mdns-discovery", "hallway-http-local-signaling", "hallway-aiortc-channel"}
+    members = [ROOT / "core", *(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+    assert names == {tomllib.loads((member / "pyproject.toml").read_text())["project"]["name"] for member in members}
 
 
 def test_every_decision_is_numbered_and_says_context_decision_and_consequences() -> None:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from hallway.errors import BadEnvelope, ChannelClosed, RemoteViolation
-from hallway.model import Envelope, PeerRecord, Refusal, RefusalCode
+from hallway.errors import BadEnvelope, ChannelClosed, DeadlineExceeded, RemoteViolation, Unreachable
+from hallway.interfaces import SignalingHost
+from hallway.model import Envelope, Origin, PeerRecord, Refusal, RefusalCode, Sighting
 from hallway.plugins import codec
-from hallway.plugins.streams import HEAD, StreamChannel, Streams
+from hallway.plugins.streams import HEAD, StreamChannel, Streams, accept
 
 RECORD = PeerRecord("tablet-1", "hotel-1", "tablet", ("folder://tablet-1",), "epoch")
 LIMIT = 64 * 1024
@@ -70,3 +71,85 @@ def test_the_largest_body_passes_and_one_byte_more_does_not() -> None:
 def test_what_is_no_envelope_is_refused(data: bytes) -> None:
     with pytest.raises(BadEnvelope):
         codec.loads(data)
+
+
+class Mirror(SignalingHost):
+    """Answers every request with what it asked."""
+
+    async def handle(self, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
+        if envelope.kind == "broken":
+            raise ZeroDivisionError
+        return Envelope("answer", envelope.content_type, origin.plugin.encode() + envelope.body)
+
+    def report(self, sighting: Sighting) -> None:
+        raise NotImplementedError
+
+    def up(self, listen: tuple[str, ...]) -> None:
+        raise NotImplementedError
+
+    def down(self, reason: str) -> None:
+        raise NotImplementedError
+
+
+async def response(data: bytes) -> Envelope | Refusal:
+    value: Envelope | Refusal = codec.loads(await codec.respond(Mirror(), data, Origin("test")))
+    return value
+
+
+@pytest.mark.parametrize("size", [0, codec.MAX_REQUEST])
+async def test_a_request_is_handed_in_and_answered(size: int) -> None:
+    asked = codec.dumps(Envelope("offer", "a/b", bytes(size)))
+    assert await response(asked) == Envelope("answer", "a/b", b"test" + bytes(size))
+
+
+@pytest.mark.parametrize("size", [codec.MAX_REQUEST + 1, 2 * codec.MAX_REQUEST, 4 * codec.MAX_REQUEST])
+async def test_a_request_that_is_too_large_is_refused(size: int) -> None:
+    refused = await response(codec.dumps(Envelope("offer", "a/b", bytes(size))))
+    assert isinstance(refused, Refusal)
+    assert refused.code is RefusalCode.TOO_LARGE
+
+
+async def test_what_is_no_request_is_refused() -> None:
+    for data in (b"{", codec.dumps(Refusal(RefusalCode.GLARE, "not to be asked"))):
+        refused = await response(data)
+        assert isinstance(refused, Refusal)
+        assert refused.code is RefusalCode.BAD_REQUEST
+
+
+async def test_a_host_that_fails_refuses_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    refused = await response(codec.dumps(Envelope("broken", "a/b", b"")))
+    assert isinstance(refused, Refusal)
+    assert refused.code is RefusalCode.INTERNAL
+    assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("gone"), EOFError("gone")], ids=repr)
+async def test_errors_of_the_system_become_the_kind_that_was_asked_for(error: Exception) -> None:
+    with pytest.raises(Unreachable, match="tablet-1: gone") as caught:
+        async with codec.mapped(Unreachable, "tablet-1"):
+            raise error
+    assert caught.value.__cause__ is error
+
+
+async def test_a_block_that_outlives_its_deadline_is_ended() -> None:
+    with pytest.raises(DeadlineExceeded, match="tablet-1"):
+        async with codec.mapped(Unreachable, "tablet-1", asyncio.get_running_loop().time()):
+            await asyncio.Event().wait()
+
+
+async def test_strangers_are_passed_over_until_the_peer_connects() -> None:
+    async def greet(streams: Streams) -> Streams:
+        if await streams[0].readexactly(4) == b"peer":
+            return streams
+        streams[1].close()
+        raise ConnectionError("a stranger")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        accepting = asyncio.ensure_future(accept(listening, greet))
+        with socket.create_connection(listening.getsockname()) as stranger, socket.create_connection(listening.getsockname()) as peer:
+            stranger.sendall(b"what")
+            peer.sendall(b"peer")
+            _, writer = await accepting
+            assert writer.get_extra_info("peername") == peer.getsockname()
+            writer.transport.abort()
+            await writer.wait_closed()

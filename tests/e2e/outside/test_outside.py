@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 TEMPLATE = HERE.parents[2] / "contrib" / "plugin-template"
 PLUGINS = {"folder-signaling": "hallway_folder.py", "tcp-channel": "hallway_tcp.py"}
 LONGEST = 80
-"""Lines of code, at most, of a plugin: neither empty, nor an import, nor the docstring at the top."""
+"""Lines of a plugin's module, at most, every one counted."""
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,7 @@ def outside(make_outside: Callable[[str], Any]) -> Any:
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_a_plugin_takes_few_lines(name: str) -> None:
-    lines = (HERE / name / PLUGINS[name]).read_text().splitlines()[1:]
-    assert len([line for line in lines if line.strip() and not line.startswith(("import ", "from "))]) <= LONGEST
+    assert len((HERE / name / PLUGINS[name]).read_text().splitlines()) <= LONGEST
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -59,11 +58,12 @@ def test_the_plugins_are_listed_with_their_distributions(outside: Any) -> None:
 
 
 async def test_two_devices_link_over_both_plugins_and_talk(outside: Any, up_outside: Any, tmp_path: Path) -> None:
-    settings = ["discovery.chain=[]", 'signaling.chain=["folder"]', 'channel.chain=["tcp"]', f"plugins.folder.path={tmp_path}"]
+    envelopes = tmp_path / "envelopes"
+    paths = [f"plugins.folder.path={envelopes}", f"plugins.template.path={tmp_path / 'records'}"]
+    settings = ['discovery.chain=["template"]', 'signaling.chain=["folder"]', 'channel.chain=["tcp"]', *paths]
     one, two = await up_outside(outside, "tablet-1", settings), await up_outside(outside, "tablet-2", settings)
     assert (await one.wait_for(matching(event="ready")))["listen"] == ["folder://tablet-1"]
-    found = await one.wait_for(matching(event="peer-found", peerId="tablet-2"))
-    assert found["discovery"] == "folder"
+    await one.wait_for(matching(event="peer-found", peerId="tablet-2", discovery="template"))
     for device, other in ((one, "tablet-2"), (two, "tablet-1")):
         connected = await device.wait_for(matching(event="peer-connected", peerId=other))
         assert (connected["signaling"], connected["channel"]) == ("folder", "tcp")
@@ -73,15 +73,4 @@ async def test_two_devices_link_over_both_plugins_and_talk(outside: Any, up_outs
     assert (await one.wait_for(matching(event="peer-disconnected", peerId="tablet-2")))["reason"] == "bye"
     await one.wait_for(matching(event="peer-lost", peerId="tablet-2"))
     assert await one.terminate() == 0
-    assert list(tmp_path.iterdir()) == []
-
-
-async def test_an_endpoint_of_an_unknown_scheme_travels_by_a_discovery_that_carries_any(
-    outside: Any, up_outside: Any, tmp_path: Path
-) -> None:
-    paths = [f"plugins.folder.path={tmp_path / 'envelopes'}", f"plugins.template.path={tmp_path / 'records'}"]
-    settings = ['discovery.chain=["template"]', 'signaling.chain=["folder"]', 'channel.chain=["tcp"]', *paths]
-    one, two = await up_outside(outside, "tablet-1", settings), await up_outside(outside, "tablet-2", settings)
-    await one.wait_for(matching(event="peer-found", peerId="tablet-2", discovery="template"))
-    await one.wait_for(matching(event="peer-connected", peerId="tablet-2"))
-    assert [await one.terminate(), await two.terminate()] == [0, 0]
+    assert list(envelopes.iterdir()) == []

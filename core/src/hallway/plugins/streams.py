@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
 from hallway.errors import BadFrame, BusyError, ChannelClosed, ClosedError, DeadlineExceeded, MessageTooLarge
 from hallway.interfaces import Channel
@@ -17,6 +19,26 @@ HEAD = struct.Struct("!?I")
 LINGER_SECONDS = 1.0
 """How long a close without a deadline delivers."""
 STEP_SECONDS = 0.005
+
+
+async def accept(listening: socket.socket, greet: Callable[[Streams], Awaitable[Streams]]) -> Streams:
+    """Take connections from ``listening``, one after another, until ``greet`` returns for one: a ``connecting`` for `StreamChannel`.
+
+    ``greet`` finds out whether this is the peer, within a time that it bounds. It closes the streams when it fails or is cancelled; an
+    `OSError` or `EOFError` says that it was a stranger. The socket stays open.
+    """
+    loop, knock = asyncio.get_running_loop(), asyncio.Event()
+    listening.setblocking(False)
+    # A cancelled `loop.sock_accept` can lose a connection that it has taken; this takes one only when it is sure to handle it.
+    loop.add_reader(listening, knock.set)
+    try:
+        while await knock.wait():
+            knock.clear()
+            with contextlib.suppress(OSError, EOFError):
+                return await greet(await asyncio.open_connection(sock=listening.accept()[0]))
+        raise AssertionError("an event that was waited for is set")
+    finally:
+        loop.remove_reader(listening)
 
 
 class StreamChannel(Channel):

@@ -11,7 +11,7 @@ from hallway.testing.conformance import SignalingCapabilities, SignalingConforma
 
 class TestFolder(SignalingConformance):
     provider = hallway_signaling()[0]
-    capabilities = SignalingCapabilities(presence=True, knows_addresses=False, cancels_handler=False, hinderable=True)
+    capabilities = SignalingCapabilities(presence=False, knows_addresses=False, cancels_handler=False, hinderable=True)
 
     @asynccontextmanager
     async def site(self):

@@ -1,7 +1,6 @@
 """A hallway channel over a plain TCP connection: the answer names a listening socket, and whoever takes it connects to that."""
 
 import asyncio
-import contextlib
 import ipaddress
 import secrets
 import socket
@@ -13,40 +12,25 @@ from hallway.interfaces import Connector, Dialing
 from hallway.model import Description
 from hallway.network import Lan
 from hallway.plugins import ChannelProvider, hookimpl
-from hallway.plugins.streams import StreamChannel
+from hallway.plugins.streams import StreamChannel, accept
+
+TcpConfig = attrs.make_class("TcpConfig", [], frozen=True)
 
 
-async def greet(streams, say, expect):
+async def greet(say, expect, streams):
     try:
         async with asyncio.timeout(1):
             streams[1].write(say.encode())
-            if await streams[0].readexactly(len(expect)) != expect.encode():
-                raise ConnectionError("a stranger")
+            if await streams[0].readexactly(len(expect)) == expect.encode():
+                return streams
+            raise ConnectionError("a stranger")
     except BaseException:
         streams[1].close()
         raise
-    return streams
 
 
 async def connect(host, port, say, expect):
-    return await greet(await asyncio.open_connection(host, port), say, expect)
-
-
-async def accept(listening, say, expect):
-    knock = asyncio.Event()
-    asyncio.get_running_loop().add_reader(listening, knock.set)
-    try:
-        while await knock.wait():
-            knock.clear()
-            with contextlib.suppress(OSError, EOFError):
-                return await greet(await asyncio.open_connection(sock=listening.accept()[0]), say, expect)
-    finally:
-        asyncio.get_running_loop().remove_reader(listening)
-
-
-@attrs.frozen
-class TcpConfig:
-    """There is nothing to configure."""
+    return await greet(say, expect, await asyncio.open_connection(host, port))
 
 
 @attrs.frozen
@@ -69,7 +53,6 @@ class TcpDialing(Dialing):
 
 @attrs.frozen
 class TcpConnector(Connector):
-    config: TcpConfig
     context: object
 
     async def prepare(self):
@@ -85,8 +68,7 @@ class TcpConnector(Connector):
         if host is None:
             raise Unreachable("no allowed interface has an IPv4 address")
         listening, token = socket.create_server((host, 0)), secrets.token_hex(16)
-        listening.setblocking(False)
-        channel = StreamChannel("tcp", accept(listening, token, offer.sdp), release=listening.close)
+        channel = StreamChannel("tcp", accept(listening, lambda streams: greet(token, offer.sdp, streams)), release=listening.close)
         return Description("tcp", "answer", f"{host} {listening.getsockname()[1]} {token}"), channel
 
     async def aclose(self):
@@ -95,4 +77,4 @@ class TcpConnector(Connector):
 
 @hookimpl
 def hallway_channel():
-    return [ChannelProvider(name="tcp", config_class=TcpConfig, factory=TcpConnector, kind="tcp")]
+    return [ChannelProvider(name="tcp", config_class=TcpConfig, factory=lambda _, context: TcpConnector(context), kind="tcp")]
