@@ -74,7 +74,7 @@ def environment(python: Python, uv: Path) -> Path:
 
 def _members() -> list[Path]:
     """The folders of all distributions of this repository."""
-    return [ROOT / "core", *sorted(path.parent for kind in ("plugins", "contrib") for path in ROOT.glob(f"{kind}/*/pyproject.toml"))]
+    return [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
 
 
 def _state(python: Python) -> str:
