@@ -13,6 +13,7 @@ import pytest
 from netlab import matching
 
 OUTSIDE = Path(__file__).parent / "outside"
+TEMPLATE = Path(__file__).parents[2] / "contrib" / "plugin-template"
 
 PROJECT = """\
 [build-system]
@@ -100,9 +101,9 @@ NAMES = tuple(dict.fromkeys(fate.plugin for fate in FATES))
 
 @pytest.fixture(scope="module")
 def outside(make_outside: Callable[[str], Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An environment with hallway, two plugins that work, and all that do not."""
+    """An environment with hallway, three plugins that work, and all that do not."""
     made = make_outside("broken")
-    made.install(*(made.build(OUTSIDE / name) for name in ("folder-signaling", "tcp-channel")))
+    made.install(*(made.build(OUTSIDE / name) for name in ("folder-signaling", "tcp-channel")), made.build(TEMPLATE))
     sources = tmp_path_factory.mktemp("strangers")
     # Whoever overrules the installer gets what it warned of.
     made.install("--no-deps", *(made.build(fate.write(sources)) for fate in FATES))
@@ -113,8 +114,10 @@ def outside(make_outside: Callable[[str], Any], tmp_path_factory: pytest.TempPat
 def settings(tmp_path: Path) -> list[str]:
     """Chains that name every broken plugin before one that works."""
     finders = [name for name in NAMES if name not in ("silent", "gone")]
-    chains = {"discovery": finders, "signaling": ["gone", "folder"], "channel": ["silent", "tcp"]}
-    return [f"plugins.folder.path={tmp_path}", *(f"{role}.chain={json.dumps(chain)}" for role, chain in chains.items())]
+    chains = {"discovery": [*finders, "template"], "signaling": ["gone", "folder"], "channel": ["silent", "tcp"]}
+    (tmp_path / "envelopes").mkdir()
+    paths = [f"plugins.folder.path={tmp_path / 'envelopes'}", f"plugins.template.path={tmp_path / 'records'}"]
+    return [*paths, *(f"{role}.chain={json.dumps(chain)}" for role, chain in chains.items())]
 
 
 def options(settings: list[str]) -> list[str]:
