@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hallway.protocol.bucket import Bucket
 from hallway_cloud_ws_signaling import _wire as wire
-from hallway_cloud_ws_signaling._limits import MAX_MESSAGE, Bucket, Limits
+from hallway_cloud_ws_signaling._limits import MAX_MESSAGE, Limits
 from hallway_cloud_ws_signaling._messages import Ending, Join, Member, WireError
 from hallway_cloud_ws_signaling._rooms import Rooms
 

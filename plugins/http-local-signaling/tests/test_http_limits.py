@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallway_http_local_signaling._limits import Admission, Bounds, Bucket, Connections, RateLimit
+from hallway.protocol.bucket import Bucket
+from hallway_http_local_signaling._limits import Admission, Bounds, Connections, RateLimit
 
 SMALL = Bounds(connections=6, address_connections=2, rate=10.0, burst=10.0, address_rate=1.0, address_burst=3.0, addresses=4)
 
@@ -12,7 +13,7 @@ def test_a_bucket_is_full_at_first_and_refills_at_its_rate():
     bucket = Bucket(rate=2.0, burst=2.0, now=0.0)
     for _ in range(2):
         assert bucket.wait(0.0) == 0.0
-        bucket.take()
+        assert bucket.take(0.0)
 
     assert bucket.wait(0.0) == 0.5
     assert bucket.wait(0.25) == 0.25
@@ -22,7 +23,7 @@ def test_a_bucket_is_full_at_first_and_refills_at_its_rate():
 
 def test_a_clock_that_goes_back_gives_no_tokens():
     bucket = Bucket(rate=1.0, burst=1.0, now=10.0)
-    bucket.take()
+    assert bucket.take(10.0)
 
     assert bucket.wait(5.0) == 1.0
     assert bucket.wait(5.5) == 0.5

@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from hallway.protocol.bucket import Bucket
 from hallway_cloud_ws_signaling import _wire as wire
-from hallway_cloud_ws_signaling._limits import Bucket, Limits
+from hallway_cloud_ws_signaling._limits import Limits
 from hallway_cloud_ws_signaling._messages import Ending, Join, Member, WireError
 
 Key = TypeVar("Key", bound=Hashable)

@@ -13,7 +13,8 @@ from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.frames import Frame
 from websockets.protocol import Event, State
 
-from hallway_cloud_ws_signaling._limits import Bucket, FrameBounds
+from hallway.protocol.bucket import Bucket
+from hallway_cloud_ws_signaling._limits import FrameBounds
 from hallway_cloud_ws_signaling._messages import Ending
 
 _SLICE = 4096
@@ -24,7 +25,7 @@ _ENDING = 1.0
 
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
 
-LIBRARY_LOG = logging.getLogger("hallway_cloud_ws_signaling.library")
+LIBRARY_LOG = logging.getLogger("hallway_cloud_ws_signaling.websockets")
 """What websockets tells of each connection. Strangers cause it, with tracebacks, so only what is critical is let through by default."""
 LIBRARY_LOG.setLevel(logging.CRITICAL)
 

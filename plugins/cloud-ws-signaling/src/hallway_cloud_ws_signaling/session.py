@@ -11,8 +11,9 @@ from websockets.exceptions import ConnectionClosed
 from hallway.errors import BadEnvelope, ClosedError, DeadlineExceeded, HallwayError, Unreachable
 from hallway.interfaces import SignalingHost
 from hallway.model import DeviceInfo, Envelope, Gone, Origin, PeerRecord, Refusal, RefusalCode, Seen, same_device
+from hallway.protocol.bucket import Bucket
 from hallway_cloud_ws_signaling import _wire as wire
-from hallway_cloud_ws_signaling._limits import MAX_BODY, MAX_ROOM, Bounds, Bucket
+from hallway_cloud_ws_signaling._limits import MAX_BODY, MAX_ROOM, Bounds
 from hallway_cloud_ws_signaling._messages import (
     Cancel,
     Ended,

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from hallway.protocol.bucket import Bucket
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -42,28 +44,6 @@ class Bounds:
     """What our own machine may do, in shares of one address: several devices may run on it, and no stranger can use its address."""
 
 
-class Bucket:
-    """A token bucket, full at first: ``rate`` tokens a second, ``burst`` at most."""
-
-    __slots__ = ("_at", "_burst", "_rate", "_tokens")
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = burst
-        self._at = now
-
-    def wait(self, now: float) -> float:
-        """Seconds until a token is there: 0 means now. Takes nothing."""
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
-        self._at = now
-        return max(0.0, (1.0 - self._tokens) / self._rate)
-
-    def take(self) -> None:
-        """Take one token."""
-        self._tokens -= 1.0
-
-
 class RateLimit:
     """One bucket for all requesters and one for each address. An address that is over its own rate takes nothing from the others."""
 
@@ -82,8 +62,8 @@ class RateLimit:
         wait = max(bucket.wait(now), self._all.wait(now))
         if wait:
             return wait
-        bucket.take()
-        self._all.take()
+        bucket.take(now)
+        self._all.take(now)
         return 0.0
 
     def _bucket(self, address: str, share: int, now: float) -> Bucket:

@@ -1,0 +1,28 @@
+"""How often something may happen, in the caller's own seconds: a clock that is set back blocks nobody."""
+
+from __future__ import annotations
+
+
+class Bucket:
+    """A token bucket, full at first: ``rate`` tokens a second, ``burst`` at most."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._at = now
+
+    def wait(self, now: float) -> float:
+        """Seconds until a token is there: 0 means now. Takes nothing."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = now
+        return max(0.0, (1.0 - self._tokens) / self._rate)
+
+    def take(self, now: float) -> bool:
+        """Take one token, or nothing if there is none."""
+        if self.wait(now):
+            return False
+        self._tokens -= 1.0
+        return True
