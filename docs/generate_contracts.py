@@ -50,6 +50,7 @@ CONTRACTS = (
     interfaces.Connector,
     interfaces.Dialing,
     interfaces.Channel,
+    interfaces.ControlBus,
 )
 RECORDS = (plugins.DiscoveryProvider, plugins.SignalingProvider, plugins.ChannelProvider, plugins.PluginContext)
 VALUES = tuple(cls for cls in vars(model).values() if attrs.has(cls) and cls.__module__ == model.__name__)

@@ -11,6 +11,7 @@
     │   ├── BadMessage                not a JSON value
     │   ├── MessageTooLarge           larger than the channel takes
     │   └── PeerUnavailable           no open link to that peer
+    ├── ControlRefused                the peer's: said no to a request over the open link
     ├── RemoteViolation               the peer's: broke the protocol
     │   ├── BadDescription            an offer or answer that cannot be used
     │   ├── BadEnvelope               signaling bytes that cannot be read
@@ -129,6 +130,16 @@ class PeerUnavailable(MisuseError):
     """There is no open link to that peer."""
 
     code = "peer-unavailable"
+
+
+class ControlRefused(HallwayError):
+    """The peer said no to a request over the open link; ``reason`` is its word for it."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, reason: str = "refused", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class RemoteViolation(HallwayError):

@@ -139,6 +139,18 @@ class Binding:
 
 
 @attrs.frozen
+class Path:
+    """The two ends of an open channel's way through the network (the selected pair, RFC 8445 section 8.1.1): addresses without ports.
+
+    ``distant``: it goes over more than the LAN: a relay, an address that a server saw, or one that is not of this site.
+    """
+
+    local: str
+    remote: str
+    distant: bool = False
+
+
+@attrs.frozen
 class Envelope:
     """What a signaling plugin carries: bytes that only the guard reads.
 

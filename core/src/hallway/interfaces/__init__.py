@@ -1,7 +1,19 @@
 """The three contracts that a plugin implements, and what the runtime gives it. The promises are in the docstrings."""
 
 from hallway.interfaces.channel import Channel, Connector, Dialing
+from hallway.interfaces.control import MAX_CONTROL_BODY, ControlBus, ControlHandler
 from hallway.interfaces.discovery import Discovery, DiscoveryHost
 from hallway.interfaces.signaling import Signaling, SignalingHost
 
-__all__ = ["Channel", "Connector", "Dialing", "Discovery", "DiscoveryHost", "Signaling", "SignalingHost"]
+__all__ = [
+    "MAX_CONTROL_BODY",
+    "Channel",
+    "Connector",
+    "ControlBus",
+    "ControlHandler",
+    "Dialing",
+    "Discovery",
+    "DiscoveryHost",
+    "Signaling",
+    "SignalingHost",
+]

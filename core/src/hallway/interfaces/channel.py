@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from hallway.model import Binding, Candidate, Description, IcePolicy
+from hallway.model import Binding, Candidate, Description, IcePolicy, Path
 
 
 class Channel(ABC):
@@ -65,6 +65,19 @@ class Channel(ABC):
     @abstractmethod
     def buffered(self) -> int:
         """Bytes that were sent and that the peer has not acknowledged yet, as far as the channel can tell."""
+
+    @property
+    def acknowledged_bytes(self) -> int | None:
+        """Bytes that the peer has acknowledged since the channel opened: they show that what we send arrives. It never falls.
+
+        None for a channel that cannot tell what has arrived at the peer itself, which a socket's own buffer does not.
+        """
+        return None
+
+    @property
+    def path(self) -> Path | None:
+        """The addresses between which messages pass now; None before the channel is open, or if it cannot tell."""
+        return None
 
     @property
     @abstractmethod

@@ -51,6 +51,12 @@ class Discovery(ABC):
         the network. A plugin that can only advertise some schemes ignores the rest.
         """
 
+    async def refresh(self) -> None:  # noqa: B027 - a medium without announcements needs none
+        """Announce this device again and look for peers at once, in the background: it has slept, or has lost a peer.
+
+        Called after `start` at any time, but not more often than once a second. Returns without waiting for the network.
+        """
+
     @abstractmethod
     async def aclose(self) -> None:
         """Say goodbye where the medium has one, stop browsing and release everything, within 1 s.

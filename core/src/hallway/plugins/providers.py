@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from hallway.interfaces import Connector, Discovery, Signaling
+from hallway.interfaces import Connector, ControlBus, Discovery, Signaling
 from hallway.model import DeviceInfo, IcePolicy, Mode
 from hallway.network import InterfacePolicy, Resolver
 
@@ -19,6 +19,8 @@ class PluginContext:
     device: DeviceInfo
     interfaces: InterfacePolicy
     resolver: Resolver
+    bus: ControlBus | None = None
+    """Requests to linked peers; None outside of a running device, where a plugin is used alone."""
 
 
 @attrs.frozen(kw_only=True)
