@@ -14,7 +14,7 @@ from hallway.model import DeviceInfo
 from hallway.network import Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
-from hallway.runtime.node import Node
+from hallway.runtime.node import Habits, Node
 from hallway.runtime.publisher import MessageReader, Publisher, Subscription
 from hallway.trust import OpenGuard
 
@@ -170,7 +170,8 @@ class Peer:
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
         context = PluginContext(device, network.policy(), Resolver())
-        self._node = Node(self._registry, context, OpenGuard(device), self._publisher)
+        habits = Habits(self.config.link.timing(), self.config.discovery.last_good)
+        self._node = Node(self._registry, context, OpenGuard(device), self._publisher, habits)
         self._node.start()
 
     def _running(self) -> Node:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import attrs
 
-from hallway.config.options import option
+from hallway.config.options import between, option
 from hallway.model import is_device_id, is_name
 from hallway.network import DENIED_BY_DEFAULT, InterfacePolicy
+from hallway.protocol.heartbeat import Timing
 
 
 def _check_security(value: str) -> str | None:
@@ -61,6 +62,9 @@ class DiscoveryConfig:
     """How peers are found."""
 
     chain: tuple[str, ...] = option(help="discovery plugins, all run at once; may be empty", default=("mdns",), check=_Names(0))
+    last_good: str | None = option(
+        help="a file that keeps where peers were last reached, for the next start; absent: that is forgotten when the device stops", default=None
+    )
 
 
 @attrs.frozen
@@ -90,6 +94,26 @@ class NetworkConfig:
 
 
 @attrs.frozen
+class LinkConfig:
+    """When a silent peer is doubted and given up."""
+
+    suspect_after: float = option(
+        help="seconds without proof of life after which a peer is suspected; it is asked at two thirds of them", default=1.5, check=between(0.3, 60)
+    )
+    lost_after: float = option(
+        help="seconds without proof of life after which its link is lost; not less than twice suspect_after", default=5.0, check=between(1, 600)
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.lost_after < 2 * self.suspect_after:
+            raise ValueError(f"lost_after must be at least twice suspect_after, {2 * self.suspect_after:g}")
+
+    def timing(self) -> Timing:
+        """The heartbeat that links get."""
+        return Timing(self.suspect_after, self.lost_after)
+
+
+@attrs.frozen
 class DeliveryConfig:
     """What is kept for peers that are away."""
 
@@ -113,6 +137,7 @@ class Config:
     signaling: SignalingConfig = option(help="how offers and answers travel", factory=SignalingConfig)
     channel: ChannelConfig = option(help="what messages travel over", factory=ChannelConfig)
     network: NetworkConfig = option(help="which network interfaces are used", factory=NetworkConfig)
+    link: LinkConfig = option(help="when a silent peer is doubted and given up", factory=LinkConfig)
     delivery: DeliveryConfig = option(help="what is kept for peers that are away", factory=DeliveryConfig)
     plugins: Mapping[str, Any] = option(help="one table per plugin", factory=dict)
 

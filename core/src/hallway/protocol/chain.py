@@ -14,8 +14,10 @@ LAN_PATIENCE = 1.5
 """Seconds that the LAN path has in one attempt."""
 CLOUD_PATIENCE = 30.0
 """Seconds that a cloud path has in one attempt."""
-MAX_ENDPOINTS = 3
-"""Endpoints of one peer that one plugin tries in one attempt; they share its patience."""
+MAX_ENDPOINTS = 4
+"""Endpoints of one peer that one plugin tries in one attempt."""
+STAGGER = 0.2
+"""Seconds that an endpoint has alone before the next one is tried beside it (RFC 8305 section 5): what a dead address costs."""
 
 
 class SignalingFacts(Protocol):
@@ -58,11 +60,15 @@ class ChainEntry:
 
 @attrs.frozen
 class Try:
-    """One request to make; it has ``patience`` seconds."""
+    """One plugin's turn: its ``endpoints`` are raced, each `STAGGER` seconds after the one before or as soon as that has failed."""
 
     entry: ChainEntry
-    endpoint: str
-    patience: float
+    endpoints: tuple[str, ...]
+
+    @property
+    def patience(self) -> float:
+        """Seconds for all of them together."""
+        return self.entry.patience
 
 
 @attrs.define
@@ -80,12 +86,17 @@ class Attempts:
         return "; ".join(f"{plugin}: {reason}" for plugin, reason in self.reasons.items()) or "nothing was tried"
 
 
-def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts) -> list[Try]:
-    """The requests to make for one peer, in order; plugins that cannot reach it leave their reason in ``attempts`` at once."""
+def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts, *, near: bool = False) -> list[Try]:
+    """The turns to take for one peer, in order; plugins that cannot reach it leave their reason in ``attempts`` at once.
+
+    ``near``: only those whose channels stay on the LAN.
+    """
     planned: list[Try] = []
     for entry in chain:
-        endpoints = entry.endpoints(record)
-        if not endpoints:
+        if near and entry.ice_policy is not IcePolicy.LAN:
+            continue
+        if endpoints := entry.endpoints(record):
+            planned.append(Try(entry, endpoints))
+        else:
             attempts.failed(entry.plugin, "the peer has no endpoint for it")
-        planned += [Try(entry, endpoint, entry.patience / len(endpoints)) for endpoint in endpoints]
     return planned

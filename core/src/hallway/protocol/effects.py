@@ -7,7 +7,8 @@ from enum import Enum
 import attrs
 
 from hallway.model import PeerRecord, RefusalCode
-from hallway.protocol.frames import Frame, Hello, Message
+from hallway.protocol.attempt import Phase
+from hallway.protocol.frames import Frame, Hello, Message, Request, Response
 
 
 class DownReason(Enum):
@@ -24,10 +25,11 @@ class DownReason(Enum):
 
 @attrs.frozen
 class Dial:
-    """Make an offer and send it along the chain to ``record``, as attempt ``attempt``."""
+    """Make an offer and send it along the chain to ``record``, as attempt ``attempt``. ``near``: over the LAN or not at all."""
 
     attempt: int
     record: PeerRecord
+    near: bool = False
 
 
 @attrs.frozen
@@ -52,6 +54,15 @@ class Drop:
     attempt: int
     reason: str
     graceful: bool = False
+
+
+@attrs.frozen
+class Failed:
+    """The attempt, which was in ``phase``, did not lead to a link; ``reason`` is a clause. A `Drop` or a `Refuse` for it follows."""
+
+    attempt: int
+    phase: Phase
+    reason: str
 
 
 @attrs.frozen
@@ -85,6 +96,18 @@ class Deliver:
 
 
 @attrs.frozen
+class Control:
+    """A frame for the control bus."""
+
+    frame: Request | Response
+
+
+@attrs.frozen
+class Suspected:
+    """Nothing proves any more that what we send over the open channel arrives."""
+
+
+@attrs.frozen
 class Up:
     """The link is open over the channel of ``attempt``, ``seconds`` after the peer came into sight."""
 
@@ -111,4 +134,4 @@ class Contested:
     """Another device offers under the id of the peer whose link is open and alive."""
 
 
-Effect = Dial | Contested | Answer | Refuse | Drop | Greet | Admit | SendFrame | Deliver | Up | Moved | Down
+Effect = Dial | Answer | Refuse | Drop | Failed | Greet | Admit | SendFrame | Deliver | Control | Suspected | Up | Moved | Down | Contested

@@ -21,6 +21,9 @@ VERSION = 1
 MAX_MESSAGES = 1024
 """Messages in one frame, at most: each costs far more than its bytes."""
 
+MAX_ERROR = 1024
+"""Characters in a text of an error response, at most."""
+
 OVERHEAD = 96
 """Bytes that a frame adds to one message, at most: type, brackets, id and separators."""
 
@@ -32,6 +35,8 @@ class FrameType(IntEnum):
     PING = 0x02
     PONG = 0x03
     BYE = 0x04
+    REQUEST = 0x05
+    RESPONSE = 0x06
     MESSAGES = 0x10
 
 
@@ -68,6 +73,24 @@ class Bye:
 
 
 @attrs.frozen
+class Request:
+    """A question over the control bus; a `Response` with the same number answers it."""
+
+    number: int
+    kind: str
+    body: Any
+
+
+@attrs.frozen
+class Response:
+    """What the peer's handler returned, or ``error``: its code, its text and its hint."""
+
+    number: int
+    body: Any = None
+    error: tuple[str, str, str] | None = None
+
+
+@attrs.frozen
 class Message:
     """One message of the application: its id (the sender's) and its value."""
 
@@ -82,29 +105,28 @@ class Messages:
     items: tuple[Message, ...]
 
 
-Frame = Hello | Ping | Pong | Bye | Messages
+Frame = Hello | Ping | Pong | Bye | Request | Response | Messages
 
 
 def encode(frame: Frame) -> bytes:
     """The bytes of ``frame``. A `Messages` frame of texts is made by `encode_texts`, without parsing them again."""
+    body: Any
     match frame:
         case Hello():
-            body: Any = {
-                "from": frame.sender,
-                "to": frame.to,
-                "epoch": frame.epoch,
-                "versions": list(frame.versions),
-                "sections": frame.sections,
-            }
-            return _pack(FrameType.HELLO, body)
+            kind, body = FrameType.HELLO, _hello_json(frame)
         case Ping(number):
-            return _pack(FrameType.PING, number)
+            kind, body = FrameType.PING, number
         case Pong(number):
-            return _pack(FrameType.PONG, number)
+            kind, body = FrameType.PONG, number
         case Bye(reason):
-            return _pack(FrameType.BYE, reason)
+            kind, body = FrameType.BYE, reason
+        case Request(number, name, content):
+            kind, body = FrameType.REQUEST, {"number": number, "kind": name, "body": content}
+        case Response(number, content, error):
+            kind, body = FrameType.RESPONSE, {"number": number, "body": content, "error": error and list(error)}
         case Messages(items):
             return encode_texts([(item.id, jsontext.dumps(item.value)) for item in items])
+    return _pack(kind, body)
 
 
 def encode_texts(messages: Sequence[tuple[str, str]]) -> bytes:
@@ -131,13 +153,23 @@ def decode(data: str | bytes) -> Frame:
         raise BadFrame(f"the peer sent a malformed {FrameType(data[0]).name}: {error}") from error
 
 
+def _hello_json(hello: Hello) -> dict[str, Any]:
+    return {
+        "from": hello.sender,
+        "to": hello.to,
+        "epoch": hello.epoch,
+        "versions": list(hello.versions),
+        "sections": hello.sections,
+    }
+
+
 def _pack(kind: FrameType, body: Any) -> bytes:
     return bytes((kind,)) + jsontext.dumps(body).encode()
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > 256:
-        raise TypeError("expected a text of at most 256 characters")
+def _text(value: Any, most: int = 256) -> str:
+    if not isinstance(value, str) or len(value) > most:
+        raise TypeError(f"expected a text of at most {most} characters")
     return value
 
 
@@ -154,6 +186,20 @@ def _read_hello(body: Any) -> Hello:
     return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"])
 
 
+def _read_request(body: Any) -> Request:
+    return Request(_number(body["number"]), _text(body["kind"]), body["body"])
+
+
+def _read_response(body: Any) -> Response:
+    error = body["error"]
+    if error is None:
+        return Response(_number(body["number"]), body["body"])
+    if not isinstance(error, list) or len(error) != 3:
+        raise TypeError("an error has a code, a text and a hint")
+    code, text, hint = (_text(part, MAX_ERROR) for part in error)
+    return Response(_number(body["number"]), error=(code, text, hint))
+
+
 def _read_messages(body: Any) -> Messages:
     if not isinstance(body, list) or len(body) > MAX_MESSAGES or not all(isinstance(pair, list) and len(pair) == 2 for pair in body):
         raise TypeError(f"expected at most {MAX_MESSAGES} pairs of id and message")
@@ -165,5 +211,7 @@ _READERS: dict[int, Callable[[Any], Frame]] = {
     FrameType.PING: lambda body: Ping(_number(body)),
     FrameType.PONG: lambda body: Pong(_number(body)),
     FrameType.BYE: lambda body: Bye(_text(body)),
+    FrameType.REQUEST: _read_request,
+    FrameType.RESPONSE: _read_response,
     FrameType.MESSAGES: _read_messages,
 }

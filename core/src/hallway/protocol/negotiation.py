@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import Enum
 
+from hallway.model import RefusalCode
+from hallway.protocol.attempt import Attempt, Phase, Step
+from hallway.protocol.effects import Contested, Drop, Effect, Refuse
+
 
 class Verdict(Enum):
     """What to do with an offer that came in while our own dial is under way."""
@@ -35,3 +39,14 @@ def glare(own_id: str, peer_id: str, *, speaks_hallway: bool, yielding: bool = F
     if not speaks_hallway or own_id.lower() > peer_id.lower():
         return Verdict.ANSWER
     return Verdict.BOTH if yielding else Verdict.HOLD
+
+
+def ended(attempt: Attempt | None, reason: str, code: RefusalCode = RefusalCode.GLARE) -> list[Effect]:
+    """End an attempt: an offer that is held is refused with ``code``, anything else is dropped for ``reason`` (a clause)."""
+    if attempt is None:
+        return []
+    held = attempt.phase is Phase.HELD
+    attempt.apply(Step.END)
+    if held and attempt.contested:
+        return [Refuse(attempt.id, RefusalCode.FORBIDDEN), Contested()]
+    return [Refuse(attempt.id, code)] if held else [Drop(attempt.id, reason)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -10,7 +11,9 @@ from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
 
 CAPACITY = 256
 """Peers in the table, at most; a sighting of one more is ignored."""
-
+HINTS = frozenset({"last-good", "introduced"})
+"""Sources that know of a peer by hearsay: what it was, or what another peer tells. They come after the others, and are told of only where
+they are alone."""
 
 MAX_AT_ONE_HOST = 8
 """Peers whose first endpoint is at one host, at most: whoever forges sightings must not fill the table with one address."""
@@ -60,8 +63,15 @@ class PeerTable:
                 return self._gone(plugin, device_id)
 
     def records(self, device_id: str) -> tuple[PeerRecord, ...]:
-        """All that is known of one peer, one record per source."""
-        return tuple(self._peers.get(device_id.lower(), {}).values())
+        """All that is known of one peer, one record per source; hearsay comes last."""
+        known = self._peers.get(device_id.lower(), {})
+        return tuple(known[source] for source in sorted(known, key=lambda source: source in HINTS))
+
+    def announced(self, device_id: str) -> frozenset[str]:
+        """The hosts at which a peer itself says to be; empty if only hearsay knows it."""
+        known = self._peers.get(device_id.lower(), {})
+        hosts = (urlsplit(url).hostname for source, record in known.items() if source not in HINTS for url in record.endpoints)
+        return frozenset(host for host in hosts if host is not None)
 
     def merged(self, device_id: str) -> PeerRecord | None:
         """One record of one peer: the first source's, with the endpoints of all and an epoch if any source knows it."""
@@ -84,7 +94,7 @@ class PeerTable:
         known = self._peers.setdefault(key, {})
         previous = known.get(plugin)
         known[plugin] = record
-        if previous is None:
+        if previous is None and not (plugin in HINTS and len(known) > 1):
             return Found(record, plugin)
         return Updated(record, plugin) if previous != record else None
 
@@ -103,4 +113,6 @@ class PeerTable:
         last = not self._peers[key]
         if last:
             del self._peers[key]
+        elif plugin in HINTS:
+            return Updated(record, plugin)
         return Lost(record, plugin, last)

@@ -13,12 +13,14 @@ REDIAL_CAP = 1.5
 """Seconds between two dials, at most."""
 PATIENT_REDIALS = 10
 """Dials in a row at that rate to a peer that has never been linked; whoever forges sightings must not keep us busy for ever."""
-STRANGE_REDIAL_CAP = 10.0
-"""Seconds between two dials to such a peer from then on, at most."""
+PATIENT_SECONDS = 180.0
+"""How long a peer is dialed at that rate after its link was lost: longer than a router takes to start."""
+SLOW_REDIAL_CAP = 10.0
+"""Seconds between two dials to either from then on, at most: a tablet in a drawer must not cost the whole site its air time."""
 DIAL_PAUSE = 0.5
 """Seconds between two dials, at least: whoever forges sightings must not make us dial at their rate."""
-LOSS_SPREAD = 0.1
-"""Seconds over which dials after a loss are spread: both ends notice it at about the same time, and should not cross."""
+SPREAD = 0.1
+"""Seconds over which a dial that is due at once is spread: both ends notice a loss at about the same time, and should not cross."""
 
 
 @attrs.define
@@ -28,7 +30,7 @@ class Redial:
     random: Callable[[], float]
     at: float | None = None
     _dialed_at: float = -inf
-    _was_linked: bool = False
+    _lost_at: float = -inf
     _backoff: Backoff = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -52,19 +54,27 @@ class Redial:
         self._dialed_at = now
 
     def failed(self, now: float) -> None:
-        """An attempt has failed: plan the next one."""
-        strange = not self._was_linked and self._backoff.failures >= PATIENT_REDIALS
-        self._backoff.cap = STRANGE_REDIAL_CAP if strange else REDIAL_CAP
-        self.at = now + self._backoff.next()
+        """An attempt has failed: plan the next one, counted from the start of the last."""
+        self._backoff.cap = REDIAL_CAP if self._is_patient(now) else SLOW_REDIAL_CAP
+        start = self._dialed_at if self._dialed_at > -inf else now
+        self.at = max(now + SPREAD * self.random(), start + self._backoff.next())
+
+    def _is_patient(self, now: float) -> bool:
+        return now < self._lost_at + PATIENT_SECONDS or (self._lost_at == -inf and self._backoff.failures < PATIENT_REDIALS)
 
     def lost(self, now: float) -> None:
         """An open link was lost: plan the next one at once."""
-        self.at = now + LOSS_SPREAD * self.random()
+        self._lost_at = now
+        self.at = now + SPREAD * self.random()
+
+    def soon(self, now: float) -> None:
+        """What kept dials from working may be over: begin anew, as soon as `DIAL_PAUSE` allows."""
+        self._backoff.reset()
+        self.at = max(now + SPREAD * self.random(), self._dialed_at + DIAL_PAUSE)
 
     def linked(self) -> None:
         """The link is open."""
         self.at = None
-        self._was_linked = True
         self._backoff.reset()
 
     def cancel(self) -> None:

@@ -57,8 +57,8 @@ class Conversation:
             await run.channel.opened(self._now() + OPENING_LIMIT)
             async with asyncio.TaskGroup() as group:
                 group.create_task(run.outgoing.run(), name=f"write {run.peer_id} {run.id}")
-                group.create_task(run.outgoing.watch(), name=f"watch {run.peer_id} {run.id}")
-                self._carry_out(self._link.opened(run.id, self._now(), speaks_hallway=run.speaks_hallway))
+                group.create_task(run.outgoing.watch(self._proved), name=f"watch {run.peer_id} {run.id}")
+                self._opened()
                 await self._read()
         except* (ChannelClosed, ClosedError, DeadlineExceeded) as errors:
             violated = any(isinstance(error.__cause__, RemoteViolation) for error in errors.exceptions)
@@ -67,6 +67,14 @@ class Conversation:
         except* Exception:
             self._failed(run, "an internal error", DownReason.CLOSED)
             raise
+
+    def _opened(self) -> None:
+        run = self._run
+        distant = run.path.distant if run.path is not None else None
+        self._carry_out(self._link.opened(run.id, self._now(), speaks_hallway=run.speaks_hallway, distant=distant))
+
+    def _proved(self) -> None:
+        self._carry_out(self._link.proved(self._run.id, self._now()))
 
     async def _read(self) -> None:
         assert self._run.channel is not None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import attrs
 
 from hallway.errors import BadDescription, BadEnvelope, HallwayError, Unreachable
 from hallway.interfaces import Connector
-from hallway.model import PeerRecord, Refusal, RefusalCode, same_device
-from hallway.protocol.chain import Attempts, Try, tries
+from hallway.model import Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode, same_device
+from hallway.protocol.chain import STAGGER, Attempts, Try, tries
 from hallway.runtime.carriers import Carrier
+from hallway.runtime.race import RaceLost, race
 from hallway.runtime.run import AttemptRun
 from hallway.trust import Guard, Signal
 
@@ -30,6 +32,13 @@ class _KindRefused(Unreachable):
     """The peer has no channel of the kind that was offered."""
 
 
+class Yielded(Unreachable):
+    """The peer's own offer stands, or it is closing: nothing has failed."""
+
+
+_YIELDING = frozenset({RefusalCode.GLARE, RefusalCode.CLOSING})
+
+
 class Dialer:
     """Carries offers along the signaling chain; of the channel plugins, the first whose kind the peer takes is used."""
 
@@ -45,18 +54,25 @@ class Dialer:
         first = next((carrier for carrier in up if carrier.entry.endpoints(record)), None)
         return first is not None and first.mode is not up[0].mode
 
-    async def reach(self, run: AttemptRun, record: PeerRecord) -> None:
-        """Give ``run`` a channel to the peer.
+    def is_near(self, record: PeerRecord) -> bool:
+        """Whether a plugin whose channels stay on the LAN may reach the peer."""
+        return any(entry.ice_policy is IcePolicy.LAN and entry.endpoints(record) for entry in self._chain)
+
+    async def reach(self, run: AttemptRun, record: PeerRecord, *, near: bool = False) -> None:
+        """Give ``run`` a channel to the peer. ``near``: only over plugins whose channels stay on the LAN.
 
         Raises:
+            Yielded: there will be no channel, and that is as it should be.
             Unreachable: no plugin of the chain got through; the message has every reason.
 
         """
         attempts = Attempts()
-        for each in tries(self._chain, record, attempts):
+        for each in tries(self._chain, record, attempts, near=near):
             for maker in self._makers:
                 try:
                     await self._try(run, each, maker)
+                except Yielded:
+                    raise
                 except _KindRefused as error:
                     attempts.failed(each.entry.plugin, str(error))
                 except HallwayError as error:
@@ -80,19 +96,27 @@ class Dialer:
         run.dialing = await maker.connector.dial(run.policy)
 
     async def _exchange(self, run: AttemptRun, each: Try) -> Signal:
-        """Post the offer; the answer comes in the response, or later by itself."""
+        """Post the offer to all endpoints of the peer, staggered; the first answer counts."""
         deadline = asyncio.get_running_loop().time() + each.patience
-        carrier = self._carriers[each.entry.plugin]
         assert run.dialing is not None
         run.expect_answer()
         envelope = self._guard.seal(run.peer_id, run.dialing.offer, time.time())
-        reply = await carrier.signaling.request(each.endpoint, envelope, deadline)
+        ask = partial(self._ask, run, self._carriers[each.entry.plugin], envelope=envelope, deadline=deadline)
+        try:
+            return await race([partial(ask, endpoint) for endpoint in each.endpoints], STAGGER)
+        except RaceLost as lost:
+            # What the peer itself has said tells more than an address at which nobody answered.
+            told = next((error for error in lost.errors if isinstance(error, Yielded | _KindRefused)), None)
+            raise told or Unreachable(str(lost), hint=lost.errors[-1].hint) from lost
+
+    async def _ask(self, run: AttemptRun, carrier: Carrier, endpoint: str, *, envelope: Envelope, deadline: float) -> Signal:
+        """Post the offer to one endpoint; the answer comes in the response, or later by itself."""
+        reply = await carrier.signaling.request(endpoint, envelope, deadline)
         if isinstance(reply, Refusal):
-            kind = _KindRefused if reply.code is RefusalCode.UNSUPPORTED_KIND else Unreachable
-            raise kind(f"{run.peer_id} refused: {reply.message} ({reply.code.value})")
+            raise _refused(run.peer_id, reply)
         if reply.kind != "answer":
             return await run.wait_late_answer(deadline)
-        signal = self._guard.open(reply, carrier.origin(each.endpoint), time.time())
+        signal = self._guard.open(reply, carrier.origin(endpoint), time.time())
         if isinstance(signal, Refusal):
             raise BadEnvelope(f"{run.peer_id} sent an answer that cannot be read: {signal.message}")
         return signal
@@ -109,3 +133,10 @@ class Dialer:
             dialing, run.dialing = run.dialing, None
             await dialing.aclose()
             raise
+
+
+def _refused(peer_id: str, refusal: Refusal) -> Unreachable:
+    text = f"{peer_id} refused: {refusal.message} ({refusal.code.value})"
+    if refusal.code in _YIELDING:
+        return Yielded(text)
+    return _KindRefused(text) if refusal.code is RefusalCode.UNSUPPORTED_KIND else Unreachable(text)

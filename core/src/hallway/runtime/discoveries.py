@@ -71,3 +71,8 @@ class Finder(DiscoveryHost):
     async def _advertise(self) -> None:
         async with self._advertising:
             await self.discovery.advertise(self._endpoints)
+
+    async def refresh(self) -> None:
+        """Announce this device and look for peers at once, if the plugin is up."""
+        if self._started:
+            await self.discovery.refresh()

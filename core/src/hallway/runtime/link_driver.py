@@ -5,30 +5,35 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
-from hallway.errors import BadDescription, HallwayError, PeerUnavailable
+from hallway.errors import HallwayError, PeerUnavailable
 from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerPath
-from hallway.model import Candidate, Description, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
+from hallway.model import Candidate, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.effects import (
     Admit,
     Answer,
     Contested,
+    Control,
     Dial,
     Down,
     DownReason,
     Drop,
     Effect,
+    Failed,
     Greet,
     Moved,
     Refuse,
     SendFrame,
+    Suspected,
     Up,
 )
-from hallway.protocol.frames import Hello
+from hallway.protocol.frames import Frame, Hello
 from hallway.protocol.link import Link
+from hallway.runtime.answering import Answering, refusal
 from hallway.runtime.conversation import Conversation
+from hallway.runtime.dialer import Yielded
 from hallway.runtime.run import AttemptRun
 from hallway.runtime.services import Services
 from hallway.trust import Signal
@@ -45,7 +50,7 @@ class LinkDriver:
 
     def __init__(self, services: Services, peer_id: str) -> None:
         self.peer_id = peer_id
-        self.link = Link(services.device.device_id, peer_id, random.random)
+        self.link = Link(services.device.device_id, peer_id, random.random, services.timing)
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._runs: dict[int, AttemptRun] = {}
@@ -55,6 +60,7 @@ class LinkDriver:
         self._newcomer: PeerRecord | None = None
         self._head_start: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._answering = Answering(self.link, services, self._runs, self._carry_out, self._converse)
         self.answers_to: str | None = None
         """The network address from which the peer's last offer came."""
 
@@ -73,9 +79,13 @@ class LinkDriver:
         """Whether nothing is left that has to be remembered."""
         return self._head_start is None and self.link.forgettable
 
-    def seen(self, record: PeerRecord) -> None:
-        """The peer is in sight. A new one is dialed a moment later if a better way may show up until then."""
+    def seen(self, record: PeerRecord, announced: Collection[str] = ()) -> None:
+        """The peer is in sight. A new one is dialed a moment later if a better way may show up until then.
+
+        ``announced``: the hosts at which the peer itself says to be; none if it has not told.
+        """
         self._newcomer = record
+        self._compare(announced)
         if self.link.record is not None or self.link.closed or not self._services.dialer.awaits_better(record):
             self._take_newcomer()
         elif self._head_start is None:
@@ -85,7 +95,28 @@ class LinkDriver:
     def _take_newcomer(self) -> None:
         self._end_head_start()
         assert self._newcomer is not None
-        self._carry_out(self.link.seen(self._newcomer, self._loop.time()))
+        near = self._services.dialer.is_near(self._newcomer)
+        self._carry_out(self.link.seen(self._newcomer, self._loop.time(), near=near))
+
+    def _compare(self, announced: Collection[str]) -> None:
+        """Draw what follows from where the peer is now: an open channel to elsewhere is doubtful, an offer from there is the peer's."""
+        path = self._open.path if self._open is not None else None
+        if announced and path is not None and not path.distant and path.remote not in announced:
+            self._carry_out(self.link.doubt(self._loop.time()))
+        if self.answers_to in announced:
+            self._carry_out(self.link.vouched(self._loop.time()))
+
+    def readdressed(self, own: Collection[str]) -> None:
+        """This device has other addresses now, ``own``."""
+        path = self._open.path if self._open is not None else None
+        if self._open is not None and path is not None and path.local not in own:
+            self._failed(self._open, "this device has lost the address that its channel used", DownReason.ADDRESS_CHANGED)
+        elif self._open is None:
+            self.renew()
+
+    def renew(self) -> None:
+        """This device has slept, or its network has changed: doubt what is open, dial anew what is not."""
+        self._carry_out(self.link.renew(self._loop.time()))
 
     def _end_head_start(self) -> None:
         if self._head_start is not None:
@@ -99,21 +130,8 @@ class LinkDriver:
 
     async def offered(self, signal: Signal, carrier: str, policy: IcePolicy, address: str | None) -> Envelope | Refusal:
         """Decide on an offer of this peer and return our answer, or why there is none."""
-        assert signal.description is not None
-        epoch = signal.mark.epoch if signal.mark is not None else None
-        attempt_id, effects = self.link.offered(self._loop.time(), epoch=epoch, stranger=self._is_stranger(address))
-        run = self._runs[attempt_id] = AttemptRun(attempt_id, self.peer_id)
-        run.signaling, run.policy, run.speaks_hallway = carrier, policy, epoch is not None
-        self._carry_out(effects)
-        try:
-            refusal = await run.verdict
-            return refusal or await self._answer(run, signal.description)
-        except asyncio.CancelledError:
-            self._failed(run, "the peer has withdrawn its offer")
-            raise
-        except Exception:
-            logger.exception("the offer of %s could not be answered", self.peer_id)
-            return self._refuse(run, RefusalCode.INTERNAL, "this device could not answer")
+        self.answers_to = address
+        return await self._answering.offered(signal, carrier, policy, stranger=self._is_stranger(address))
 
     def _is_stranger(self, address: str | None) -> bool:
         """Whether ``address`` is none of those where the peer is known to be; carriers without addresses know no strangers."""
@@ -164,14 +182,16 @@ class LinkDriver:
 
     def _apply(self, effect: Effect) -> None:
         match effect:
-            case Dial(attempt_id, record):
-                self._dial(attempt_id, record)
+            case Dial(attempt_id, record, near):
+                self._dial(attempt_id, record, near=near)
             case Answer(attempt_id):
                 self._verdict(attempt_id, None)
             case Refuse(attempt_id, code):
-                self._verdict(attempt_id, Refusal(code, _REFUSALS.get(code, "not now")))
+                self._verdict(attempt_id, refusal(code))
             case Drop(attempt_id, reason, graceful):
                 self._drop(attempt_id, reason, graceful=graceful)
+            case Failed(attempt_id, phase, reason):
+                self._services.reports.failed(self._runs[attempt_id], phase, reason, self._loop.time())
             case _:
                 self._apply_open(effect)
 
@@ -183,21 +203,56 @@ class LinkDriver:
                 self._admit(self._runs[attempt_id], hello)
             case SendFrame(attempt_id, frame):
                 self._runs[attempt_id].send(frame)
+            case Control(frame):
+                self._services.bus.received(self.peer_id, frame)
+            case Suspected():
+                self._services.look_around()
+            case _:
+                self._apply_news(effect)
+
+    def _apply_news(self, effect: Effect) -> None:
+        match effect:
             case Up(attempt_id, seconds):
-                self._open = run = self._runs[attempt_id]
-                ms = round(seconds * 1000, 3)
-                self._services.publisher.publish(PeerConnected(self.peer_id, run.signaling, run.channel_plugin, ms))
-                self._services.refill()
+                self._up(self._runs[attempt_id], seconds)
             case Moved(attempt_id):
-                run = self._runs[attempt_id]
-                run.succeed(self._open)
-                self._open = run
-                self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))
+                self._moved(self._runs[attempt_id])
             case Contested():
                 self._warn_of_namesake()
             case Down(reason):
-                self._open = None
-                self._services.publisher.publish(PeerDisconnected(self.peer_id, reason.value))
+                self._down(reason)
+
+    def _up(self, run: AttemptRun, seconds: float) -> None:
+        self._open = run
+        self._services.reports.forget(self.peer_id)
+        self._services.publisher.publish(PeerConnected(self.peer_id, run.signaling, run.channel_plugin, round(seconds * 1000, 3)))
+        if run.speaks_hallway:
+            self._services.bus.up(self.peer_id, self._send_control)
+        self.remember()
+        self._services.refill()
+
+    def remember(self) -> None:
+        """Note where the open link works."""
+        if self._open is not None and self.link.record is not None:
+            remote = self._open.path.remote if self._open.path is not None else None
+            # Not in the midst of effects: it comes back here as a sighting.
+            self._loop.call_soon(self._services.memory.works, self.link.record, remote)
+
+    def _moved(self, run: AttemptRun) -> None:
+        run.succeed(self._open)
+        self._open = run
+        self.remember()
+        self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))
+
+    def _down(self, reason: DownReason) -> None:
+        self._open = None
+        self._services.publisher.publish(PeerDisconnected(self.peer_id, reason.value))
+        self._services.bus.down(self.peer_id)
+        if reason is DownReason.BYE:
+            self._loop.call_soon(self._services.memory.left, self.peer_id)
+
+    def _send_control(self, frame: Frame) -> None:
+        if self._open is not None:
+            self._open.send(frame)
 
     def _warn_of_namesake(self) -> None:
         if self._open is not None and self._open is not self._warned_of:
@@ -215,19 +270,19 @@ class LinkDriver:
         self._timer = None
         self._carry_out(self.link.timer(self._loop.time()))
 
-    def _failed(self, run: AttemptRun, reason: str, down: DownReason = DownReason.CLOSED) -> None:
-        logger.info("attempt %d to %s ended: %s", run.id, self.peer_id, reason)
-        self._carry_out(self.link.failed(run.id, reason, self._loop.time(), down))
+    def _failed(self, run: AttemptRun, reason: str, down: DownReason = DownReason.CLOSED, *, expected: bool = False) -> None:
+        logger.debug("an attempt to %s ended: %s", self.peer_id, reason)
+        self._carry_out(self.link.failed(run.id, reason, self._loop.time(), down, expected=expected))
 
-    def _dial(self, attempt_id: int, record: PeerRecord) -> None:
+    def _dial(self, attempt_id: int, record: PeerRecord, *, near: bool) -> None:
         run = self._runs[attempt_id] = AttemptRun(attempt_id, self.peer_id)
-        run.task = self._services.tasks.start(self._reach(run, record), f"dial {self.peer_id} {attempt_id}")
+        run.task = self._services.tasks.start(self._reach(run, record, near=near), f"dial {self.peer_id} {attempt_id}")
 
-    async def _reach(self, run: AttemptRun, record: PeerRecord) -> None:
+    async def _reach(self, run: AttemptRun, record: PeerRecord, *, near: bool) -> None:
         try:
-            await self._services.dialer.reach(run, record)
+            await self._services.dialer.reach(run, record, near=near)
         except HallwayError as error:
-            self._failed(run, str(error))
+            self._failed(run, str(error), expected=isinstance(error, Yielded))
         except Exception:
             self._failed(run, "an internal error")
             raise
@@ -251,45 +306,14 @@ class LinkDriver:
         if not run.verdict.done():
             run.verdict.set_result(refusal)
 
-    async def _answer(self, run: AttemptRun, offer: Description) -> Envelope | Refusal:
-        maker = next((maker for maker in self._services.makers if maker.kind == offer.kind), None)
-        if maker is None:
-            return self._refuse(run, RefusalCode.UNSUPPORTED_KIND, f"this device has no channel of the kind {offer.kind!r}")
-        try:
-            description, channel = await maker.connector.answer(offer, run.policy)
-        except BadDescription as error:
-            return self._refuse(run, RefusalCode.BAD_DESCRIPTION, str(error))
-        except HallwayError as error:
-            return self._refuse(run, RefusalCode.BUSY, str(error))
-        run.channel_plugin = maker.plugin
-        run.attach(channel)
-        for candidate in run.take_early():
-            await channel.add_candidate(candidate)
-        if run.id not in self._runs:
-            await channel.aclose()
-            return Refusal(RefusalCode.GLARE, _REFUSALS[RefusalCode.GLARE])
-        run.task = self._services.tasks.start(self._converse(run), f"answer {self.peer_id} {run.id}")
-        return self._services.guard.seal(self.peer_id, description, time.time())
-
-    def _refuse(self, run: AttemptRun, code: RefusalCode, message: str) -> Refusal:
-        self._failed(run, message)
-        return Refusal(code, message)
-
     def _drop(self, attempt_id: int, reason: str, *, graceful: bool) -> None:
         run = self._runs.pop(attempt_id)
         logger.debug("dropping attempt %d to %s: %s", attempt_id, self.peer_id, reason)
         if run is self._open:
             self._open = None
         if not run.verdict.done():
-            run.verdict.set_result(Refusal(RefusalCode.GLARE, _REFUSALS[RefusalCode.GLARE]))
+            run.verdict.set_result(refusal(RefusalCode.GLARE))
         task = self._services.tasks.start(run.aclose(graceful=graceful), f"close {self.peer_id} {attempt_id}")
         self._closing.add(task)
         self._services.refill()
         task.add_done_callback(self._closing.discard)
-
-
-_REFUSALS = {
-    RefusalCode.GLARE: "this device's own offer to you stands",
-    RefusalCode.CLOSING: "this device is closing",
-    RefusalCode.FORBIDDEN: "the device of that name is known at another address",
-}

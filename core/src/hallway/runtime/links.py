@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from typing import Any
 
 from hallway.errors import PeerUnavailable
 from hallway.events import PeerFound, PeerLost
-from hallway.model import Envelope, Origin, Refusal, RefusalCode, Sighting
+from hallway.model import Envelope, Origin, Path, PeerRecord, Refusal, RefusalCode, Sighting
 from hallway.protocol.peer_table import Found, Lost, PeerTable, Updated
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.link_driver import LinkDriver
@@ -53,6 +54,21 @@ class Links:
             raise PeerUnavailable(f"no peer {peer_id} is in sight", hint="wait for peer-connected, then send again")
         return link
 
+    def open_records(self) -> list[PeerRecord]:
+        """What is known of the peers with an open link, of each one record."""
+        records = (self.table.merged(link.peer_id) for link in self.open())
+        return [record for record in records if record is not None]
+
+    def readdressed(self, own: Collection[str]) -> None:
+        """This device has other addresses now, ``own``."""
+        for link in self.all():
+            link.readdressed(own)
+
+    def renew(self) -> None:
+        """This device has slept."""
+        for link in self.all():
+            link.renew()
+
     def sighted(self, plugin: str, sighting: Sighting) -> None:
         """Take in what a plugin has seen."""
         match self.table.apply(plugin, sighting):
@@ -83,6 +99,8 @@ class Links:
                 "open": link.open is not None,
                 "signaling": link.open.signaling if link.open is not None else None,
                 "channel": link.open.channel_plugin if link.open is not None else None,
+                "state": link.link.state.value,
+                "path": _path_json(link.open.path) if link.open is not None else None,
                 "discovery": list(sightings.get(key, ())),
             }
             for key, link in self._links.items()
@@ -95,7 +113,8 @@ class Links:
         if record is not None:
             link = self._make(device_id)
             if link is not None:
-                link.seen(record)
+                link.seen(record, self.table.announced(device_id))
+                link.remember()
         elif (known := self._links.get(device_id.lower())) is not None:
             known.gone()
             self._forget_idle()
@@ -118,7 +137,6 @@ class Links:
         link = None if self._crowded(address) else self._make(signal.sender)
         if link is None:
             return Refusal(RefusalCode.BUSY, "too many links are being made; try again in a second")
-        link.answers_to = address
         return await link.offered(signal, carrier.name, carrier.entry.ice_policy, address)
 
     def _crowded(self, address: str | None) -> bool:
@@ -133,3 +151,7 @@ class Links:
         else:
             taken = link is not None and link.late_answer(signal)
         return Envelope.accepted() if taken else Refusal(RefusalCode.NOT_FOUND, f"no attempt with {signal.sender} waits for this")
+
+
+def _path_json(path: Path | None) -> dict[str, Any] | None:
+    return {"local": path.local, "remote": path.remote, "distant": path.distant} if path is not None else None

@@ -7,22 +7,32 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
+import attrs
+
 from hallway.errors import BadMessage, HallwayError, NoSignalingError, PeerUnavailable, PluginError
 from hallway.events import ErrorHappened, SignalingMode
 from hallway.interfaces import Connector, Discovery, Signaling
 from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
+from hallway.network import AddressWatcher
 from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, SignalingProvider
 from hallway.plugins.manager import Loaded, Registry
 from hallway.protocol import jsontext
+from hallway.protocol.heartbeat import Timing
+from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
+from hallway.runtime.control import Bus
 from hallway.runtime.conversation import new_message_id
 from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.discoveries import Finder
+from hallway.runtime.introductions import Introductions
 from hallway.runtime.link_driver import LinkDriver
 from hallway.runtime.links import Links
+from hallway.runtime.memory import AddressMemory
 from hallway.runtime.publisher import Publisher
+from hallway.runtime.reports import Reports
 from hallway.runtime.services import Services
 from hallway.runtime.tasks import TaskSet
+from hallway.runtime.waking import watch_sleep
 from hallway.trust import Guard
 
 logger = logging.getLogger(__name__)
@@ -35,9 +45,19 @@ GRACE_SECONDS = 0.3
 """How long it waits for the others once one is up."""
 CLOSE_SECONDS = 1.7
 """How long closing may take in all; what still hangs then is cancelled."""
+LOOK_PAUSE = 1.0
+"""Seconds between two looks for peers that are made because links are in doubt, at least."""
 
 
 Made = TypeVar("Made")
+
+
+@attrs.frozen
+class Habits:
+    """How a device keeps its links: the times of its heartbeat, and the file of its peers' last-good addresses."""
+
+    timing: Timing = attrs.field(factory=Timing)
+    last_good: str | None = None
 
 
 class Node:
@@ -48,7 +68,7 @@ class Node:
 
     """
 
-    def __init__(self, registry: Registry, context: PluginContext, guard: Guard, publisher: Publisher) -> None:
+    def __init__(self, registry: Registry, context: PluginContext, guard: Guard, publisher: Publisher, habits: Habits) -> None:
         self.device = device = context.device
         self.publisher = publisher
         self.mode = Mode.NONE
@@ -56,13 +76,33 @@ class Node:
         self._problems = list(registry.problems)
         self._tasks = TaskSet(self._crashed)
         self._plugin_tasks = TaskSet(self._crashed)
+        self._interfaces = context.interfaces
+        bus = Bus(self._tasks)
+        context = attrs.evolve(context, bus=bus)
         self.finders = self._make(registry.discovery, lambda each: self._finder(each.provider, registry.make(each, context)))
         self.carriers = self._make(registry.signaling, lambda each: self._carrier(each.provider, registry.make(each, context)))
         self._makers = tuple(self._make(registry.channel, lambda each: _maker(each.provider, registry.make(each, context))))
         if self._problems and not (self.carriers and self._makers):
             raise self._problems[0]
-        dialer = Dialer(self.carriers, self._makers, guard)
-        self.links = Links(Services(device, guard, dialer, self._makers, publisher, self._tasks, self._refill))
+        self._memory = AddressMemory(device.property_id, habits.last_good, self._sighted)
+        self.links = Links(
+            Services(
+                device=device,
+                timing=habits.timing,
+                guard=guard,
+                dialer=Dialer(self.carriers, self._makers, guard),
+                makers=self._makers,
+                publisher=publisher,
+                reports=Reports(publisher),
+                bus=bus,
+                memory=self._memory,
+                tasks=self._tasks,
+                refill=self._refill,
+                look_around=self._look_around,
+            )
+        )
+        self._introductions = Introductions(device, bus, self._tasks, self._sighted, self.links.open_records)
+        self._looks = Throttle(LOOK_PAUSE)
         self._advertised: tuple[str, ...] = ()
         self._refills: dict[str, asyncio.Task[None]] = {}
         self._closing: asyncio.Task[None] | None = None
@@ -75,6 +115,10 @@ class Node:
         if self._guard.caution:
             self._tasks.start(self._remind(self._guard.caution), "caution")
         self._refill()
+        self._plugin_tasks.start(self._introductions.run(), "introductions")
+        self._plugin_tasks.start(self._memory.run(), "last-good addresses")
+        self._plugin_tasks.start(self._follow_addresses(), "addresses")
+        self._plugin_tasks.start(watch_sleep(self._woke), "sleep")
         for finder in self.finders:
             self._plugin_tasks.start(finder.keep_up(), f"discovery {finder.name}")
         for carrier in self.carriers:
@@ -96,6 +140,22 @@ class Node:
 
     def _carrier(self, provider: SignalingProvider, signaling: Signaling) -> Carrier:
         return Carrier(provider, signaling, handler=self._handle, reporter=self._sighted, on_change=self._signaling_changed)
+
+    async def _follow_addresses(self) -> None:
+        """Tell the links when this device's addresses change; plugins look for themselves."""
+        async for addresses in AddressWatcher(self._interfaces, ()):
+            self.links.readdressed({str(address.ip) for address in addresses})
+            self._refill()
+
+    def _woke(self, seconds: float) -> None:
+        logger.info("this device has slept for %.0f s: it announces itself and asks its peers anew", seconds)
+        self._look_around()
+        self.links.renew()
+
+    def _look_around(self) -> None:
+        if self._closing is None and self._looks.lets("look", asyncio.get_running_loop().time()):
+            for finder in self.finders:
+                self._plugin_tasks.start(finder.refresh(), f"refresh {finder.name}")
 
     async def _remind(self, caution: str) -> None:
         while True:
@@ -173,6 +233,7 @@ class Node:
         await self._finish([carrier.signaling.aclose() for carrier in self.carriers], deadline)
         await self._finish([maker.connector.aclose() for maker in self._makers], deadline)
         await self._tasks.aclose()
+        await asyncio.to_thread(self._memory.save)
         await self.publisher.aclose(deadline, but=self._closers)
 
     async def _finish(self, work: list[Coroutine[Any, Any, None]], deadline: float) -> None:
@@ -237,6 +298,7 @@ class Node:
         endpoints = tuple(url for carrier in self.carriers if carrier.mode is Mode.LOCAL for url in carrier.listen)
         if endpoints != self._advertised and self._closing is None:
             self._advertised = endpoints
+            self._introductions.advertise(endpoints)
             for finder in self.finders:
                 self._plugin_tasks.start(finder.advertise(endpoints), f"advertise by {finder.name}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
 from hallway.interfaces import Channel
@@ -14,7 +15,9 @@ BATCH_BYTES = 16 * 1024
 BACKLOG_BYTES = 256 * 1024
 """Bytes that wait here before `put` waits too."""
 STALL_SECONDS = 5.0
-"""How long a peer may take nothing while more is waiting for it; then its link is ended, so that nobody waits for it for ever."""
+"""How long a peer without frames may take nothing while more is waiting for it; then its link is ended, so that nobody waits for ever."""
+LOOK_SECONDS = 0.25
+"""How often it is looked whether the peer has acknowledged something, while something is under way."""
 
 
 class Outgoing:
@@ -35,6 +38,7 @@ class Outgoing:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
+        self._under_way = asyncio.Event()
         self._ended = False
         self._room.set()
         self._idle.set()
@@ -104,18 +108,33 @@ class Outgoing:
             self._room.set()
             self._idle.set()
 
-    async def watch(self) -> None:
-        """See that the peer takes what is sent; cancel it to stop.
+    async def watch(self, proved: Callable[[], None]) -> None:
+        """Call ``proved`` whenever the peer has acknowledged more of what was sent; cancel it to stop.
 
         Raises:
-            ChannelClosed: the peer acknowledged nothing for `STALL_SECONDS` while more was waiting.
+            ChannelClosed: a peer without frames, whom nothing else asks for life, took nothing for `STALL_SECONDS` while more was waiting.
 
         """
+        acknowledged, taken = self._channel.acknowledged_bytes or 0, self._progress()
+        now = asyncio.get_running_loop().time
+        taken_at = now()
         while True:
-            sent, buffered = self._sent, self._channel.buffered
-            await asyncio.sleep(STALL_SECONDS)
-            if buffered and self._work.is_set() and self._sent == sent and self._channel.buffered >= buffered:
+            if not self._under_way.is_set():
+                await self._under_way.wait()
+                taken_at = now()
+            await asyncio.sleep(LOOK_SECONDS)
+            if (self._channel.acknowledged_bytes or 0) > acknowledged:
+                acknowledged = self._channel.acknowledged_bytes or 0
+                proved()
+            if self._progress() != taken:
+                taken, taken_at = self._progress(), now()
+            if self._plain and self._work.is_set() and now() >= taken_at + STALL_SECONDS:
                 raise ChannelClosed(f"{self._peer_id} has taken nothing for {STALL_SECONDS:g} s")
+            if not self._channel.buffered and not self._work.is_set():
+                self._under_way.clear()
+
+    def _progress(self) -> tuple[int, int]:
+        return self._sent, self._channel.buffered
 
     async def drained(self) -> None:
         """Wait until everything that was put has been handed to the channel, or the channel has ended."""
@@ -124,6 +143,7 @@ class Outgoing:
     def _wake(self) -> None:
         self._idle.clear()
         self._work.set()
+        self._under_way.set()
 
     async def _send_next(self) -> None:
         if self._frames:

@@ -7,7 +7,7 @@ import time
 
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
-from hallway.model import Candidate, DeviceInfo, IcePolicy, Refusal
+from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, Path, Refusal
 from hallway.protocol.frames import Bye, Frame, Hello
 from hallway.runtime.outgoing import Outgoing
 from hallway.trust import Guard, Signal
@@ -35,9 +35,20 @@ class AttemptRun:
         self.channel: Channel | None = None
         self.outgoing: Outgoing | None = None
         self.task: asyncio.Task[None] | None = None
+        self.offer: Description | None = None
+        """The offer of the peer that it answers."""
+        self.deciding: asyncio.Task[None] | None = None
         self.verdict: asyncio.Future[Refusal | None] = loop.create_future()
+        self.reply: asyncio.Future[Envelope | Refusal] = loop.create_future()
+        self.requests = 0
+        """How many requests wait for the reply."""
         self.late_answer: asyncio.Future[Signal] = loop.create_future()
         self._early: list[Candidate] = []
+
+    @property
+    def path(self) -> Path | None:
+        """Between which addresses its channel passes messages, if there is one that can tell."""
+        return self.channel.path if self.channel is not None else None
 
     def take_early(self) -> tuple[Candidate, ...]:
         """The candidates that came before there was a channel to take them."""

@@ -7,8 +7,12 @@ from collections.abc import Callable
 import attrs
 
 from hallway.model import DeviceInfo
+from hallway.protocol.heartbeat import Timing
+from hallway.runtime.control import Bus
 from hallway.runtime.dialer import ChannelMaker, Dialer
+from hallway.runtime.memory import AddressMemory
 from hallway.runtime.publisher import Publisher
+from hallway.runtime.reports import Reports
 from hallway.runtime.tasks import TaskSet
 from hallway.trust import Guard
 
@@ -18,10 +22,16 @@ class Services:
     """The parts of a device that its links use, and do not own."""
 
     device: DeviceInfo
+    timing: Timing
     guard: Guard
     dialer: Dialer
     makers: tuple[ChannelMaker, ...]
     publisher: Publisher
+    reports: Reports
+    bus: Bus
+    memory: AddressMemory
     tasks: TaskSet
     refill: Callable[[], None]
     """Lets the channel plugins make ready what the next attempt needs."""
+    look_around: Callable[[], None]
+    """Lets the discovery plugins announce this device and look for peers at once."""

@@ -1,0 +1,89 @@
+"""What linked devices tell each other of themselves and of those that they are linked to: JSON in and out, and when. Pure.
+
+::
+
+    {"endpoints": [url, ...], "type": text, "epoch": text, "peers": [{"id", "endpoints", "type", "epoch"}, ...]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from hallway.model import DeviceInfo, PeerRecord, is_device_id, is_name
+
+MAX_TOLD = 64
+"""Peers in one message, at most."""
+MAX_ENDPOINTS = 4
+MAX_URL = 256
+PAUSE = 1.0
+"""Seconds between two messages to one peer, at least."""
+
+
+def dumps(device: DeviceInfo, endpoints: Iterable[str], linked: Iterable[PeerRecord]) -> dict[str, Any]:
+    """What this device tells: where it is, and where those are to which it is linked."""
+    own = PeerRecord(device.device_id, device.property_id, device.device_type, tuple(endpoints), device.epoch)
+    peers = [{"id": record.device_id, **_facts(record)} for record in linked if record.endpoints]
+    return {**_facts(own), "peers": peers[:MAX_TOLD]}
+
+
+def _facts(record: PeerRecord) -> dict[str, Any]:
+    return {"endpoints": list(record.endpoints[:MAX_ENDPOINTS]), "type": record.device_type, "epoch": record.epoch}
+
+
+def loads(body: Any, sender: str, device: DeviceInfo) -> dict[str, PeerRecord]:
+    """What ``sender`` tells, by device id in lower case: itself, and its peers but for this device. What cannot be read is left out."""
+    if not isinstance(body, Mapping):
+        return {}
+    told = body.get("peers")
+    records = [_record(sender, body, device), *_peers(told if isinstance(told, list) else [], device)]
+    skipped = {device.device_id.lower()}
+    return {record.device_id.lower(): record for record in reversed(records) if record and record.device_id.lower() not in skipped}
+
+
+def _peers(told: list[Any], device: DeviceInfo) -> Iterator[PeerRecord | None]:
+    for facts in told[:MAX_TOLD]:
+        if isinstance(facts, Mapping) and is_device_id(facts.get("id")):
+            yield _record(facts["id"], facts, device)
+
+
+def _record(device_id: str, facts: Mapping[Any, Any], device: DeviceInfo) -> PeerRecord | None:
+    listed = facts.get("endpoints")
+    endpoints = tuple(url for url in listed if _is_url(url))[:MAX_ENDPOINTS] if isinstance(listed, list) else ()
+    kind, epoch = facts.get("type"), facts.get("epoch")
+    if not endpoints:
+        return None
+    return PeerRecord(
+        device_id,
+        device.property_id,
+        kind if is_name(kind) else "device",
+        endpoints,
+        epoch if is_name(epoch) else None,  # type: ignore[arg-type]
+    )
+
+
+def _is_url(url: Any) -> bool:
+    return isinstance(url, str) and len(url) <= MAX_URL and url.isascii() and url.isprintable() and "://" in url
+
+
+@attrs.define
+class Told:
+    """Who was told what, and when; ``now`` is in seconds."""
+
+    _last: dict[str, tuple[Any, float]] = attrs.field(factory=dict)
+
+    def due(self, peer_id: str, news: Any, now: float) -> float | None:
+        """Seconds until ``peer_id`` is to be told ``news``, 0 for now; None if it knows them."""
+        known, at = self._last.get(peer_id, (None, now - PAUSE))
+        return None if known == news else max(0.0, at + PAUSE - now)
+
+    def told(self, peer_id: str, news: Any, now: float) -> None:
+        """It is being told."""
+        self._last[peer_id] = (news, now)
+
+    def keep(self, linked: Iterable[str]) -> None:
+        """Forget all but ``linked``."""
+        kept = set(linked)
+        self._last = {peer: last for peer, last in self._last.items() if peer in kept}

@@ -1,0 +1,81 @@
+"""What keeps an eye on one open channel between hallways: its heartbeat, and the frames that are the link's own business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+
+from hallway.protocol.effects import Control, Deliver, Effect, SendFrame, Suspected
+from hallway.protocol.frames import Frame, Messages, Ping, Pong, Request, Response
+from hallway.protocol.heartbeat import Heartbeat, Pulse, Timing
+
+
+class Vitals:
+    """The signs of life of the channel of ``attempt``, which has been open since ``now``."""
+
+    def __init__(self, attempt: int, timing: Timing, now: float) -> None:
+        self.attempt = attempt
+        self._heartbeat = Heartbeat(timing, now)
+        self._paused = False
+        self._pings: Iterator[int] = count(1)
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` wants to be called."""
+        return self._heartbeat.deadline
+
+    @property
+    def suspected(self) -> bool:
+        """Whether nothing has proved for a while that what we send arrives."""
+        return self._heartbeat.suspected
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing speaks against the channel."""
+        return not (self._heartbeat.suspected or self._heartbeat.doubted)
+
+    def received(self, frame: Frame, now: float) -> list[Effect]:
+        """Take a frame that came over the channel."""
+        match frame:
+            case Ping(number):
+                return [SendFrame(self.attempt, Pong(number))]
+            case Pong():
+                self._heartbeat.proved(now)
+            case Messages(items):
+                return [Deliver(items)]
+            case Request() | Response():
+                return [Control(frame)]
+        return []
+
+    def proved(self, now: float) -> None:
+        """Something that we sent has arrived."""
+        self._heartbeat.proved(now)
+
+    def doubt(self, now: float) -> None:
+        """There is evidence that the path is dead."""
+        self._heartbeat.doubt(now)
+
+    def pause(self, now: float, *, paused: bool) -> None:
+        """The channel is not read at this end (or is again): the peer's answers wait, and their absence proves nothing."""
+        self._paused = paused
+        if not paused:
+            self._heartbeat.proved(now)
+
+    def tick(self, now: float) -> tuple[list[Effect], bool]:
+        """What is to be done at ``now``, and whether the peer counts as dead."""
+        effects: list[Effect] = []
+        while (pulse := self._heartbeat.tick(now)) is not None:
+            if self._paused:
+                self._heartbeat.proved(now)
+                return [self._ping()], False
+            match pulse:
+                case Pulse.DEAD:
+                    return effects, True
+                case Pulse.SUSPECT:
+                    effects.append(Suspected())
+                case Pulse.ASK:
+                    effects.append(self._ping())
+        return effects, False
+
+    def _ping(self) -> Effect:
+        return SendFrame(self.attempt, Ping(next(self._pings)))

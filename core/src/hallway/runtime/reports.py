@@ -1,0 +1,56 @@
+"""Why attempts failed, told once and not at their rate: which path, which step, why, and what to try."""
+
+from __future__ import annotations
+
+import logging
+
+from hallway.events import ErrorHappened
+from hallway.model import IcePolicy
+from hallway.protocol.attempt import Phase
+from hallway.protocol.throttle import Throttle
+from hallway.runtime.publisher import Publisher
+from hallway.runtime.run import AttemptRun
+
+logger = logging.getLogger(__name__)
+
+REPEAT_SECONDS = 60.0
+"""How long the same failure of the same peer is not told again."""
+
+CODE = "attempt-failed"
+STEPS = {
+    Phase.SIGNALING: (
+        "no answer to the offer",
+        "see that the peer runs and that both are on one network; its firewall must let TCP 8090 to 8099 in",
+    ),
+    Phase.CONNECTING: (
+        "offer and answer passed, but no channel opened",
+        "UDP between the two is blocked or lost: look at their firewalls, and switch client isolation off at the access point",
+    ),
+    Phase.GREETING: ("the channel opened, but the peer was not admitted", "see that both run versions of hallway that go together"),
+}
+"""By the phase in which an attempt failed: what that means, and what to do next."""
+
+
+class Reports:
+    """Tells of failed attempts as `ErrorHappened`, and in the log."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._throttle = Throttle(REPEAT_SECONDS)
+
+    def failed(self, run: AttemptRun, phase: Phase, reason: str, now: float) -> None:
+        """An attempt came to nothing."""
+        meaning, hint = STEPS.get(phase, ("it ended", ""))
+        way = f" over {run.signaling}" if run.signaling else ""
+        if phase is not Phase.SIGNALING and run.channel_plugin:
+            way += f" and {run.channel_plugin} ({'any path' if run.policy is IcePolicy.WAN else 'LAN only'})"
+        text = f"{run.peer_id} was not reached{way}: {meaning}: {reason}"
+        if self._throttle.lets((run.peer_id.lower(), phase, run.signaling), now):
+            logger.warning("%s", text)
+            self._publisher.publish(ErrorHappened(CODE, text, hint))
+        else:
+            logger.debug("%s", text)
+
+    def forget(self, peer_id: str) -> None:
+        """The peer is linked: what fails from now on is news."""
+        self._throttle.forget(lambda key: key[0] == peer_id.lower())
