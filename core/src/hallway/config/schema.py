@@ -63,7 +63,8 @@ class DiscoveryConfig:
 
     chain: tuple[str, ...] = option(help="discovery plugins, all run at once; may be empty", default=("mdns",), check=_Names(0))
     last_good: str | None = option(
-        help="a file that keeps where peers were last reached, for the next start; absent: that is forgotten when the device stops", default=None
+        help="a file that keeps where peers were last reached, for the next start; absent: that is forgotten when the device stops",
+        default=None,
     )
 
 
@@ -98,10 +99,14 @@ class LinkConfig:
     """When a silent peer is doubted and given up."""
 
     suspect_after: float = option(
-        help="seconds without proof of life after which a peer is suspected; it is asked at two thirds of them", default=1.5, check=between(0.3, 60)
+        help="seconds without proof of life after which a peer is suspected; it is asked at two thirds of them",
+        default=1.5,
+        check=between(0.3, 60),
     )
     lost_after: float = option(
-        help="seconds without proof of life after which its link is lost; not less than twice suspect_after", default=5.0, check=between(1, 600)
+        help="seconds without proof of life after which its link is lost; not less than twice suspect_after",
+        default=5.0,
+        check=between(1, 600),
     )
 
     def __attrs_post_init__(self) -> None:

@@ -52,16 +52,14 @@ def _peers(told: list[Any], device: DeviceInfo) -> Iterator[PeerRecord | None]:
 def _record(device_id: str, facts: Mapping[Any, Any], device: DeviceInfo) -> PeerRecord | None:
     listed = facts.get("endpoints")
     endpoints = tuple(url for url in listed if _is_url(url))[:MAX_ENDPOINTS] if isinstance(listed, list) else ()
-    kind, epoch = facts.get("type"), facts.get("epoch")
     if not endpoints:
         return None
-    return PeerRecord(
-        device_id,
-        device.property_id,
-        kind if is_name(kind) else "device",
-        endpoints,
-        epoch if is_name(epoch) else None,  # type: ignore[arg-type]
-    )
+    kind, epoch = _name(facts.get("type")), _name(facts.get("epoch"))
+    return PeerRecord(device_id, device.property_id, kind or "device", endpoints, epoch)
+
+
+def _name(value: Any) -> str | None:
+    return str(value) if is_name(value) else None
 
 
 def _is_url(url: Any) -> bool:

@@ -81,5 +81,5 @@ def _place(facts: Any, property_id: str) -> Place | None:
     if not isinstance(facts, Mapping) or not is_device_id(facts.get("id")) or not isinstance(facts.get("at"), int | float):
         return None
     endpoints = tuple(url for url in _list(facts.get("endpoints")) if isinstance(url, str))[:MAX_ENDPOINTS]
-    kind = facts.get("type")
-    return Place(PeerRecord(facts["id"], property_id, kind if is_name(kind) else "device", endpoints), facts["at"]) if endpoints else None  # type: ignore[arg-type]
+    kind = str(facts["type"]) if is_name(facts.get("type")) else "device"
+    return Place(PeerRecord(facts["id"], property_id, kind, endpoints), facts["at"]) if endpoints else None
