@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from hallway.model import PeerRecord, RefusalCode
-from hallway.protocol.effects import Admit, Answer, Contested, Deliver, Dial, Down, DownReason, Drop, Greet, Moved, Refuse, SendFrame, Up
-from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong
-from hallway.protocol.heartbeat import INTERVAL, PATIENCE, SUSPICION
-from hallway.protocol.link import ANSWER_PATIENCE, CONNECT_PATIENCE, GREETING_PATIENCE, MAX_CONNECT_PATIENCE, Link
-from hallway.protocol.redial import PATIENT_REDIALS, REDIAL_CAP, STRANGE_REDIAL_CAP
+from hallway.protocol.attempt import Phase
+from hallway.protocol.effects import (
+    Admit,
+    Answer,
+    Contested,
+    Control,
+    Deliver,
+    Dial,
+    Down,
+    DownReason,
+    Drop,
+    Effect,
+    Failed,
+    Greet,
+    Moved,
+    Refuse,
+    SendFrame,
+    Suspected,
+    Up,
+)
+from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong, Request, Response
+from hallway.protocol.heartbeat import SUSPICION, Timing
+from hallway.protocol.link import ANSWER_PATIENCE, CONNECT_PATIENCE, GREETING_PATIENCE, MAX_CONNECT_PATIENCE, VERDICT_MARGIN, Link
+from hallway.protocol.redial import PATIENT_REDIALS, PATIENT_SECONDS, REDIAL_CAP, SLOW_REDIAL_CAP
+from hallway.protocol.states import State
+from hallway.protocol.upgrade import LOOKS
+
+TIMING = Timing()
+TIMED_OUT = "the channel did not open in time"
 
 
 def record(epoch: str | None = "e1", *endpoints: str) -> PeerRecord:
@@ -36,6 +62,20 @@ def opened(epoch: str | None = "e1") -> Link:
     link = dialing()
     open_attempt(link, 1, epoch)
     return link
+
+
+def told(phase: Phase, attempt: int, reason: str) -> list[Effect]:
+    """The effects of an attempt that failed in ``phase``."""
+    return [Failed(attempt, phase, reason), Drop(attempt, reason)]
+
+
+def pass_time(link: Link, until: float) -> list[tuple[float, Effect]]:
+    """What a link does by itself until then, and when."""
+    done: list[tuple[float, Effect]] = []
+    while link.deadline is not None and link.deadline <= until:
+        now = link.deadline
+        done += [(now, effect) for effect in link.timer(now)]
+    return done
 
 
 def open_attempt(link: Link, attempt: int, epoch: str | None = "e1", now: float = 0.0) -> list[object]:
@@ -94,13 +134,13 @@ class TestDialing:
     def test_an_open_link_begins_again_with_the_shortest_wait(self):
         link = dialing()
         for attempt in (1, 2, 3):
-            link.failed(attempt, "refused", 0.0)
-            link.timer(10.0)
-        open_attempt(link, 4, now=10.0)
-        link.failed(4, "lost", 20.0)
-        link.timer(21.0)
-        link.failed(5, "refused", 21.0)
-        assert link.deadline == pytest.approx(21.3)
+            link.failed(attempt, "refused", 10.0 * attempt)
+            link.timer(10.0 * attempt + 9)
+        open_attempt(link, 4, now=40.0)
+        link.failed(4, "lost", 50.0)
+        link.timer(51.0)
+        link.failed(5, "refused", 51.0)
+        assert link.deadline == pytest.approx(51.3)
 
     def test_redials_use_what_is_known_last(self):
         link = dialing()
@@ -121,13 +161,13 @@ class TestDialing:
         link.failed(1, "refused", 0.01)
         dials = [effect for number in range(100) for effect in link.seen(record(f"e{number}"), 0.02 + number / 1000)]
         assert dials == []
-        assert link.deadline == pytest.approx(0.31)
+        assert link.deadline == pytest.approx(0.3)
 
     def test_repeated_sight_does_not_hurry_the_redial(self):
         link = dialing()
         link.failed(1, "refused", 0.2)
         assert link.seen(record(), 0.21) == []
-        assert link.deadline == pytest.approx(0.5)
+        assert link.deadline == pytest.approx(0.3)
 
     def test_a_peer_out_of_sight_is_not_dialed_but_what_is_under_way_goes_on(self):
         link = dialing()
@@ -162,7 +202,7 @@ class TestGlare:
     def test_a_held_offer_is_answered_once_ours_has_failed(self):
         link = dialing()
         held, _ = link.offered(0.1, epoch="e1")
-        assert link.failed(1, "no route", 1.0) == [Drop(1, "no route"), Answer(held)]
+        assert link.failed(1, "no route", 1.0) == [*told(Phase.SIGNALING, 1, "no route"), Answer(held)]
         assert open_attempt(link, held, now=1.1) == [Up(held, 1.1)]
 
     def test_a_held_offer_that_is_withdrawn_leaves_ours_alone(self):
@@ -286,14 +326,14 @@ class TestMakeBeforeBreak:
         link.answered(second, 10.1)
         assert link.failed(second, reason, 10.2) == [Drop(second, reason)]
         assert link.current is not None
-        assert link.timer(10.3) == [SendFrame(1, Ping(1))]
+        assert link.timer(10.3)[-1] == SendFrame(1, Ping(1))
         assert link.dial is None
 
     def test_a_second_channel_that_hangs_is_dropped_in_time(self):
         link = opened()
         second, _ = link.offered(1.0, epoch="e1")
         link.received(1, Pong(1), ANSWER_PATIENCE + 0.9)
-        assert link.timer(1.0 + ANSWER_PATIENCE) == [Drop(second, "the channel did not open in time")]
+        assert link.timer(1.0 + ANSWER_PATIENCE) == [Drop(second, TIMED_OUT)]
 
     def test_a_peer_that_has_restarted_goes_down_and_up(self):
         link = opened("e1")
@@ -321,15 +361,16 @@ class TestGreeting:
 
     @pytest.mark.parametrize("frame", [Ping(1), Pong(1), Bye(), Messages((Message("1", 2),))], ids=lambda frame: type(frame).__name__)
     def test_nothing_comes_before_hello(self, frame):
-        assert self.greeting().received(1, frame, 0.3) == [Drop(1, "the peer's first frame was no HELLO")]
+        assert self.greeting().received(1, frame, 0.3) == told(Phase.GREETING, 1, "the peer's first frame was no HELLO")
 
     @pytest.mark.parametrize("frame", [hello(sender="other"), hello(to="other"), hello(sender="lima", to="mike"), hello(versions=(2, 3))])
     def test_a_hello_of_or_for_somebody_else_or_in_another_version_ends_the_attempt(self, frame):
         link = self.greeting()
-        (drop,) = link.received(1, frame, 0.3)
+        failed, drop = link.received(1, frame, 0.3)
+        assert isinstance(failed, Failed)
         assert isinstance(drop, Drop)
         assert link.dial is None
-        assert link.deadline == pytest.approx(0.6)
+        assert link.deadline == pytest.approx(0.4)
 
     def test_names_in_a_hello_are_compared_without_case_and_one_common_version_is_enough(self):
         frame = hello(sender="MIKE", to="Lima", versions=(9, 1))
@@ -338,12 +379,12 @@ class TestGreeting:
     def test_a_peer_that_never_says_hello_is_dropped(self):
         link = self.greeting()
         assert link.deadline == pytest.approx(0.2 + GREETING_PATIENCE)
-        assert link.timer(0.2 + GREETING_PATIENCE) == [Drop(1, "the channel did not open in time")]
+        assert link.timer(0.2 + GREETING_PATIENCE) == told(Phase.GREETING, 1, TIMED_OUT)
 
     def test_a_guards_objection_ends_the_attempt_and_no_link_was_up(self):
         link = self.greeting()
         link.received(1, hello(), 0.3)
-        assert link.failed(1, "revoked", 0.3, DownReason.PROTOCOL) == [Drop(1, "revoked")]
+        assert link.failed(1, "revoked", 0.3, DownReason.PROTOCOL) == told(Phase.GREETING, 1, "revoked")
 
 
 class TestPatience:
@@ -353,7 +394,7 @@ class TestPatience:
             link.answered(attempt, now)
             assert link.deadline is not None
             waits.append(round(link.deadline - now, 6))
-            assert link.timer(link.deadline) == [Drop(attempt, "the channel did not open in time")]
+            assert link.timer(link.deadline) == told(Phase.CONNECTING, attempt, TIMED_OUT)
             now = link.deadline
             assert link.timer(now) == [Dial(attempt + 1, record())]
         assert waits == [CONNECT_PATIENCE, 3.0, 6.0, MAX_CONNECT_PATIENCE, MAX_CONNECT_PATIENCE, MAX_CONNECT_PATIENCE]
@@ -378,45 +419,66 @@ class TestPatience:
 
 
 class TestHeartbeat:
-    def test_a_silent_peer_is_asked_and_then_down(self):
-        link, got = opened(), []
-        while link.current is not None:
-            assert link.deadline is not None
-            got += link.timer(link.deadline)
-        assert got == [
-            SendFrame(1, Ping(1)),
-            SendFrame(1, Ping(2)),
-            SendFrame(1, Ping(3)),
-            Drop(1, "the peer has fallen silent"),
-            Down(DownReason.TIMEOUT),
-        ]
-        assert link.deadline == pytest.approx(PATIENCE + 0.1)
+    def test_a_silent_peer_is_asked_suspected_and_then_down(self):
+        link = opened()
+        done = pass_time(link, TIMING.lost_after)
+        assert done[:2] == [(1.0, SendFrame(1, Ping(1))), (1.5, Suspected())]
+        assert done[-2:] == [(5.0, Drop(1, "the peer has fallen silent")), (5.0, Down(DownReason.TIMEOUT))]
+        assert {type(effect) for _, effect in done[2:-2]} == {SendFrame}
+        assert link.state is State.WAITING
+        assert link.deadline == pytest.approx(TIMING.lost_after + 0.1)
         assert link.timer(link.deadline) == [Dial(2, record())]
 
-    def test_any_frame_is_a_sign_of_life(self):
+    def test_hearing_the_peer_does_not_prove_that_it_hears_us(self):
         link = opened()
         assert link.received(1, Messages((Message("1", 2),)), 4.9) == [Deliver((Message("1", 2),))]
-        assert link.timer(PATIENCE) == []
+        assert link.received(1, Ping(3), 4.9) == [SendFrame(1, Pong(3))]
+        assert Down(DownReason.TIMEOUT) in [effect for _, effect in pass_time(link, 6.0)]
+
+    def test_the_answer_to_a_ping_is_a_sign_of_life(self):
+        link = opened()
+        pass_time(link, 4.8)
+        assert link.state is State.SUSPECT
+        assert link.received(1, Pong(1), 4.9) == []
+        assert link.state is State.OPEN
+        assert link.timer(TIMING.lost_after) == []
+
+    def test_bytes_that_the_peer_acknowledged_are_a_sign_of_life(self):
+        link = opened()
+        pass_time(link, 4.8)
+        assert link.proved(1, 4.9) == []
+        assert link.state is State.OPEN
+        assert link.timer(TIMING.lost_after) == []
+
+    def test_what_another_channel_acknowledged_proves_nothing(self):
+        link = opened()
+        pass_time(link, 4.8)
+        assert link.proved(7, 4.9) == []
+        assert link.state is State.SUSPECT
 
     def test_a_new_epoch_in_sight_puts_an_open_link_to_the_proof(self):
         link = opened()
         assert link.seen(record("e2"), 0.5) == []
         assert link.timer(0.5) == [SendFrame(1, Ping(1))]
-        assert link.timer(0.5 + SUSPICION) == [Drop(1, "the peer has fallen silent"), Down(DownReason.TIMEOUT)]
+        assert [effect for _, effect in pass_time(link, 0.5 + SUSPICION)][-2:] == [
+            Drop(1, "the peer has fallen silent"),
+            Down(DownReason.TIMEOUT),
+        ]
 
     @pytest.mark.parametrize("seen", [record("e1", "http://a:1"), record(None)], ids=["same epoch", "no epoch"])
     def test_other_news_of_an_open_peer_prove_nothing(self, seen):
         link = opened()
         link.seen(seen, 0.5)
-        assert link.deadline == INTERVAL
+        assert link.deadline == TIMING.ping_after
 
     def test_while_nothing_is_read_silence_proves_nothing_and_the_peer_still_hears_from_us(self):
         link = opened()
         link.pause(1, 1.0, paused=True)
-        got = [link.timer(now) for now in (2.0, 4.0, 6.0, 8.0, 10.0)]
-        assert got == [[SendFrame(1, Ping(number))] for number in range(1, 6)]
-        link.pause(1, 10.5, paused=False)
-        assert link.deadline == pytest.approx(10.5 + INTERVAL)
+        sent = [effect for _, effect in pass_time(link, 20.0)]
+        assert sent == [SendFrame(1, Ping(number)) for number in range(1, len(sent) + 1)]
+        assert len(sent) >= 10
+        link.pause(1, 20.5, paused=False)
+        assert link.deadline == pytest.approx(20.5 + TIMING.ping_after)
 
     def test_a_peer_that_does_not_speak_hallway_is_never_asked(self):
         link = opened(epoch=None)
@@ -424,14 +486,27 @@ class TestHeartbeat:
         assert link.deadline is None
 
 
+class TestControl:
+    @pytest.mark.parametrize("frame", [Request(1, "kind", {"a": 1}), Response(1, [2])], ids=["request", "response"])
+    def test_frames_for_the_bus_are_handed_on(self, frame):
+        assert opened().received(1, frame, 1.0) == [Control(frame)]
+
+    def test_those_of_a_channel_that_is_not_the_open_one_are_not(self):
+        link = opened()
+        second, _ = link.offered(1.0, epoch="e1")
+        open_attempt(link, second, now=1.1)
+        assert link.received(1, Request(1, "kind", None), 1.2) == []
+
+
 class TestDown:
-    def test_after_bye_the_peer_is_not_dialed_until_it_is_seen_anew(self):
+    def test_after_bye_the_peer_is_not_dialed_whatever_is_heard_of_that_life_of_it(self):
         link = opened()
         assert link.received(1, Bye(), 3.0) == [Drop(1, "the peer said bye"), Down(DownReason.BYE)]
         assert link.deadline is None
         assert link.seen(record(), 4.0) == []
+        assert link.seen(record("e1", "http://a:1"), 4.5) == []
         link.gone()
-        assert link.seen(record(), 5.0) == [Dial(2, record())]
+        assert link.seen(record(), 5.0) == []
 
     def test_after_bye_a_new_epoch_is_dialed_at_once(self):
         link = opened()
@@ -522,9 +597,34 @@ class TestDistantAttempts:
 class TestStrangers:
     """An offer from another host than those where the peer is known to be."""
 
-    def test_it_is_refused_while_the_link_is_open(self):
+    @pytest.mark.parametrize("epoch", ["e9", None], ids=["another epoch", "no hallway"])
+    def test_it_is_refused_while_the_link_is_open(self, epoch):
         link = opened()
-        assert link.offered(1.0, epoch="e1", stranger=True) == (2, [Refuse(2, RefusalCode.FORBIDDEN)])
+        assert link.offered(1.0, epoch=epoch, stranger=True) == (2, [Refuse(2, RefusalCode.FORBIDDEN)])
+
+    def test_one_that_names_the_epoch_of_the_open_link_puts_the_link_to_the_proof(self):
+        link = opened()
+        assert link.offered(1.0, epoch="e1", stranger=True) == (2, [])
+        assert link.timer(1.0) == [SendFrame(1, Ping(1))]
+
+    def test_it_is_refused_if_the_open_link_lives(self):
+        link = opened()
+        link.offered(1.0, epoch="e1", stranger=True)
+        link.received(1, Pong(1), 1.1)
+        effects = [effect for _, effect in pass_time(link, 1.0 + SUSPICION + VERDICT_MARGIN)]
+        assert Refuse(2, RefusalCode.FORBIDDEN) in effects
+        assert link.current is not None
+
+    def test_it_is_answered_once_the_open_link_is_dead(self):
+        link = opened()
+        link.offered(1.0, epoch="e1", stranger=True)
+        effects = [effect for _, effect in pass_time(link, 1.0 + SUSPICION)]
+        assert effects[-2:] == [Down(DownReason.TIMEOUT), Answer(2)]
+
+    def test_it_is_answered_at_once_when_its_address_is_vouched_for(self):
+        link = opened()
+        link.offered(1.0, epoch="e1", stranger=True)
+        assert link.vouched(1.1) == [Answer(2)]
 
     def test_it_is_answered_beside_our_own_dial_and_drops_nothing(self):
         link = dialing("zulu")
@@ -560,14 +660,15 @@ class TestNamesakes:
         link.offered(1.0, epoch="e9")
         link.timer(1.0)
         link.received(1, Pong(1), 1.1)
-        assert link.timer(1.0 + SUSPICION) == [Refuse(2, RefusalCode.FORBIDDEN), Contested()]
+        effects = [effect for _, effect in pass_time(link, 1.0 + SUSPICION + VERDICT_MARGIN)]
+        assert effects[-2:] == [Refuse(2, RefusalCode.FORBIDDEN), Contested()]
         assert link.current is not None
 
     def test_it_is_answered_once_the_open_link_has_shown_none(self):
         link = opened()
         link.offered(1.0, epoch="e9")
-        effects = link.timer(1.0 + SUSPICION)
-        assert [effect for effect in effects if isinstance(effect, Down | Refuse | Answer)] != []
+        effects = [effect for _, effect in pass_time(link, 1.0 + SUSPICION)]
+        assert effects[-2:] == [Down(DownReason.TIMEOUT), Answer(2)]
 
     def test_it_is_answered_at_once_when_discovery_sees_that_epoch(self):
         link = opened()
@@ -594,28 +695,144 @@ class TestMoving:
         open_attempt(link, second, now=1.1)
         link.pause(second, 1.2, paused=True)
         link.pause(1, 1.3, paused=False)
-        assert link.timer(1.1 + 2 * PATIENCE) == [SendFrame(second, Ping(1))]
+        assert {type(effect) for _, effect in pass_time(link, 20.0)} == {SendFrame}
+
+    def test_a_channel_that_was_in_doubt_is_replaced_with_a_gap_that_is_told(self):
+        link = opened()
+        link.doubt(1.0)
+        second, _ = link.offered(1.05, epoch="e1")
+        assert open_attempt(link, second, now=1.1) == [
+            Down(DownReason.ADDRESS_CHANGED),
+            Drop(1, "a newer channel replaced it"),
+            Up(second, pytest.approx(0.05)),
+        ]
+
+    def test_a_doubt_that_was_answered_leaves_no_gap(self):
+        link = opened()
+        link.doubt(1.0)
+        link.received(1, Pong(1), 1.01)
+        second, _ = link.offered(1.05, epoch="e1")
+        assert open_attempt(link, second, now=1.1)[0] == Moved(second)
 
 
-class TestPeersThatNeverAnswer:
-    def gaps(self, link: Link, count: int) -> list[float]:
+class TestPeersThatDoNotAnswer:
+    def gaps(self, link: Link, start: float, count: int) -> list[float]:
         """Seconds between dials that all fail at once."""
-        gaps = []
+        gaps, now = [], start
         for _ in range(count):
             assert link.dial is not None
-            link.failed(link.dial.id, "refused", 0.0)
+            link.failed(link.dial.id, "refused", now)
             assert link.deadline is not None
-            gaps.append(link.deadline)
-            link.timer(link.deadline)
+            gaps.append(round(link.deadline - now, 6))
+            now = link.deadline
+            link.timer(now)
         return gaps
 
     def test_one_that_was_never_linked_is_dialed_less_often_after_a_while(self):
-        gaps = self.gaps(dialing(), PATIENT_REDIALS + 1)
+        gaps = self.gaps(dialing(), 0.0, PATIENT_REDIALS + 3)
         assert max(gaps[:PATIENT_REDIALS]) == REDIAL_CAP
-        assert gaps[PATIENT_REDIALS] == STRANGE_REDIAL_CAP
+        assert gaps[-1] == SLOW_REDIAL_CAP
 
-    def test_one_that_was_linked_is_dialed_at_the_same_rate_for_ever(self):
+    def test_one_that_was_linked_is_dialed_at_the_same_rate_for_minutes(self):
         link = opened()
         link.failed(1, "lost", 1.0)
         link.timer(1.2)
-        assert max(self.gaps(link, 3 * PATIENT_REDIALS)) == REDIAL_CAP
+        gaps = self.gaps(link, 1.2, int(PATIENT_SECONDS / REDIAL_CAP) + 10)
+        assert max(gaps[: int(PATIENT_SECONDS / REDIAL_CAP) - 1]) == REDIAL_CAP
+        assert gaps[-1] == SLOW_REDIAL_CAP
+
+
+class TestRenewal:
+    """This device has slept, or its addresses have changed."""
+
+    def test_an_open_link_is_put_to_the_proof(self):
+        link = opened()
+        assert link.renew(0.5) == []
+        assert link.timer(0.5) == [SendFrame(1, Ping(1))]
+
+    def test_a_dial_under_way_is_given_up_and_made_anew(self):
+        link = dialing()
+        assert link.renew(3.0) == [Drop(1, "this device's network has changed")]
+        assert link.state is State.WAITING
+        assert pass_time(link, 3.2) == [(pytest.approx(3.1), Dial(2, record()))]
+
+    def test_a_redial_does_not_wait_any_longer(self):
+        link = dialing()
+        for attempt in range(1, 6):
+            link.failed(attempt, "refused", 10.0 * attempt)
+            link.timer(10.0 * attempt + 5)
+        link.failed(6, "refused", 60.0)
+        link.renew(60.1)
+        assert link.deadline == pytest.approx(60.2)
+
+    def test_a_peer_that_said_bye_is_left_alone(self):
+        link = opened()
+        link.received(1, Bye(), 3.0)
+        assert link.renew(4.0) == []
+        assert link.deadline is None
+
+    def test_a_channel_whose_address_is_gone_is_lost_at_once(self):
+        link = opened()
+        reason = "this device has lost the address that its channel used"
+        assert link.failed(1, reason, 3.0, DownReason.ADDRESS_CHANGED) == [Drop(1, reason), Down(DownReason.ADDRESS_CHANGED)]
+        assert link.deadline == pytest.approx(3.1)
+
+
+class TestBackToTheLan:
+    """A link over a distant path."""
+
+    def distant(self) -> Link:
+        link = dialing()
+        link.answered(1, 0.0, distant=True)
+        link.opened(1, 0.0, speaks_hallway=True, distant=True)
+        link.received(1, hello(), 0.0)
+        link.admitted(1, "e1", 0.0)
+        return link
+
+    def proving(self, link: Link, until: float) -> list[tuple[float, Effect]]:
+        """Time passes, and every ping is answered."""
+        done = []
+        while link.deadline is not None and link.deadline <= until:
+            now = link.deadline
+            done += [(now, effect) for effect in link.timer(now) if not isinstance(effect, SendFrame)]
+            if link.current is not None:
+                link.proved(link.current.id, now)
+        return done
+
+    def test_a_way_over_the_lan_is_tried_soon_and_over_the_lan_only(self):
+        link = self.distant()
+        link.seen(record("e1", "http://10.0.0.7:8090"), 5.0, near=True)
+        assert self.proving(link, 5.4) == [(pytest.approx(5.3), Dial(2, record("e1", "http://10.0.0.7:8090"), near=True))]
+        assert open_attempt(link, 2, now=5.4) == [Moved(2), Drop(1, "the link has moved", graceful=True)]
+        assert not self.proving(link, 100.0)
+
+    def test_a_look_that_fails_costs_nothing_and_is_repeated_later_and_later(self):
+        link = self.distant()
+        link.seen(record(), 5.0, near=True)
+        dials = []
+        while len(dials) < 6:
+            for at, effect in self.proving(link, 400.0):
+                assert isinstance(effect, Dial | Drop)
+                if isinstance(effect, Dial):
+                    dials.append(at)
+                    assert link.failed(effect.attempt, "no route", at) == [Drop(effect.attempt, "no route")]
+                    break
+            assert link.state is State.OPEN
+        gaps = [later - earlier for earlier, later in pairwise(dials)]
+        assert gaps[0] == pytest.approx(LOOKS[0])
+        assert max(gaps) < LOOKS[1] + 0.001
+
+    @pytest.mark.parametrize("near", [False, True])
+    def test_a_link_on_the_lan_and_one_without_a_way_there_stay_where_they_are(self, near):
+        link = self.distant() if not near else opened()
+        link.seen(record("e1", "http://10.0.0.7:8090"), 5.0, near=near)
+        assert self.proving(link, 300.0) == []
+
+    def test_what_counts_is_the_path_and_not_the_carrier(self):
+        link = dialing()
+        link.answered(1, 0.0, distant=True)
+        link.opened(1, 0.0, speaks_hallway=True, distant=False)
+        link.received(1, hello(), 0.0)
+        link.admitted(1, "e1", 0.0)
+        link.seen(record("e1", "http://10.0.0.7:8090"), 5.0, near=True)
+        assert self.proving(link, 300.0) == []

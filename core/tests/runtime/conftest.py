@@ -12,7 +12,7 @@ import pytest
 from hallway import Peer, create_peer, load_config
 from hallway.interfaces import SignalingHost
 from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, Origin, PeerRecord, Refusal, Sighting
-from hallway.protocol.frames import Frame, Hello, decode, encode
+from hallway.protocol.frames import Frame, Hello, Request, decode, encode
 from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
 from hallway.testing.memory.hub import Hub, hub_named
 from hallway.trust import OpenGuard, Signal
@@ -33,9 +33,13 @@ class Stranger(SignalingHost):
         self.on_offer: Handler = self.answer_at_once
         self.channels: asyncio.Queue[MemoryChannel] = asyncio.Queue()
 
+    def listen(self) -> None:
+        """Take requests, without being seen by anybody."""
+        self.hub.listeners[self.device_id.lower()] = self
+
     def arrive(self) -> None:
         """Be seen by every other device of the property, and take requests."""
-        self.hub.listeners[self.device_id.lower()] = self
+        self.listen()
         self.hub.advertise(PeerRecord(self.device_id, PROPERTY, endpoints=(f"memory://{self.device_id}",), epoch=self.epoch))
 
     async def handle(self, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
@@ -85,6 +89,12 @@ class Stranger(SignalingHost):
         channel = await self.dial(to)
         assert isinstance(await self.greet(channel, to), Hello)
         return channel
+
+    async def heard(self, channel: MemoryChannel) -> Frame:
+        """The next frame of the other end that is not for the control bus."""
+        while isinstance(frame := decode(await channel.receive()), Request):
+            pass
+        return frame
 
     def report(self, sighting: Sighting) -> None: ...
     def up(self, listen: tuple[str, ...]) -> None: ...

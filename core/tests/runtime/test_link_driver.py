@@ -13,7 +13,7 @@ import hallway.testing.memory.plugin
 from hallway.errors import ChannelClosed, PeerUnavailable
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Description, Envelope, IcePolicy, Refusal, RefusalCode
-from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong, decode, encode
+from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong, encode
 
 GARBAGE = [b"", b"\x00", b"\xff\xff", b"text", "text", b"\x10{", b"\x10" + b"[" * 100_000, b"\x03true", b"\x02NaN"]
 
@@ -34,16 +34,17 @@ async def closed(channel) -> None:
 
 class TestFrames:
     async def test_a_stranger_that_says_hello_is_linked_and_heard(self, device, stranger, events):
-        channel = await stranger().link("tablet-1")
+        one = stranger()
+        channel = await one.link("tablet-1")
         connected = await events.first(PeerConnected)
         assert (connected.peer_id, connected.signaling, connected.channel) == ("stranger", "memory", "memory")
         await channel.send(encode(Messages((Message("id-1", {"a": 1}), Message("id-2", None)))))
         assert await events.first(MessageReceived) == MessageReceived("stranger", {"a": 1}, "id-1")
         assert await events.first(MessageReceived) == MessageReceived("stranger", None, "id-2")
         await channel.send(encode(Ping(7)))
-        assert decode(await channel.receive()) == Pong(7)
+        assert await one.heard(channel) == Pong(7)
         message_id = await device.send_to_peer("STRANGER", [1])
-        assert decode(await channel.receive()) == Messages((Message(message_id, [1]),))
+        assert await one.heard(channel) == Messages((Message(message_id, [1]),))
 
     @pytest.mark.parametrize("data", GARBAGE, ids=lambda data: repr(data)[:20])
     async def test_garbage_ends_that_link_and_leaves_others_alone(self, device, stranger, events, data):
@@ -100,9 +101,10 @@ class TestFrames:
 
     async def test_closing_says_bye_after_everything_that_was_sent(self, make_device, hub, stranger):
         async with make_device("tablet-1") as device:
-            channel = await stranger().link("tablet-1")
+            one = stranger()
+            channel = await one.link("tablet-1")
             await device.send_to_peer("stranger", "last words")
-        heard = [decode(await channel.receive()), decode(await channel.receive())]
+        heard = [await one.heard(channel), await one.heard(channel)]
         assert {type(frame) for frame in heard} == {Messages, Bye}
         with pytest.raises(ChannelClosed):
             await channel.receive()

@@ -180,9 +180,16 @@ class TestSightings:
         assert await events.first(PeerLost) == PeerLost("stranger", "memory")
         await channel.send(encode(Messages((Message("1", "still here"),))))
         assert (await events.first(MessageReceived)).message == "still here"
-        assert device.status()["peers"] == [
-            {"peerId": "stranger", "open": True, "signaling": "memory", "channel": "memory", "discovery": []}
-        ]
+        (status,) = device.status()["peers"]
+        assert status == {
+            "peerId": "stranger",
+            "open": True,
+            "signaling": "memory",
+            "channel": "memory",
+            "state": "open",
+            "path": None,
+            "discovery": ["last-good"],
+        }
 
     async def test_a_peer_without_an_endpoint_that_we_know_is_waited_for(self, device, stranger, events, caplog):
         caplog.set_level("INFO")
@@ -316,11 +323,12 @@ class TestClose:
 
 
 async def test_broadcast_goes_to_every_open_link_and_names_the_ids(device, stranger):
-    channels = {name: await stranger(name).link("tablet-1") for name in ("a", "b")}
+    strangers = {name: stranger(name) for name in ("a", "b")}
+    channels = {name: await each.link("tablet-1") for name, each in strangers.items()}
     await until_connected(device, 2)
     ids = await device.broadcast({"x": 1})
     for name, channel in channels.items():
-        assert decode(await channel.receive()) == Messages((Message(ids[name], {"x": 1}),))
+        assert await strangers[name].heard(channel) == Messages((Message(ids[name], {"x": 1}),))
 
 
 async def test_a_reader_that_is_too_slow_slows_the_sender_down_and_loses_nothing(device, stranger, monkeypatch):

@@ -74,7 +74,9 @@ class Told:
 
     def due(self, peer_id: str, news: Any, now: float) -> float | None:
         """Seconds until ``peer_id`` is to be told ``news``, 0 for now; None if it knows them."""
-        known, at = self._last.get(peer_id, (None, now - PAUSE))
+        if peer_id not in self._last:
+            return 0.0
+        known, at = self._last[peer_id]
         return None if known == news else max(0.0, at + PAUSE - now)
 
     def told(self, peer_id: str, news: Any, now: float) -> None:

@@ -21,7 +21,8 @@ class Throttle:
 
     def lets(self, key: Any, now: float) -> bool:
         """Whether to tell now, and count it if so."""
-        if now < self._told.get(key, now - self.period) + self.period:
+        told = self._told.get(key)
+        if told is not None and now < told + self.period:
             return False
         self._told[key] = now
         self._told.move_to_end(key)

@@ -91,6 +91,10 @@ class Answering:
     async def _decide(self, run: AttemptRun, offer: Description) -> None:
         try:
             reply = await run.verdict or await self._answer(run, offer)
+        except asyncio.CancelledError:
+            if not run.reply.done():
+                run.reply.set_result(refusal(RefusalCode.CLOSING))
+            raise
         except Exception:
             logger.exception("the offer of %s could not be answered", run.peer_id)
             reply = self._refuse(run, RefusalCode.INTERNAL, "this device could not answer")

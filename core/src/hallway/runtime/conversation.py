@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +15,11 @@ from hallway.protocol import jsontext
 from hallway.protocol.effects import Deliver, DownReason, Effect
 from hallway.protocol.frames import decode
 from hallway.protocol.link import Link
+from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.run import AttemptRun
 from hallway.runtime.services import Services
+
+logger = logging.getLogger(__name__)
 
 VALUE_BYTES = 64
 """Bytes that a small JSON value takes in memory, about."""
@@ -56,7 +60,7 @@ class Conversation:
         try:
             await run.channel.opened(self._now() + OPENING_LIMIT)
             async with asyncio.TaskGroup() as group:
-                group.create_task(run.outgoing.run(), name=f"write {run.peer_id} {run.id}")
+                group.create_task(self._write(run.outgoing), name=f"write {run.peer_id} {run.id}")
                 group.create_task(run.outgoing.watch(self._proved), name=f"watch {run.peer_id} {run.id}")
                 self._opened()
                 await self._read()
@@ -67,6 +71,13 @@ class Conversation:
         except* Exception:
             self._failed(run, "an internal error", DownReason.CLOSED)
             raise
+
+    async def _write(self, outgoing: Outgoing) -> None:
+        try:
+            await outgoing.run()
+        except (ChannelClosed, ClosedError) as error:
+            # The reader meets the same end, after all that has arrived.
+            logger.debug("the channel to %s takes nothing any more: %s", self._run.peer_id, error)
 
     def _opened(self) -> None:
         run = self._run
