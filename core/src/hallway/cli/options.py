@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from hallway.logs import RepeatFilter
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 JSON = "hallway.json"
@@ -53,6 +55,8 @@ def log_level_option(command: F) -> F:
         for library in LIBRARIES if value != "debug" else ():
             logging.getLogger(library).setLevel(logging.WARNING)
         logging.basicConfig(stream=sys.stderr, level=value.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(RepeatFilter())
 
     return click.option(
         "--log-level",

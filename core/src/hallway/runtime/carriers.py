@@ -78,7 +78,8 @@ class Carrier(SignalingHost):
             try:
                 await self.signaling.start(self)
             except SignalingUnavailable as error:
-                logger.warning("signaling %s is not up: %s", self.name, error)
+                level = logging.DEBUG if str(error) == self.reason else logging.WARNING
+                logger.log(level, "signaling %s is not up: %s", self.name, error)
                 self.down(str(error))
                 await asyncio.sleep(self._backoff.next())
             except Exception as error:

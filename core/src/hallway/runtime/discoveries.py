@@ -50,8 +50,9 @@ class Finder(DiscoveryHost):
             try:
                 await self.discovery.start(self)
             except DiscoveryUnavailable as error:
+                level = logging.DEBUG if str(error) == self.reason else logging.WARNING
+                logger.log(level, "discovery %s is not up: %s", self.name, error)
                 self.reason = str(error)
-                logger.warning("discovery %s is not up: %s", self.name, error)
                 await asyncio.sleep(self._backoff.next())
             except Exception as error:
                 self.reason = f"it failed: {error}"
