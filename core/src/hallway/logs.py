@@ -32,7 +32,7 @@ class RepeatFilter(logging.Filter):
         self._clock = clock
         self._left_out: Counter[Any] = Counter()
 
-    def filter(self, record: logging.LogRecord) -> bool | logging.LogRecord:
+    def filter(self, record: logging.LogRecord) -> bool:
         """See `logging.Filter.filter`."""
         if record.levelno < logging.INFO:
             return True
