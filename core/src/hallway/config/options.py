@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 
 Check = Callable[[Any], str | Mapping[Any, str] | None]
-"""Returns what is wrong with a value of the right type, as a clause, or None. Of a table or a list it may return a clause for each entry that
-is wrong, by its key or index: each becomes a mistake with a path of its own. Its ``schema``, if any, adds JSON Schema keywords."""
+"""Returns what is wrong with a value of the right type, as a clause, or None. Of a table or a list it may return a clause for each wrong
+entry, by its key or index: each becomes a mistake with a path of its own. Its ``schema``, if any, adds JSON Schema keywords."""
 
 
 def option(
