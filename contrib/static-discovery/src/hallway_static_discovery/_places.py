@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -37,6 +38,20 @@ def endpoint(text: str) -> str:
     return _http(text, rest, None) if scheme.lower() == "http" else text
 
 
+def name_in(url: str) -> str | None:
+    """The DNS name in an endpoint, or None if it needs no look-up."""
+    parts = urlsplit(url)
+    return parts.hostname if parts.scheme == "http" and parts.hostname and _address(parts.hostname) is None else None
+
+
+def with_address(url: str, known: Mapping[str, str]) -> str | None:
+    """An endpoint with the address of its name; None if that is not known."""
+    name = name_in(url)
+    if name is None:
+        return url
+    return f"http://{_literal(ip_address(known[name]))}:{urlsplit(url).port}" if name in known else None
+
+
 def _bracketed(text: str) -> str:
     """An IPv6 address as it stands in a URL (RFC 3986 section 3.2.2); anything else as it is."""
     return f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text
@@ -62,6 +77,10 @@ def _host(text: str, host: str) -> str:
         return _name(text, host)
     if not is_plain(ip):
         raise BadPlace(text, "is an address that no peer can be reached at: link-local IPv6, IPv4 in IPv6, multicast or none")
+    return _literal(ip)
+
+
+def _literal(ip: Address) -> str:
     return f"[{ip}]" if isinstance(ip, IPv6Address) else str(ip)
 
 
