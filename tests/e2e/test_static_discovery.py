@@ -106,6 +106,15 @@ async def test_a_peer_that_is_listed_by_its_ipv6_address_is_linked(lab: Lab) -> 
     await end(one, two)
 
 
+async def test_peers_of_two_subnets_are_linked_through_the_router(lab: Lab) -> None:
+    hosts = lab.lan("lan1").host("host-1"), lab.lan("lan2").host("host-2")
+    one = await up(hosts[0], "tablet-1", STATIC, at("tablet-2", hosts[1].address))
+    two = await up(hosts[1], "tablet-2", STATIC)
+    await link(one, two)
+    await talk(one, two)
+    await end(one, two)
+
+
 async def test_peers_that_are_listed_by_name_are_linked_and_linked_again(lab: Lab) -> None:
     lan = lab.lan()
     lan.block_multicast()
