@@ -1,7 +1,8 @@
 # Everything runs from .venv, which `make setup` builds from requirements.lock: Python 3.11 or newer and make are enough.
 
 PYTHON ?= $(firstword $(foreach python,python3.13 python3.12 python3.11 python3 python,$(shell $(python) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(python))))
-MEMBERS := core $(sort $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+# The template is no member: it is built and tried apart, as a stranger's plugin is.
+MEMBERS := core $(sort $(patsubst %/pyproject.toml,%,$(filter-out contrib/plugin-template/%,$(wildcard plugins/*/pyproject.toml contrib/*/pyproject.toml))))
 BIN := .venv/bin
 STAMP := .venv/.ready
 

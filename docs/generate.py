@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import runpy
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from hallway.plugins.loader import installed
 from hallway_http_local_signaling._status import STATUS
 
 HERE = Path(__file__).parent / "reference"
+CONTRIB = {tomllib.loads(path.read_text())["project"]["name"] for path in HERE.parents[1].glob("contrib/*/pyproject.toml")}
+"""Distributions that the default install does not bring."""
 
 CONFIG = """\
 # Configuration
@@ -154,7 +157,8 @@ def config_page() -> str:
         parts += config_section(f"`[{name}]`", inner, (name,))
     owners = {item.name: item.distribution for item in installed()}
     for name, inner in schema["properties"]["plugins"]["properties"].items():
-        described = {**inner, "description": f"A plugin of the distribution `{owners[name]}`"}
+        apart = ", which the default install does not bring" if owners[name] in CONTRIB else ""
+        described = {**inner, "description": f"A plugin of the distribution `{owners[name]}`{apart}"}
         parts += config_section(f"`[plugins.{name}]`", described, ("plugins", name))
     return "".join(parts).rstrip("\n") + "\n"
 

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MEMBERS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+TEMPLATE = ROOT / "contrib" / "plugin-template"
+"""No member: it is built and tried apart, as a stranger's plugin is."""
+PLUGINS = sorted({path.parent for folder in ("plugins", "contrib") for path in ROOT.glob(f"{folder}/*/pyproject.toml")} - {TEMPLATE})
+MEMBERS = [ROOT / "core", *PLUGINS]
 SOURCES = sorted(path for member in MEMBERS for path in (member / "src").rglob("*.py"))
 CONTRACTS = ("interfaces/", "hookspecs.py")
 
@@ -81,7 +84,7 @@ def test_members_are_whole(member: Path) -> None:
     assert list((member / "tests").rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("member", MEMBERS[1:], ids=relative)
+@pytest.mark.parametrize("member", PLUGINS, ids=relative)
 def test_plugins_are_alike_inside(member: Path) -> None:
     (package,) = (member / "src").iterdir()
     files = {path.name for path in package.iterdir()}
@@ -126,3 +129,18 @@ def test_the_root_names_every_plugin_wherever_it_names_plugins() -> None:
     assert plugins <= set(contracts["The core imports no plugin and no transport library"]["forbidden_modules"])
     assert packages <= set(root["ruff"]["lint"]["isort"]["known-first-party"])
     assert {name.replace("-", "_") for name in root["uv"]["sources"]} == packages
+
+
+def test_every_member_is_set_up_and_its_tests_run_but_the_template_is_tried_apart() -> None:
+    root = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    workspace = root["uv"]["workspace"]
+    globbed = {path for glob in workspace["members"] for path in ROOT.glob(glob) if (path / "pyproject.toml").exists()}
+    outcome = subprocess.run(["make", "--dry-run", "--always-make", "wheels"], cwd=ROOT, capture_output=True, text=True, check=True)
+    (built,) = (line for line in outcome.stdout.splitlines() if "tests/wheels/smoke.py" in line)
+
+    assert globbed - {ROOT / path for path in workspace["exclude"]} == set(MEMBERS)
+    assert {ROOT / word for word in built.split("smoke.py")[1].split()} == set(MEMBERS)
+    assert all(
+        any(member.is_relative_to(ROOT / path.removesuffix("/tests")) for path in root["pytest"]["ini_options"]["testpaths"])
+        for member in MEMBERS
+    )

@@ -37,6 +37,10 @@ class HttpConfig:
     verbose: bool = option(help="talk more", default=False)
 
 
+def check_labels(labels: Mapping[str, int]) -> dict[str, str]:
+    return {name: "must not be negative" for name, number in labels.items() if number < 0}
+
+
 @attrs.frozen
 class RtcConfig:
     """A channel for tests."""
@@ -45,7 +49,7 @@ class RtcConfig:
     port_range: tuple[int, int] | None = option(help="first and last port", default=None)
     colour: Colour = option(help="an enumeration", default=Colour.RED)
     style: Literal["plain", "fancy"] = option(help="a literal", default="plain")
-    labels: Mapping[str, int] = option(help="free keys", factory=dict)
+    labels: Mapping[str, int] = option(help="free keys", factory=dict, check=check_labels)
     folder: Path | None = option(help="a path", default=None)
     tuning: HttpConfig = option(help="a table in a table", factory=HttpConfig)
 

@@ -133,6 +133,11 @@ def test_a_value_that_does_not_fit_is_refused_with_what_would(write, extra, key,
     assert part in text
 
 
+def test_every_entry_of_a_table_that_its_check_refuses_is_a_mistake_of_its_own(write, extra):
+    found = mistakes(write("[plugins.t-rtc.labels]\nfirst = -1\nsecond = 2\nthird = -3\n"), extra=extra)
+    assert found == {f"plugins.t-rtc.labels.{name}": "must not be negative (free keys)" for name in ("first", "third")}
+
+
 def test_a_date_is_no_text(write, extra):
     assert "must be text, not a date" in mistakes(write("[plugins.t-http]\nhost = 1979-05-27\n"), extra=extra)["plugins.t-http.host"]
 

@@ -344,6 +344,14 @@ class TestMakeBeforeBreak:
             Up(second, 0.5),
         ]
 
+    def test_a_restarted_peer_whose_record_has_no_epoch_is_believed_at_once(self):
+        link = make()
+        link.seen(record(None), 0.0)
+        open_attempt(link, 1, "e1")
+        second, effects = link.offered(10.0, epoch="e2")
+        assert effects == [Answer(second)]
+        assert Down(DownReason.RESTARTED) in open_attempt(link, second, "e2", now=10.5)
+
     def test_the_end_of_a_replaced_channel_is_nobodys_business(self):
         link = opened()
         second, _ = link.offered(10.0, epoch="e1")
@@ -513,6 +521,17 @@ class TestDown:
         link.received(1, Bye(), 3.0)
         assert link.seen(record("e2"), 5.0) == [Dial(2, record("e2"))]
         assert open_attempt(link, 2, "e2", now=5.5) == [Up(2, 0.5)]
+
+    def test_after_bye_a_peer_whose_record_has_no_epoch_is_dialed_until_it_is_back(self):
+        link = make()
+        link.seen(record(None), 0.0)
+        open_attempt(link, 1, "e1")
+        link.received(1, Bye(), 3.0)
+        assert link.deadline is not None
+        assert link.timer(link.deadline) == [Dial(2, record(None))]
+        link.failed(2, "refused", 4.0)
+        assert link.deadline is not None
+        assert link.deadline <= 4.0 + REDIAL_CAP
 
     def test_a_bye_that_comes_after_the_sight_of_the_next_life_does_not_hide_it(self):
         link = opened("e1")

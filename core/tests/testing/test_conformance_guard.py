@@ -180,6 +180,31 @@ def test_a_capability_that_is_off_skips_its_tests_by_its_name(run):
     result.stdout.fnmatch_lines(["SKIPPED * capability updates is off"])
 
 
+def test_a_discovery_that_advertises_nothing_runs_the_whole_life_of_a_device_and_skips_the_rest_by_name(run):
+    source = """
+class Deaf:
+    async def start(self, host): pass
+    async def advertise(self, endpoints): pass
+    async def aclose(self): pass
+
+class TestIt(Author, DiscoveryConformance):
+    capabilities = DiscoveryCapabilities(advertises=False)
+
+    @asynccontextmanager
+    async def site(self):
+        yield lambda device: Deaf()
+"""
+    result = run(source, "-rs")
+
+    assert result.ret == pytest.ExitCode.OK
+    assert result.parseoutcomes()["passed"] > 20
+    result.stdout.fnmatch_lines(["SKIPPED * capability advertises is off"])
+    assert {line.rpartition(": ")[2] for line in result.outlines if line.startswith("SKIPPED")} == {
+        "capability advertises is off",
+        "capability hinderable is off",
+    }
+
+
 def test_importing_hallway_testing_costs_no_pytest(pytester: pytest.Pytester):
     script = "import sys, hallway.testing, hallway.testing.memory.plugin; assert 'pytest' not in sys.modules"
 

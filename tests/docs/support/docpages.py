@@ -95,5 +95,7 @@ class Page:
 
 def all_pages() -> list[Page]:
     """README, docs, and the README of every part."""
-    patterns = ("*.md", "docs/**/*.md", "core/*.md", "contrib/*.md", "plugins/*/*.md", "tests/docs/*.md", "tests/lab/*.md")
-    return [Page(path) for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    parts = ("core/*.md", "contrib/*.md", "contrib/*/*.md", "plugins/*/*.md", "tests/docs/*.md", "tests/lab/*.md")
+    paths = [path for pattern in ("*.md", "docs/**/*.md", *parts) for path in sorted(ROOT.glob(pattern))]
+    # The template is not installed here: nothing on its page could be tried.
+    return [Page(path) for path in paths if path.parent.name != "plugin-template"]

@@ -13,6 +13,8 @@ import attrs
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / ".matrix"
 """One environment per Python version; git ignores them."""
+TEMPLATE = ROOT / "contrib" / "plugin-template"
+"""No part of an environment: it is tried apart, as a stranger's plugin is."""
 VERSIONS = ("3.11", "3.12", "3.13")
 PYENV = Path.home() / ".pyenv" / "versions"
 ASK = "import ensurepip, ssl, sys; print(*sys.version_info[:3], sep='.')"
@@ -74,7 +76,8 @@ def environment(python: Python, uv: Path) -> Path:
 
 def _members() -> list[Path]:
     """The folders of all distributions of this repository."""
-    return [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+    plugins = {path.parent for folder in ("plugins", "contrib") for path in ROOT.glob(f"{folder}/*/pyproject.toml")}
+    return [ROOT / "core", *sorted(plugins - {TEMPLATE})]
 
 
 def _state(python: Python) -> str:

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hallway import Peer, create_peer, load_config
 from hallway.events import Event, to_json
-from plugin_matrix.cells import Cell
+from plugin_matrix.cells import DEVICES, Cell
 from plugin_matrix.exchange import Events, Failed, Link, Send, exchange, goodbye
 
 
@@ -29,12 +29,14 @@ async def _plain(events: AsyncIterator[Event]) -> Events:
 
 async def run(cell: Cell, property_id: str, server: str) -> list[Link]:
     """Link two devices, let them talk, close one after the other."""
-    names = ("tablet-1", "tablet-2")
-    one, two = (create_peer(load_config(overrides=cell.settings(name, property_id, server))) for name in names)
+    site = cell.site(property_id, server)
+    one, two = (create_peer(load_config(overrides=cell.settings(number, site))) for number in range(2))
     events = [_plain(peer.events()) for peer in (one, two)]
     async with two:
         async with one:
-            links = await asyncio.gather(*(exchange(*end) for end in zip(events, (_to(one, names[1]), _to(two, names[0])), strict=True)))
+            links = await asyncio.gather(
+                *(exchange(*end) for end in zip(events, (_to(one, DEVICES[1]), _to(two, DEVICES[0])), strict=True))
+            )
         await goodbye(events[1])
     if left := asyncio.all_tasks() - {asyncio.current_task()}:
         raise Failed(f"left running: {left}")

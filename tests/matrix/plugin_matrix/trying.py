@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from hallway.cli.child import Child
-from plugin_matrix.cells import Cell
+from plugin_matrix.cells import DEVICES, Cell
 from plugin_matrix.exchange import Failed, Link, Send, ended, exchange, goodbye
 
 ONE_PROCESS = Path(__file__).with_name("one_process.py")
@@ -68,10 +68,10 @@ async def _in_one_process(cell: Cell, property_id: str, server: str) -> list[Lin
 
 
 async def _in_two_processes(cell: Cell, property_id: str, server: str) -> list[Link]:
-    names = ("tablet-1", "tablet-2")
-    async with _device(cell.settings(names[0], property_id, server)) as one, _device(cell.settings(names[1], property_id, server)) as two:
+    site = cell.site(property_id, server)
+    async with _device(cell.settings(0, site)) as one, _device(cell.settings(1, site)) as two:
         events = one.events(), two.events()
-        links = await asyncio.gather(exchange(events[0], _to(one, names[1])), exchange(events[1], _to(two, names[0])))
+        links = await asyncio.gather(exchange(events[0], _to(one, DEVICES[1])), exchange(events[1], _to(two, DEVICES[0])))
         await one.command(command="quit")
         await goodbye(events[1])
         await ended(events[0])

@@ -225,10 +225,21 @@ def _field_hook(field: attrs.Attribute[Any], converter: Converter) -> Hook:
             raise Wrong(wrong.problem, wrong.suggestion or hint) from None
         problem = check(result) if check else None
         if problem:
-            raise Wrong(problem, hint)
+            raise _objection(problem, hint, field.type)
         return result
 
     return hook
+
+
+def _objection(problem: str | Mapping[Any, str], hint: str, kind: Any) -> Exception:
+    """What a check says of a value, or of entries of it."""
+    if isinstance(problem, str):
+        return Wrong(problem, hint)
+    errors = []
+    for key, clause in problem.items():
+        errors.append(Wrong(clause, hint))
+        errors[-1].add_note(IterableValidationNote("while checking an element", key, kind))
+    return IterableValidationError("in a list or table", errors, kind)
 
 
 def _mistakes(error: BaseException, path: str) -> Iterator[Mistake]:

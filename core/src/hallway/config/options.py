@@ -7,8 +7,9 @@ from typing import Any
 
 import attrs
 
-Check = Callable[[Any], str | None]
-"""Returns what is wrong with a value of the right type, as a clause, or None. Its ``schema``, if any, adds JSON Schema keywords."""
+Check = Callable[[Any], str | Mapping[Any, str] | None]
+"""Returns what is wrong with a value of the right type, as a clause, or None. Of a table or a list it may return a clause for each wrong
+entry, by its key or index: each becomes a mistake with a path of its own. Its ``schema``, if any, adds JSON Schema keywords."""
 
 
 def option(
@@ -29,7 +30,8 @@ def option(
         help: one sentence with the unit, for the schema and the reference.
         default: the value when the key is absent; without it the key is required.
         factory: makes the default instead.
-        check: returns what is wrong with a value of the right type, as a clause ("must be 1 to 65535"), or None.
+        check: returns what is wrong with a value of the right type, as a clause ("must be 1 to 65535"), or None; of a table or a list also
+            such a clause for each wrong entry, by its key or index.
         secret: the value is never printed.
         needed_to_use: a plugin whose key is None is skipped with a notice, and the rest of its chain goes on; the default must be None.
 

@@ -48,7 +48,8 @@ class Discovery(ABC):
         """Make this device known with these endpoints (URLs, best first), in the background.
 
         Called after `start`, again whenever the endpoints change; an empty tuple withdraws the advertisement. Returns without waiting for
-        the network. A plugin that can only advertise some schemes ignores the rest.
+        the network. A plugin that can only advertise some schemes ignores the rest; one that knows its peers from a list ignores
+        them all.
         """
 
     async def refresh(self) -> None:  # noqa: B027 - a medium without announcements needs none

@@ -44,6 +44,8 @@ class DiscoveryCapabilities:
 
     endpoints: tuple[str, str] = ("http://127.0.0.1:8091", "http://127.0.0.1:8092")
     """Two endpoints that it carries unchanged."""
+    advertises: bool = True
+    """A device that advertises is seen by those that look. Otherwise somebody else says who is there: a list in the configuration, say."""
     goodbye: bool = True
     """A device that withdraws or closes is `Gone` at once, not only when its record expires."""
     updates: bool = True

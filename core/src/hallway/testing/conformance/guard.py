@@ -132,6 +132,5 @@ def _reason_to_skip(item: pytest.Item) -> str | None:
     exemption = suite.exempt.get(promise.name)
     if exemption and getattr(cls, promise.name) is promise.test:
         return f"exempt: {exemption}"
-    if promise.capability is not None and not getattr(suite.capabilities, promise.capability):
-        return f"capability {promise.capability} is off"
-    return None
+    off = next((name for name in promise.capabilities if not getattr(suite.capabilities, name)), None)
+    return f"capability {off} is off" if off is not None else None

@@ -27,23 +27,23 @@ Make = Callable[[DeviceInfo], T]
 KNOWN: set[type[Suite]] = set()
 """Every class that is a suite, whether pytest collects it or not; one whose name was taken again lives nowhere else."""
 
-_REQUIRED: dict[Test, str] = {}
+_REQUIRED: dict[Test, tuple[str, ...]] = {}
 
 
 @attrs.frozen
 class Promise:
-    """One test of a suite. ``capability`` names the field without which the test does not apply."""
+    """One test of a suite. ``capabilities`` names the fields without which the test does not apply."""
 
     name: str
     test: Test
-    capability: str | None
+    capabilities: tuple[str, ...]
 
 
-def requires(capability: str) -> Callable[[Test], Test]:
-    """A test for plugins whose record says so; others skip it, with the capability as the reason."""
+def requires(*capabilities: str) -> Callable[[Test], Test]:
+    """A test for plugins whose record has all of these; others skip it, with the first that is off as the reason."""
 
     def note(test: Test) -> Test:
-        _REQUIRED[test] = capability
+        _REQUIRED[test] = capabilities
         return test
 
     return note
@@ -94,7 +94,7 @@ def published(suite: S) -> S:
     """Take down what ``suite`` promises, in the order of its tests, and bound each test in time."""
     tests = {name: value for base in reversed(suite.__mro__) for name, value in vars(base).items() if name.startswith("test_")}
     tests[COMPLETENESS] = tests.pop(COMPLETENESS)
-    suite.promises = {name: Promise(name, _bounded(test), _REQUIRED.get(test)) for name, test in tests.items()}
+    suite.promises = {name: Promise(name, _bounded(test), _REQUIRED.get(test, ())) for name, test in tests.items()}
     for name, promise in suite.promises.items():
         setattr(suite, name, promise.test)
     names = {name for base in suite.__mro__ if base is not object for name in vars(base) if not name.startswith("_")}

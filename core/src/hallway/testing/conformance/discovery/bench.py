@@ -138,6 +138,11 @@ class DiscoveryBase(Suite):
         """Where devices can see each other: yields what makes a device's discovery. The author's."""
         raise NotImplementedError("a conformance class says by `site` how its discoveries are made")
 
+    async def notices(self, watching: Watcher, watched: Watcher) -> None:
+        """Wait until ``watched`` is seen, unless nobody ever sees a device because it advertises."""
+        if self.capabilities.advertises:
+            await watching.sees(watched)
+
     @pytest_asyncio.fixture(loop_scope="function")
     async def bench(self) -> AsyncIterator[DiscoveryBench]:
         """A site without devices, and nothing left of those that a test makes."""

@@ -34,11 +34,10 @@ class Lifecycle(DiscoveryBase):
     async def test_nothing_is_reported_after_closing(self, bench: DiscoveryBench) -> None:
         """What happens after `aclose` has returned is not told: the watcher would note it."""
         closed, watching = await bench.present(), await bench.looking()
-        await watching.sees(closed)
+        await self.notices(watching, closed)
         await closed.aclose()
         seen = dict(closed.peers)
-        late = await bench.present()
-        await watching.sees(late)
+        await self.notices(watching, await bench.present())
         assert closed.peers == seen
 
     async def test_a_closed_discovery_makes_nobody_known(self, bench: DiscoveryBench) -> None:
@@ -47,7 +46,7 @@ class Lifecycle(DiscoveryBase):
         await closed.aclose()
         with contextlib.suppress(ClosedError):
             await closed.discovery.advertise(bench.endpoints[:1])
-        await watching.sees(await bench.present())
+        await self.notices(watching, await bench.present())
         assert closed.name not in watching.peers
 
     @pytest.mark.parametrize("after", STEPS)
@@ -79,7 +78,7 @@ class Lifecycle(DiscoveryBase):
     async def test_a_cancelled_close_closes_nevertheless(self, bench: DiscoveryBench, pair: Pair, after: int) -> None:
         """After a cancelled `aclose` and another one nothing is left, and others do not see the device any more."""
         watching, watched = pair.watching, pair.watched
-        await watching.sees(watched)
+        await self.notices(watching, watched)
         before = Running()
         await cancelled(bench.spawn(watched.discovery.aclose()), after)
         await watched.aclose()
@@ -99,4 +98,4 @@ class Lifecycle(DiscoveryBase):
             assert await left_over(before) == []
         await late.start()
         await late.discovery.advertise(bench.endpoints[1:])
-        await asyncio.gather(late.sees(friend), friend.sees(late))
+        await asyncio.gather(self.notices(late, friend), self.notices(friend, late))

@@ -13,6 +13,7 @@ from hallway.testing.conformance.suite import requires
 class Sightings(DiscoveryBase):
     """Every peer of the property is seen, and nobody else."""
 
+    @requires("advertises")
     async def test_a_device_is_found_with_its_facts(self, bench: DiscoveryBench, pair: Pair) -> None:
         """Whichever of the two came first, the record says who the device is and where it is reached."""
         watching, watched = pair.watching, pair.watched
@@ -21,6 +22,7 @@ class Sightings(DiscoveryBase):
         assert (record.device_id, record.property_id, record.device_type) == (device.device_id, device.property_id, device.device_type)
         assert (record.endpoints, record.epoch) == (bench.endpoints[:1], device.epoch)
 
+    @requires("advertises")
     async def test_devices_find_each_other(self, bench: DiscoveryBench) -> None:
         """Among several devices that come at once each one sees all others."""
         devices = await asyncio.gather(*(bench.present() for _ in range(4)))
@@ -31,6 +33,7 @@ class Sightings(DiscoveryBase):
                     await device.sees(other)
             assert set(device.peers) == names - {device.name}
 
+    @requires("advertises")
     async def test_a_device_that_does_not_advertise_is_not_found(self, bench: DiscoveryBench) -> None:
         """Browsing alone makes nobody known."""
         watching, hidden = await bench.looking(), await bench.looking()
@@ -38,12 +41,14 @@ class Sightings(DiscoveryBase):
         await asyncio.gather(watching.sees(friend), hidden.sees(friend))
         assert set(watching.peers) == {friend.name}
 
+    @requires("advertises")
     async def test_a_device_never_sees_itself(self, bench: DiscoveryBench) -> None:
         """Not even when others that advertise come and go."""
         one, two = await bench.present(), await bench.present()
         await asyncio.gather(one.sees(two), two.sees(one))
         assert (set(one.peers), set(two.peers)) == ({two.name}, {one.name})
 
+    @requires("advertises")
     async def test_devices_of_another_property_are_not_reported(self, bench: DiscoveryBench) -> None:
         """Neither those that were there before nor those that come later."""
         elsewhere = "elsewhere-" + bench.property_id
@@ -55,7 +60,7 @@ class Sightings(DiscoveryBase):
         assert set(watching.peers) == {friend.name}
         assert set(before.peers) == {after.name}
 
-    @requires("updates")
+    @requires("advertises", "updates")
     async def test_changed_endpoints_are_reported(self, bench: DiscoveryBench, pair: Pair) -> None:
         """The new record replaces the earlier one, there and back again."""
         watching, watched = pair.watching, pair.watched
@@ -65,6 +70,7 @@ class Sightings(DiscoveryBase):
             await watched.discovery.advertise((endpoint,))
             await watching.sees(watched, endpoint=endpoint)
 
+    @requires("advertises")
     async def test_endpoints_of_unknown_schemes_do_no_harm(self, bench: DiscoveryBench) -> None:
         """A plugin that can advertise only some schemes ignores the rest."""
         watching, watched = await bench.looking(), await bench.looking()
@@ -72,7 +78,7 @@ class Sightings(DiscoveryBase):
         record = await watching.sees(watched)
         assert bench.endpoints[0] in record.endpoints
 
-    @requires("goodbye")
+    @requires("advertises", "goodbye")
     async def test_a_withdrawn_device_is_gone_and_may_come_again(self, bench: DiscoveryBench, pair: Pair) -> None:
         """No endpoints mean that the device is not to be found; it still sees others."""
         watching, watched = pair.watching, pair.watched
@@ -89,9 +95,9 @@ class Sightings(DiscoveryBase):
         await watched.discovery.advertise(())
         await watched.discovery.advertise(())
         await watched.discovery.advertise(bench.endpoints[:1])
-        await (await bench.looking()).sees(watched)
+        await self.notices(await bench.looking(), watched)
 
-    @requires("goodbye")
+    @requires("advertises", "goodbye")
     async def test_a_device_that_closes_is_gone(self, pair: Pair) -> None:
         """Where the medium has a goodbye, closing says it."""
         watching, watched = pair.watching, pair.watched
@@ -99,7 +105,7 @@ class Sightings(DiscoveryBase):
         await watched.aclose()
         await watching.misses(watched)
 
-    @requires("updates")
+    @requires("advertises", "updates")
     async def test_a_restarted_device_is_seen_with_its_new_epoch(self, bench: DiscoveryBench, pair: Pair) -> None:
         """A device that closed and came back under its name is told apart from its earlier self."""
         watching, watched = pair.watching, pair.watched
@@ -108,6 +114,7 @@ class Sightings(DiscoveryBase):
         returned = await bench.present(attrs.evolve(watched.device, epoch="another-start"))
         await watching.sees(returned, epoch="another-start")
 
+    @requires("advertises")
     async def test_a_newcomer_sees_only_who_is_still_there(self, bench: DiscoveryBench) -> None:
         """A device that looks later sees those who stayed, and not the one that left."""
         stayed, left = await bench.present(), await bench.present()

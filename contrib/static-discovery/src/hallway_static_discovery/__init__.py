@@ -1,0 +1,1 @@
+"""hallway discovery from a list in the configuration."""
