@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import logging
+import os
+import socket
 
 import attrs
 import pytest
 
-from hallway.network import AddressWatcher, InterfaceAddress, InterfacePolicy
+from hallway.network import AddressWatcher, InterfaceAddress, InterfacePolicy, notices
 
 
 def addresses(*texts: str) -> tuple[InterfaceAddress, ...]:
@@ -85,3 +88,107 @@ async def test_cancelling_the_wait_leaves_nothing_and_it_can_go_on():
     assert asyncio.all_tasks() == {asyncio.current_task()}
     watcher.repeat()
     assert await anext(watcher) == BEFORE
+
+
+async def test_a_change_that_could_not_be_followed_is_told_again_after_an_interval_and_not_at_once():
+    watcher, script = watch(AFTER)
+    await anext(watcher)
+    watcher._interval = 3600.0
+    watcher.repeat()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await anext(watcher)
+    assert script.looks <= 2
+
+
+async def test_a_further_change_is_told_at_once_while_the_last_one_waits_to_be_repeated():
+    watcher, _ = watch(AFTER, ())
+    await anext(watcher)
+    watcher._interval = 3600.0
+    watcher.repeat()
+    assert await anext(watcher) == ()
+
+
+async def test_no_socket_is_left_whether_a_change_was_told_or_the_wait_cancelled():
+    before = sorted(os.listdir("/dev/fd"))
+    watcher, _ = watch(AFTER)
+    await anext(watcher)
+    assert sorted(os.listdir("/dev/fd")) == before
+    waiting = asyncio.create_task(anext(watcher))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert sorted(os.listdir("/dev/fd")) == before
+
+
+async def test_where_notices_cannot_be_had_it_looks_again_and_again(monkeypatch):
+    def refuse(*_: object) -> socket.socket:
+        raise PermissionError("a sandbox")
+
+    monkeypatch.setattr(notices, "_open", refuse)
+    watcher, script = watch(BEFORE, BEFORE, BEFORE, AFTER)
+    assert await anext(watcher) == AFTER
+    assert script.looks == 4
+
+
+async def test_a_system_without_netlink_has_no_notices(monkeypatch):
+    monkeypatch.delattr(socket, "AF_NETLINK", raising=False)
+    watcher, _ = watch(BEFORE, AFTER)
+    assert await anext(watcher) == AFTER
+
+
+class Notified(socket.socket):
+    """A datagram socket in place of the kernel's; ``fails`` are what its next reads raise."""
+
+    fails: tuple[int, ...] = ()
+    reads = 0
+
+    def recv(self, *arguments: int) -> bytes:
+        self.reads += 1
+        data = super().recv(*arguments)
+        if self.reads <= len(self.fails):
+            raise OSError(self.fails[self.reads - 1], "a test")
+        return data
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """Who speaks for the kernel, and the socket that hears it."""
+    speaking, hearing = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard = Notified(fileno=hearing.detach())
+    heard.setblocking(False)
+    monkeypatch.setattr(notices, "_open", lambda: heard)
+    with speaking, heard:
+        yield speaking, heard
+
+
+async def test_a_notice_makes_it_look_at_once_and_a_burst_of_them_once(kernel):
+    speaking, _ = kernel
+    watcher, script = watch(BEFORE, AFTER)
+    watcher._interval = 3600.0
+    waiting = asyncio.create_task(anext(watcher))
+    await asyncio.sleep(0)
+    for _ in range(5):
+        speaking.send(b"a change")
+    assert await waiting == AFTER
+    assert script.looks == 2
+
+
+async def test_an_overflow_is_a_notice_like_any_other(kernel):
+    speaking, heard = kernel
+    heard.fails = (errno.ENOBUFS,)
+    watcher, _ = watch(BEFORE, AFTER)
+    watcher._interval = 3600.0
+    speaking.send(b"lost")
+    assert await anext(watcher) == AFTER
+
+
+async def test_a_broken_socket_ends_the_notices_and_not_the_watching(kernel, caplog):
+    speaking, heard = kernel
+    heard.fails = (errno.EIO,)
+    watcher, script = watch(BEFORE, BEFORE, BEFORE, AFTER)
+    speaking.send(b"lost")
+    speaking.send(b"never read")
+    assert await anext(watcher) == AFTER
+    assert (heard.reads, script.looks) == (1, 4)
+    assert "have ended" in caplog.text

@@ -6,14 +6,16 @@ from collections.abc import Callable
 import ifaddr
 import pytest
 
-from hallway.network import DENIED_BY_DEFAULT, InterfacePolicy
+from hallway.network import DENIED_BY_DEFAULT, InterfacePolicy, readiness
 
 Interfaces = Callable[[dict[str, list[str]]], None]
 
 
 @pytest.fixture
 def interfaces(monkeypatch: pytest.MonkeyPatch) -> Interfaces:
-    """Make the system have these interfaces: names to addresses with their prefixes."""
+    """Make the system have these interfaces: names to addresses with their prefixes. All of them can be used."""
+    monkeypatch.setattr(readiness, "idle", lambda names: frozenset())
+    monkeypatch.setattr(readiness, "unsettled", frozenset)
 
     def have(named: dict[str, list[str]]) -> None:
         adapters = [adapter(index, name, addresses) for index, (name, addresses) in enumerate(named.items(), start=1)]
@@ -80,3 +82,29 @@ def test_changes_are_seen_at_the_next_look(interfaces):
     assert used(policy) == ["10.0.0.7"]
     interfaces({"eth0": ["192.168.1.7/24"]})
     assert used(policy) == ["192.168.1.7"]
+
+
+def test_an_interface_without_a_carrier_and_an_address_that_may_be_a_duplicate_do_not_count(interfaces, monkeypatch):
+    interfaces({"lo": ["127.0.0.1/8"], "eth0": ["10.0.0.7/24"], "wlan0": ["10.0.2.7/24", "fd00::7/64"]})
+    monkeypatch.setattr(readiness, "idle", lambda names: frozenset({"eth0"} & set(names)))
+    monkeypatch.setattr(readiness, "unsettled", lambda: frozenset({ipaddress.IPv6Address("fd00::7")}))
+    assert used() == ["10.0.2.7"]
+    monkeypatch.setattr(readiness, "idle", lambda names: frozenset(names) - {"lo"})
+    assert used() == ["127.0.0.1"]
+
+
+def test_what_the_system_does_not_tell_counts_as_usable(monkeypatch, tmp_path):
+    assert readiness.idle(["lo", "no-such-interface"]) == frozenset()
+    monkeypatch.setattr(readiness, "_IF_INET6", tmp_path / "no-ipv6")
+    assert readiness.unsettled() == frozenset()
+    monkeypatch.setattr(readiness, "sys", type("System", (), {"platform": "darwin"}))
+    assert readiness.idle(["no-such-interface"]) == frozenset()
+
+
+def test_the_flags_of_ipv6_addresses_are_understood(monkeypatch, tmp_path):
+    listed = tmp_path / "if_inet6"
+    flags = {"permanent": "80", "tentative": "40", "duplicate": "c8", "optimistic": "44", "deprecated": "20"}
+    lines = [f"fd00000000000000000000000000000{number} 02 40 00 {flag}     eth0\n" for number, flag in enumerate(flags.values(), start=1)]
+    listed.write_text("".join(lines))
+    monkeypatch.setattr(readiness, "_IF_INET6", listed)
+    assert readiness.unsettled() == {ipaddress.IPv6Address("fd00::2"), ipaddress.IPv6Address("fd00::3")}

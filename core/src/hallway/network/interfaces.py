@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 import attrs
 import ifaddr
 
+from hallway.network import readiness
+
 DENIED_BY_DEFAULT = (
     "docker*", "br-*", "veth*", "podman*", "cni*", "lxc*", "lxdbr*", "virbr*", "vnet*", "vmnet*", "vboxnet*",
     "tun*", "tap*", "wg*", "utun*", "tailscale*", "zt*", "ppp*",
@@ -41,6 +43,7 @@ def _usable(ip: Address) -> bool:
 class InterfacePolicy:
     """Allow and deny globs over interface names. No default route is needed.
 
+    On Linux an interface that is switched off or has no carrier has no address to use, nor does IPv6 while it looks for duplicates.
     Loopback counts only where nothing else is left, so that devices of one machine still find each other without a network.
     """
 
@@ -49,12 +52,14 @@ class InterfacePolicy:
 
     def addresses(self) -> tuple[InterfaceAddress, ...]:
         """The addresses to use now, IPv4 first, read afresh from the system at each call."""
+        adapters = [adapter for adapter in ifaddr.get_adapters() if _allowed(adapter.name, self.allow, self.deny)]
+        idle, unsettled = readiness.idle(adapter.name for adapter in adapters), readiness.unsettled()
         found = [
             InterfaceAddress(adapter.name, adapter.index or 0, ip.ip, ip.network)
-            for adapter in ifaddr.get_adapters()
-            if _allowed(adapter.name, self.allow, self.deny)
+            for adapter in adapters
+            if adapter.name not in idle
             for ip in map(_interface, adapter.ips)
-            if _usable(ip.ip)
+            if _usable(ip.ip) and ip.ip not in unsettled
         ]
         outward = [address for address in found if not address.ip.is_loopback]
         return tuple(sorted(outward or found, key=lambda address: address.ip.version))

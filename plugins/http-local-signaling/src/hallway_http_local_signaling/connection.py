@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 _FRESH = 1.0
 """Seconds for which the addresses of the interface policy are believed."""
+_FRESH_ENOUGH = 0.05
+"""Seconds for which they are believed to lack an address that somebody connects to: it may have come just now."""
 
 
 _STUBBORN = 0.5
@@ -34,16 +36,16 @@ class LocalAddresses:
     def __init__(self, policy: InterfacePolicy) -> None:
         self._policy = policy
         self._ips: frozenset[Any] = frozenset()
-        self._until = float("-inf")
+        self._read_at = float("-inf")
 
     def allow(self, address: str, now: float) -> bool:
         """Whether a connection to ``address`` of ours may be served."""
         ip = ipaddress.ip_address(address)
         if ip.is_loopback:
             return True
-        if now >= self._until:
+        if now - self._read_at >= (_FRESH if ip in self._ips else _FRESH_ENOUGH):
             self._read()
-            self._until = now + _FRESH
+            self._read_at = now
         return ip in self._ips
 
     def _read(self) -> None:
