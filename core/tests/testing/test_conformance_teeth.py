@@ -68,8 +68,17 @@ def shows_everybody(self, device_id, property_id, browser):
 def shows_ghosts(self, device_id, property_id, browser):
     browse(self, device_id, property_id, browser)
     browser.report(Gone("ghost"))
+
+async def tells_everybody_again(self):
+    for record in list(self.hub.records.values()):
+        self.hub.advertise(record)
+
+async def is_there_in_any_case(self):
+    device = self.device
+    self.hub.advertise(PeerRecord(device.device_id, device.property_id, endpoints=("memory://here",)))
 """
 
+REFRESH = "discovery.MemoryDiscovery, 'refresh'"
 FAULTS = [
     ("Channels", "MemoryChannel, 'take', newest_first", "test_messages_arrive_once_and_in_order"),
     ("Channels", "MemoryChannel, 'take', text_only", "test_text_and_bytes_are_kept_apart_and_unchanged"),
@@ -86,6 +95,9 @@ FAULTS = [
     ("Carriers", "signaling, 'MAX_REQUEST', 1 << 40", "test_a_request_that_is_too_large_costs_its_sender_only"),
     ("Discoveries", "Hub, 'browse', shows_everybody", "test_devices_of_another_property_are_not_reported"),
     ("Discoveries", "Hub, 'browse', shows_ghosts", "test_devices_find_each_other"),
+    ("Discoveries", f"{REFRESH}, tells_everybody_again", "test_a_refresh_loses_nobody_and_reports_nobody_again"),
+    ("Discoveries", f"{REFRESH}, is_there_in_any_case", "test_a_refresh_makes_nobody_known_that_does_not_advertise"),
+    ("Discoveries", f"{REFRESH}, is_there_in_any_case", "test_a_closed_discovery_refreshes_nothing"),
 ]
 
 

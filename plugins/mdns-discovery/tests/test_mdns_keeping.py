@@ -99,14 +99,14 @@ async def test_a_machine_without_addresses_is_down_until_it_has_some_again(site,
 
 async def test_interfaces_that_cannot_be_moved_to_are_tried_again(site, machine, followed, started, monkeypatch):
     refusals = [OSError("no buffer space"), OSError("no buffer space")]
-    update = followed._multicast.async_update_interfaces
+    use = followed._zeroconf.use
 
     async def refuse(*arguments) -> None:
         if refusals:
             raise refusals.pop()
-        await update(*arguments)
+        await use(*arguments)
 
-    monkeypatch.setattr(followed._multicast, "async_update_interfaces", refuse)
+    monkeypatch.setattr(followed._zeroconf, "use", refuse)
     machine.addresses = machine.addresses[:1]
     assert await started.states_are(2) == ["mDNS cannot come up: no buffer space", "up"]
     await finds_a_newcomer(site, started)

@@ -42,6 +42,10 @@ class FolderDiscovery(Discovery):
         self._endpoints = endpoints
         self._wake.set()
 
+    async def refresh(self) -> None:
+        """See `Discovery.refresh`: the next look is now. It has no effect on the task of a closed one, which has ended."""
+        self._wake.set()
+
     async def aclose(self) -> None:
         """See `Discovery.aclose`: the task removes our file and ends by itself, whether or not somebody waits for it."""
         self._closed = True

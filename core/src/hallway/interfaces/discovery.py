@@ -55,7 +55,8 @@ class Discovery(ABC):
     async def refresh(self) -> None:  # noqa: B027 - a medium without announcements needs none
         """Announce this device again and look for peers at once, in the background: it has slept, or has lost a peer.
 
-        Called after `start` at any time, but not more often than once a second. Returns without waiting for the network.
+        Called after `start` at any time, but not more often than once a second. Returns without waiting for the network. No peer is
+        reported for it that is there as before. What does not advertise stays unknown. After `aclose` it does nothing.
         """
 
     @abstractmethod

@@ -26,11 +26,14 @@ from hallway_mdns_discovery._records import SERVICE_TYPE, is_instance
 class Answers:
     """The records of one response, and below them those of zeroconf's cache.
 
-    What the response itself carries comes first: under a flood the cache may have dropped it by the time it is asked.
+    What the response itself carries comes first: under a flood the cache may have dropped it by the time it is asked. Addresses that were
+    cached before ``since_ms`` (zeroconf's clock) are not believed: an answer by unicast replaces none, as zeroconf sends it without the
+    cache-flush bit.
     """
 
-    def __init__(self, cache: DNSCache) -> None:
+    def __init__(self, cache: DNSCache, since_ms: float = 0.0) -> None:
         self._cache = cache
+        self._since_ms = since_ms
         self.found: dict[str, str] = {}
         """Instances that were announced, with their names as written."""
         self.left: set[str] = set()
@@ -95,7 +98,7 @@ class Answers:
 
     def addresses(self, host: str) -> list[Address]:
         """The addresses of a host: those of this response and those that are cached."""
-        cached = [record for kind in (TYPE_A, TYPE_AAAA) for record in self._cached(host, kind)]
+        cached = [record for kind in (TYPE_A, TYPE_AAAA) for record in self._cached(host, kind) if record.created >= self._since_ms]
         return [*self.live_addresses(host), *_unpacked(cached)]
 
     def _newest(self, name: str, kind: int) -> DNSRecord | None:

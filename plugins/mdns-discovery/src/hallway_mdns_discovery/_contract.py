@@ -23,15 +23,15 @@ ATTRIBUTES = {
     "zeroconf:DNSText": ("text",),
     "zeroconf:RecordUpdate": ("new",),
     "zeroconf:RecordUpdateListener": ("async_update_records", "async_update_records_complete"),
-    "zeroconf:ServiceInfo": ("dns_service", "dns_text", "name", "port", "server_key", "text"),
+    "zeroconf:ServiceInfo": ("dns_addresses", "dns_service", "dns_text", "host_ttl", "name", "port", "server", "server_key", "text"),
     "zeroconf:Zeroconf": (
         "async_add_listener", "async_remove_listener", "async_send", "async_wait_for_start", "cache", "engine",
         "generate_service_broadcast", "out_delay_queue", "out_queue", "registry",
     ),
-    "zeroconf._engine:AsyncEngine": ("senders",),
+    "zeroconf._engine:AsyncEngine": ("async_update_interfaces", "senders"),
     "zeroconf._handlers.multicast_outgoing_queue:MulticastOutgoingQueue": ("queue",),
     "zeroconf._services.registry:ServiceRegistry": ("async_add", "async_remove", "async_update"),
-    "zeroconf.asyncio:AsyncZeroconf": ("async_close", "async_update_interfaces", "zeroconf"),
+    "zeroconf.asyncio:AsyncZeroconf": ("async_close", "zeroconf"),
 }  # fmt: skip
 """Classes, and what we call, read or set of their instances."""
 

@@ -95,6 +95,10 @@ class PeerTable:
         """The instances behind the entries."""
         return iter(self._devices)
 
+    def heard_since(self, when: float) -> Iterator[str]:
+        """The instances behind those entries that were seen at ``when`` or later."""
+        return (entry.instance for entry in self._peers.values() if entry.seen_at >= when)
+
     @property
     def is_full(self) -> bool:
         """Whether newcomers are refused until somebody has gone."""

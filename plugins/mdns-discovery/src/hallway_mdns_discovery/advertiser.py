@@ -12,15 +12,31 @@ from collections import deque
 
 from zeroconf import RecordUpdate, RecordUpdateListener, ServiceInfo, Zeroconf
 
+from hallway.protocol.bucket import Bucket
 from hallway_mdns_discovery._answers import Answers
 from hallway_mdns_discovery._conflict import Conflict, Credit, Rival
-from hallway_mdns_discovery._dns import CLASS_IN, QUERY, TYPE_ANY, DNSOutgoing, DNSPointer, DNSQuestion, DNSRecord
+from hallway_mdns_discovery._dns import (
+    CLASS_IN,
+    QUERY,
+    TYPE_A,
+    TYPE_AAAA,
+    TYPE_ANY,
+    UNIQUE,
+    DNSAddress,
+    DNSOutgoing,
+    DNSPointer,
+    DNSQuestion,
+    DNSRecord,
+)
+from hallway_mdns_discovery._former import FormerAddresses
 
 PROBES = 3
 PROBE_INTERVAL = 0.075
 """Seconds. RFC 6762 section 8.1 says 250 ms; a holder of the name answers at once, and one that was missed is noticed later (section 9)."""
 ANNOUNCE_AFTER = (1.0, 2.0)
 """Seconds between announcements (RFC 6762 section 8.3)."""
+PACE = (1.0, 8.0)
+"""How many changes a second are announced, and how many at once: a hostile router can give this device addresses without end."""
 PATIENCE = (1.0, 60.0)
 """Seconds between announcements that others provoke: the first wait and the longest (RFC 6762 sections 6 and 8.1)."""
 RETRY = (1.5, 900.0)
@@ -44,6 +60,7 @@ class Advertiser(RecordUpdateListener):
         self._wanted: ServiceInfo | None = None
         self._held: ServiceInfo | None = None
         self._own: deque[tuple[str, int] | bytes] = deque(maxlen=32)
+        self._former = FormerAddresses()
         self._conflict = Conflict(name)
         self._credit = Credit()
         self._yielded = False
@@ -52,6 +69,7 @@ class Advertiser(RecordUpdateListener):
         self._patience = PATIENCE[0]
         self._announced_at = float("-inf")
         self._loop = asyncio.get_running_loop()
+        self._pace = Bucket(*PACE, self._loop.time())
         self._changed = asyncio.Event()
         self._provoked: asyncio.TimerHandle | None = None
 
@@ -61,10 +79,16 @@ class Advertiser(RecordUpdateListener):
         return self._held is not None
 
     def offer(self, info: ServiceInfo | None) -> None:
-        """Advertise ``info`` from now on; None withdraws. Returns at once."""
+        """Advertise ``info`` from now on; None withdraws. Returns at once, and does nothing if that is so already."""
+        if _content(info) == _content(self._wanted):
+            return
         self._wanted = info
         if info is not None:
             self._own.extend((info.text, (info.server_key or "", info.port or 0)))
+        self._changed.set()
+
+    def again(self) -> None:
+        """Announce at once what is advertised, or try again for a name that another device holds."""
         self._changed.set()
 
     async def run(self) -> None:
@@ -133,7 +157,12 @@ class Advertiser(RecordUpdateListener):
     async def _hold(self, info: ServiceInfo) -> None:
         if self._held is not info:
             self._zeroconf.registry.async_update(info)
+            self._hush()
             self._held = info
+        wait = self._pace.wait(self._loop.time())
+        if wait and await self._pause(wait):
+            return
+        self._pace.take(self._loop.time())
         self._announce(info)
         for delay in ANNOUNCE_AFTER:
             if await self._pause(delay):
@@ -142,8 +171,12 @@ class Advertiser(RecordUpdateListener):
         await self._changed.wait()
 
     def _announce(self, info: ServiceInfo) -> None:
-        self._zeroconf.async_send(self._zeroconf.generate_service_broadcast(info, None))
-        self._announced_at = self._loop.time()
+        self._announced_at = now = self._loop.time()
+        out = self._zeroconf.generate_service_broadcast(info, None)
+        for former in self._former.announce(_packed(info), info.host_ttl, now):
+            kind = TYPE_A if len(former) == 4 else TYPE_AAAA
+            out.add_answer_at_time(DNSAddress(info.server or "", kind, CLASS_IN | UNIQUE, 0, former), 0)
+        self._zeroconf.async_send(out)
 
     async def _pause(self, seconds: float) -> bool:
         """Wait; True as soon as there is something new to do."""
@@ -201,8 +234,12 @@ class Advertiser(RecordUpdateListener):
         self._changed.set()
 
     def _silence(self, info: ServiceInfo) -> None:
-        """Answer no more, not even what zeroconf holds back for up to 1.2 s: it would bring us back after the goodbye."""
+        """Answer no more, not even what was held back: it would bring us back after the goodbye."""
         self._zeroconf.registry.async_remove(info)
+        self._hush()
+
+    def _hush(self) -> None:
+        """Drop the answers that zeroconf holds back for up to 1.2 s: they say what is not true any more."""
         self._zeroconf.out_queue.queue.clear()
         self._zeroconf.out_delay_queue.queue.clear()
 
@@ -217,6 +254,15 @@ class Advertiser(RecordUpdateListener):
     def _answer_provocation(self) -> None:
         self._provoked = None
         self._changed.set()
+
+
+def _packed(info: ServiceInfo) -> list[bytes]:
+    return [record.address for record in info.dns_addresses()]
+
+
+def _content(info: ServiceInfo | None) -> object:
+    """What makes an advertisement another one. Our instance, host and lifetime never change."""
+    return None if info is None else (info.text, info.port, sorted(_packed(info)))
 
 
 def _probe(info: ServiceInfo) -> DNSOutgoing:

@@ -45,6 +45,7 @@ class Browser(RecordUpdateListener):
         self._changed = asyncio.Event()
         self._rounds = 0
         self._browse_at = 0.0
+        self._began = 0.0
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -58,8 +59,9 @@ class Browser(RecordUpdateListener):
             self._zeroconf.async_remove_listener(self)
 
     def restart(self, lan: Lan) -> None:
-        """Begin anew to ask, after the interfaces have changed."""
-        self._lan, self._rounds, self._browse_at = lan, 0, 0.0
+        """Begin anew to ask: the interfaces have changed, or this device has slept. What was known before wants to be heard again."""
+        self._lan, self._rounds, self._browse_at, self._began = lan, 0, 0.0, self._loop.time()
+        self._answers = Answers(self._zeroconf.cache, self._began * 1000)
         self._changed.set()
 
     def _work(self, now: float) -> None:
@@ -98,12 +100,12 @@ class Browser(RecordUpdateListener):
         self._zeroconf.async_send(out)
 
     def _known_answers(self) -> Iterable[DNSPointer]:
-        """What needs no answer (RFC 6762 section 7.1): pointers that are more than half fresh, to known peers and to this device itself.
+        """What needs no answer (RFC 6762 section 7.1): pointers that are more than half fresh, to peers heard since it began and to itself.
 
-        Its own answer would only make it hold back, for a second, the one to a device that is starting.
+        A peer known from before may have moved. Its own answer would only make it hold back, for a second, the one to a device that starts.
         """
         now_ms = self._loop.time() * 1000
-        for instance in (self._own, *self._table.instances()):
+        for instance in (self._own, *self._table.heard_since(self._began)):
             cached = self._zeroconf.cache.get(DNSPointer(SERVICE_TYPE, TYPE_PTR, CLASS_IN, 0, instance))
             if isinstance(cached, DNSPointer) and not cached.is_stale(now_ms):
                 yield cached
@@ -124,7 +126,7 @@ class Browser(RecordUpdateListener):
 
     def async_update_records_complete(self) -> None:
         """Look at every instance that the response concerns."""
-        answers, self._answers = self._answers, Answers(self._zeroconf.cache)
+        answers, self._answers = self._answers, Answers(self._zeroconf.cache, self._began * 1000)
         for instance in answers.left - answers.named():
             self._unresolved.discard(instance)
             self._bye(instance)

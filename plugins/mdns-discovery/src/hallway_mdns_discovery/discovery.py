@@ -14,6 +14,7 @@ from hallway.interfaces import Discovery, DiscoveryHost
 from hallway.model import PeerRecord, same_device
 from hallway.network import AddressWatcher, InterfaceAddress, Lan
 from hallway.plugins import PluginContext
+from hallway.protocol.bucket import Bucket
 from hallway_mdns_discovery._records import SERVICE_TYPE, advertised, host_name, instance_name, make_txt
 from hallway_mdns_discovery.advertiser import Advertiser
 from hallway_mdns_discovery.browser import Browser
@@ -25,6 +26,9 @@ from hallway_mdns_discovery.link import LinkZeroconf
 START_DEADLINE = 2.0
 """Seconds for zeroconf to take up its sockets."""
 
+REFRESHES = (1.0, 2.0)
+"""How many a second, and how many at once: no caller may make this device flood the link (RFC 6762 section 6)."""
+
 NO_ADDRESS = "no allowed network interface has an address"
 
 Addresses = tuple[InterfaceAddress, ...]
@@ -33,11 +37,11 @@ Addresses = tuple[InterfaceAddress, ...]
 class MdnsDiscovery(Discovery):
     """Finds devices of this property under `_webrtc-peer._tcp.local.` and makes this one known there (RFC 6762, RFC 6763).
 
-    It uses the interfaces of the policy and follows them: an address that comes or goes is noticed within 2 s. It makes no thread and
-    asks no resolver. A device is reported once however many instances claim its id; the newest sight of it counts. What fails later than
-    `start` is told to the host and mended: a part that fails begins again, and interfaces that cannot be used are tried again.
+    It uses the interfaces of the policy and follows them: an address that comes or goes is noticed as `AddressWatcher` says. It makes no
+    thread and asks no resolver. A device is reported once however many instances claim its id; the newest sight of it counts. What fails
+    later than `start` is told to the host and mended: a part that fails begins again, and interfaces that cannot be used are tried again.
 
-    ``watch`` is the time in seconds between two looks at our own addresses.
+    ``watch`` is the time in seconds between two looks at our own addresses that nothing else caused.
     """
 
     def __init__(self, config: MdnsConfig, context: PluginContext, *, watch: float = 2.0) -> None:
@@ -49,6 +53,7 @@ class MdnsDiscovery(Discovery):
         self._zeroconf: LinkZeroconf | None = None
         self._addresses: Addresses = ()
         self._endpoints: tuple[str, ...] = ()
+        self._refreshes = Bucket(*REFRESHES, 0.0)
         self._browser: Browser | None = None
         self._advertiser: Advertiser | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -80,7 +85,7 @@ class MdnsDiscovery(Discovery):
         # Cancelled itself, it would leave zeroconf in a state that cannot be closed.
         await asyncio.shield(self._opening)
         if not self._closed:
-            _check_senders(multicast)
+            _check_senders(zeroconf)
 
     def _begin(self, host: DiscoveryHost, addresses: Addresses) -> None:
         if self._closed or self._multicast is None:
@@ -109,6 +114,17 @@ class MdnsDiscovery(Discovery):
             raise ClosedError("this discovery is closed")
         self._endpoints = endpoints
         self._offer()
+
+    async def refresh(self) -> None:
+        """Ask and announce at once; see `Discovery.refresh`. What follows another one too closely does nothing."""
+        if not self._closed and self._refreshes.take(asyncio.get_running_loop().time()):
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        if self._browser is not None and self._advertiser is not None:
+            self._browser.restart(Lan.of(self._addresses))
+            self._offer()
+            self._advertiser.again()
 
     def _offer(self) -> None:
         if self._advertiser is not None:
@@ -144,19 +160,19 @@ class MdnsDiscovery(Discovery):
                 keeper.works("interfaces")
 
     async def _move(self, addresses: Addresses) -> None:
-        assert self._multicast is not None
         assert self._zeroconf is not None
-        assert self._browser is not None
-        if not addresses:
-            raise DiscoveryUnavailable(NO_ADDRESS, hint=NO_INTERFACE)
+        stayed = tuple(address for address in addresses if address in self._addresses)
         self._addresses = addresses
         self._zeroconf.lan = Lan.of(addresses)
-        self._offer()
         with mapped():
-            await self._multicast.async_update_interfaces(_interfaces(addresses), _ip_version(addresses))
-            _check_senders(self._multicast)
-        self._browser.restart(self._zeroconf.lan)
-        self._offer()
+            # An address that went and came again, perhaps on another interface, needs a new socket, and zeroconf would keep the dead one.
+            for wanted in (stayed, addresses):
+                await self._zeroconf.use(_interfaces(wanted), _ip_version(wanted))
+        if not addresses:
+            raise DiscoveryUnavailable(NO_ADDRESS, hint=NO_INTERFACE)
+        with mapped():
+            _check_senders(self._zeroconf)
+        self._begin_anew()
 
     async def aclose(self) -> None:
         """Say goodbye and release everything, within 1 s; see `Discovery.aclose`."""
@@ -198,6 +214,6 @@ def _ip_version(addresses: Addresses) -> IPVersion:
     return IPVersion.V4Only if versions == {4} else IPVersion.V6Only
 
 
-def _check_senders(multicast: AsyncZeroconf) -> None:
-    if not multicast.zeroconf.engine.senders:
+def _check_senders(zeroconf: LinkZeroconf) -> None:
+    if not zeroconf.engine.senders:
         raise OSError("no allowed interface takes multicast")

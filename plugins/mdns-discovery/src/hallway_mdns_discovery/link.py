@@ -33,6 +33,16 @@ class LinkZeroconf(Zeroconf):
         super().__init__(interfaces=interfaces, ip_version=ip_version)
         self.lan = lan
 
+    async def use(self, interfaces: list[Any], ip_version: IPVersion) -> None:
+        """Have sockets for these interfaces, and for no others. Announces nothing.
+
+        Raises:
+            OSError, RuntimeError: sockets cannot be had now.
+
+        """
+        # Zeroconf.async_update_interfaces would spend half a second on announcements, which are ours to make.
+        await self.engine.async_update_interfaces(interfaces, ip_version, False)
+
     def async_send(self, out: DNSOutgoing, addr: str | None = None, *args: Any, **kwargs: Any) -> None:
         """Send to the group, or to ``addr`` if it is a neighbour."""
         if addr is None or is_neighbour(addr, self.lan):

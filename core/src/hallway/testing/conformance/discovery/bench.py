@@ -26,6 +26,7 @@ class Watcher(DiscoveryHost):
         self.device = device
         self.discovery = discovery
         self.peers: dict[str, PeerRecord] = {}
+        self.sightings: list[Sighting] = []
         self.faults: list[str] = []
         self._changed = asyncio.Event()
         self._thread = threading.get_ident()
@@ -42,6 +43,7 @@ class Watcher(DiscoveryHost):
             self.faults.append(f"{sighting} was reported after aclose had returned")
         if threading.get_ident() != self._thread:
             self.faults.append(f"{sighting} was reported from another thread than the loop's")
+        self.sightings.append(sighting)
         match sighting:
             case Seen(record):
                 self._seen(record)

@@ -49,6 +49,19 @@ class Lifecycle(DiscoveryBase):
         await self.notices(watching, await bench.present())
         assert closed.name not in watching.peers
 
+    async def test_a_closed_discovery_refreshes_nothing(self, bench: DiscoveryBench) -> None:
+        """A refresh after `aclose` is silent: no error, no report, nothing running, and nobody is known again."""
+        closed, watching = await bench.present(), await bench.looking()
+        await watching.sees(closed)
+        before = Running()
+        await closed.aclose()
+        await closed.discovery.refresh()
+        assert await left_over(before) == []
+        if self.capabilities.goodbye:
+            await watching.misses(closed)
+            await watching.sees(await bench.present())
+            assert closed.name not in watching.peers
+
     @pytest.mark.parametrize("after", STEPS)
     async def test_a_cancelled_start_leaves_nothing_running(self, bench: DiscoveryBench, after: int) -> None:
         """At whatever moment it is cancelled."""

@@ -6,6 +6,8 @@ import asyncio
 
 import attrs
 
+from hallway.model import Seen, Sighting
+from hallway.testing.conformance.bench import DEADLINE
 from hallway.testing.conformance.discovery.bench import DiscoveryBase, DiscoveryBench, Pair
 from hallway.testing.conformance.suite import requires
 
@@ -78,6 +80,27 @@ class Sightings(DiscoveryBase):
         record = await watching.sees(watched)
         assert bench.endpoints[0] in record.endpoints
 
+    @requires("advertises")
+    async def test_a_refresh_loses_nobody_and_reports_nobody_again(self, bench: DiscoveryBench, pair: Pair) -> None:
+        """It returns at once, and peers that are there stay, whoever of them refreshes."""
+        watching, watched = pair.watching, pair.watched
+        await watching.sees(watched)
+        told = len(watching.sightings)
+        async with asyncio.timeout(DEADLINE):
+            await asyncio.gather(watching.discovery.refresh(), watched.discovery.refresh())
+        friend = await bench.present()
+        await watching.sees(friend)
+        assert {_named(sighting) for sighting in watching.sightings[told:]} == {friend.name}
+        assert set(watching.peers) == {watched.name, friend.name}
+
+    @requires("advertises")
+    async def test_a_refresh_makes_nobody_known_that_does_not_advertise(self, bench: DiscoveryBench) -> None:
+        """Announcing again is no announcing."""
+        watching, hidden = await bench.looking(), await bench.looking()
+        await hidden.discovery.refresh()
+        await watching.sees(await bench.present())
+        assert hidden.name not in watching.peers
+
     @requires("advertises", "goodbye")
     async def test_a_withdrawn_device_is_gone_and_may_come_again(self, bench: DiscoveryBench, pair: Pair) -> None:
         """No endpoints mean that the device is not to be found; it still sees others."""
@@ -125,3 +148,7 @@ class Sightings(DiscoveryBase):
             newcomer = await bench.looking()
             await newcomer.sees(stayed)
             assert set(newcomer.peers) == {stayed.name}
+
+
+def _named(sighting: Sighting) -> str:
+    return sighting.record.device_id if isinstance(sighting, Seen) else sighting.device_id
