@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
 
 from hallway.errors import BadEnvelope, ClosedError, DeadlineExceeded, SignalingUnavailable, Unreachable
-from hallway.model import DeviceInfo, Envelope, IcePolicy, Mode, Origin, Refusal, RefusalCode
+from hallway.model import DeviceInfo, Envelope, IcePolicy, Mode, Origin, PeerRecord, Refusal, RefusalCode
+from hallway.protocol.chain import ChainEntry
 from hallway.testing.conformance import context
 from hallway_peer_relay_signaling import _messages as messages
 from hallway_peer_relay_signaling._limits import MAX_RESPONSE
+from hallway_peer_relay_signaling._sightings import endpoint
 from hallway_peer_relay_signaling.config import PeerRelayConfig
 from hallway_peer_relay_signaling.plugin import hallway_signaling
 
@@ -24,6 +27,14 @@ async def test_the_provider_says_what_it_is():
     assert (provider.name, provider.mode, provider.ice_policy) == ("peer-relay", Mode.LOCAL, IcePolicy.LAN)
     assert provider.schemes == {"peer-relay"}
     assert PeerRelayConfig() == PeerRelayConfig(relay=True)
+
+
+def test_its_endpoints_are_taken_by_the_chain_and_name_no_host():
+    """A relay's id in place of a host would make every direct offer of the peer look like one from elsewhere."""
+    (provider,) = hallway_signaling()
+    record = PeerRecord("b", "house", endpoints=(endpoint("a", "b"), "http://10.0.0.7:8090"))
+    assert ChainEntry.of(provider).endpoints(record) == ("peer-relay:a/b",)
+    assert (record.ip, urlsplit(VIA_A).hostname) == (None, None)
 
 
 async def test_without_a_bus_it_cannot_come_up(site):

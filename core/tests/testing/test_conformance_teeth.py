@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from unittest.mock import patch
 from hallway.model import *
 from hallway.testing.conformance import *
-from hallway.testing.memory import MemoryConfig, channel, discovery, hub, plugin, signaling
+from hallway.testing.memory import MemoryConfig, channel, control, discovery, hub, plugin, signaling
 from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
+from hallway.testing.memory.control import MemoryBus
 from hallway.testing.memory.hub import Hub
 from hallway.testing.memory.signaling import MemorySignaling
 
@@ -35,6 +36,25 @@ class Carriers(Broken, SignalingConformance):
 class Discoveries(Broken, DiscoveryConformance):
     provider = plugin.hallway_discovery()[0]
     capabilities = DiscoveryCapabilities()
+
+class Buses(ControlConformance):
+    @asynccontextmanager
+    async def site(self):
+        target, name, value = self.fault
+        hub = Hub()
+        near, far = MemoryBus(hub, "near"), MemoryBus(hub, "far")
+
+        async def link():
+            near.link("far")
+
+        async def unlink():
+            near.unlink("far")
+
+        await link()
+        with patch.object(target, name, value):
+            yield ControlPair("near", near, "far", far, link, unlink)
+            await near.aclose()
+            await far.aclose()
 
 take, opened, receive, dial = MemoryChannel.take, MemoryChannel.opened, MemoryChannel.receive, MemoryConnector.dial
 outcome, browse = MemorySignaling._outcome, Hub.browse
@@ -68,6 +88,9 @@ def shows_everybody(self, device_id, property_id, browser):
 def shows_ghosts(self, device_id, property_id, browser):
     browse(self, device_id, property_id, browser)
     browser.report(Gone("ghost"))
+
+def serves_anew(self, kind, handler):
+    self._handlers[kind] = handler
 """
 
 FAULTS = [
@@ -86,6 +109,10 @@ FAULTS = [
     ("Carriers", "signaling, 'MAX_REQUEST', 1 << 40", "test_a_request_that_is_too_large_costs_its_sender_only"),
     ("Discoveries", "Hub, 'browse', shows_everybody", "test_devices_of_another_property_are_not_reported"),
     ("Discoveries", "Hub, 'browse', shows_ghosts", "test_devices_find_each_other"),
+    ("Buses", "control, 'MAX_HANDLED', 17", "test_more_than_sixteen_at_once_are_refused_as_busy"),
+    ("Buses", "control, 'MAX_HANDLED', 15", "test_requests_arrive_in_the_order_of_the_calls"),
+    ("Buses", "control, 'MAX_CONTROL_BODY', 1 << 17", "test_the_largest_body_passes_and_a_larger_one_does_not"),
+    ("Buses", "MemoryBus, 'serve', serves_anew", "test_a_kind_is_served_once"),
 ]
 
 

@@ -43,11 +43,18 @@ class ControlPair:
     far: ControlBus
     link: Callable[[], Awaitable[None]]
     unlink: Callable[[], Awaitable[None]]
+    tasks: list[asyncio.Task[Any]] = attrs.field(factory=list, init=False, repr=False)
 
     @property
     def flipped(self) -> ControlPair:
         """The same pair, seen from the other end."""
         return ControlPair(self.far_id, self.far, self.near_id, self.near, self.link, self.unlink)
+
+    def asking(self, body: Any) -> asyncio.Task[Any]:
+        """The same in a task, which ends with the test at the latest."""
+        task = asyncio.ensure_future(self.ask(body))
+        self.tasks.append(task)
+        return task
 
     async def ask(self, body: Any, kind: str = KIND, deadline: float | None = None) -> Any:
         """Let the near device ask the far one."""
@@ -83,7 +90,11 @@ class ControlConformance(Suite):
     async def pair(self, flipped: bool) -> AsyncIterator[ControlPair]:
         """Two linked buses, and nothing left of them afterwards."""
         async with nothing_left_running(), self.site() as made:
-            yield made.flipped if flipped else made
+            pair = made.flipped if flipped else made
+            yield pair
+            for task in pair.tasks:
+                task.cancel()
+            await asyncio.gather(*pair.tasks, return_exceptions=True)
 
     @pytest.fixture
     def served(self, pair: ControlPair) -> Served:
@@ -123,7 +134,7 @@ class ControlConformance(Suite):
 
         pair.far.serve(KIND + ".quick", at_once)
         served.free.clear()
-        slow = asyncio.ensure_future(pair.ask("slow"))
+        slow = pair.asking("slow")
         await until(lambda: bool(served.asked), "the slow request arrived")
         assert await pair.ask("quick", KIND + ".quick") == "quick"
         served.free.set()
@@ -182,7 +193,7 @@ class ControlConformance(Suite):
     async def test_a_request_ends_with_the_link(self, pair: ControlPair, served: Served) -> None:
         """`PeerUnavailable`, before its deadline."""
         served.free.clear()
-        asking = asyncio.ensure_future(pair.ask(1))
+        asking = pair.asking(1)
         await until(lambda: bool(served.asked), "the request arrived")
         await pair.unlink()
         with pytest.raises(PeerUnavailable):
@@ -203,14 +214,14 @@ class ControlConformance(Suite):
         """At whatever moment it is cancelled."""
         await pair.ask(0)
         before = Running()
-        await cancelled(asyncio.ensure_future(pair.ask(1)), after)
+        await cancelled(pair.asking(1), after)
         assert await left_over(before) == []
         assert await pair.ask(2) == 2
 
     async def test_the_handler_of_a_cancelled_request_ends_by_itself(self, pair: ControlPair, served: Served) -> None:
         """It is not cancelled with it."""
         served.free.clear()
-        asking = asyncio.ensure_future(pair.ask(1))
+        asking = pair.asking(1)
         await until(lambda: bool(served.asked), "the request arrived")
         await cancelled(asking)
         served.free.set()
@@ -238,10 +249,10 @@ class ControlConformance(Suite):
     async def test_more_than_sixteen_at_once_are_refused_as_busy(self, pair: ControlPair, served: Served) -> None:
         """The sixteen are answered, and so is the next one after them."""
         served.free.clear()
-        asking = [asyncio.ensure_future(pair.ask(number)) for number in range(LIMIT)]
+        asking = [pair.asking(number) for number in range(LIMIT)]
         await until(lambda: len(served.asked) == LIMIT, "sixteen requests arrived")
         with pytest.raises(ControlRefused) as caught:
-            await pair.ask("one more")
+            await pair.ask("one more", deadline=soon(2))
         assert caught.value.reason == "busy"
         served.free.set()
         assert await asyncio.gather(*asking) == list(range(LIMIT))
