@@ -154,6 +154,20 @@ async def test_a_blocked_port_is_blocked_for_its_protocol_only(lab: Lab) -> None
     assert await outcome(one, "call", other.address, 8091) == "ECONNREFUSED"
 
 
+@pytest.mark.parametrize("lans", [("lan1", "lan1"), ("lan1", "lan2")], ids=["one LAN", "two LANs"])
+async def test_a_port_blocked_between_two_hosts_is_open_to_all_others(lab: Lab, lans: tuple[str, str]) -> None:
+    one, other = lab.lan(lans[0]).host("tablet-1"), lab.lan(lans[1]).host("tablet-2")
+    third = lab.lan(lans[0]).host("tablet-3")
+    with one.block_port_between(other, "tcp", range(8090, 8100)):
+        for asker, asked in ((one, other), (other, one)):
+            assert await silent(asker, "call", asked.address, 8095)
+            assert await outcome(asker, "call", asked.address, 8100) == "ECONNREFUSED"
+            assert await outcome(asker, "ask", asked.address, 8095) == "ECONNREFUSED"
+            assert await outcome(third, "call", asked.address, 8095) == "ECONNREFUSED"
+            assert await outcome(asked, "call", third.address, 8095) == "ECONNREFUSED"
+    assert await outcome(one, "call", other.address, 8095) == "ECONNREFUSED"
+
+
 @pytest.mark.parametrize("side", ["sender", "receiver", "lan"])
 async def test_loss_takes_its_share_at_random(lab: Lab, side: str) -> None:
     lan = lab.lan()

@@ -125,15 +125,15 @@ def test_a_list_may_be_empty():
 
 
 def test_every_slip_is_a_mistake_with_the_path_of_its_peer():
-    table = '{good = "10.0.0.7", bad_id = "10.0.0.8", far = "10.0.0.300", GOOD = "10.0.0.9", none = [], many = ["a", "b", "c", "d"]}'
+    table = '{good = "10.0.0.7", bad_id = "10.0.0.8", far = "10.0.0.300", GOOD = "10.0.0.9", none = [], many = ["a", "b", "c", "d", "e"]}'
     found = mistakes(f"plugins.static.peers={table}")
 
     assert {path: problem.partition(", ")[0] for path, problem in found.items()} == {
         "peers.bad_id": "is no device id: letters",
         "peers.far": "'10.0.0.300' has a host that is neither an address nor a DNS name",
         "peers.GOOD": "is good again: case does not count",
-        "peers.none": "must be 1 to 3 places",
-        "peers.many": "must be 1 to 3 places",
+        "peers.none": "must be 1 to 4 places",
+        "peers.many": "must be 1 to 4 places",
     }
     assert all(problem.endswith("as set by --set") for problem in found.values())
 

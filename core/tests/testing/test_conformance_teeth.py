@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from unittest.mock import patch
 from hallway.model import *
 from hallway.testing.conformance import *
-from hallway.testing.memory import MemoryConfig, channel, discovery, hub, plugin, signaling
+from hallway.testing.memory import MemoryConfig, channel, control, discovery, hub, plugin, signaling
 from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
+from hallway.testing.memory.control import MemoryBus
 from hallway.testing.memory.hub import Hub
 from hallway.testing.memory.signaling import MemorySignaling
 
@@ -35,6 +36,25 @@ class Carriers(Broken, SignalingConformance):
 class Discoveries(Broken, DiscoveryConformance):
     provider = plugin.hallway_discovery()[0]
     capabilities = DiscoveryCapabilities()
+
+class Buses(ControlConformance):
+    @asynccontextmanager
+    async def site(self):
+        target, name, value = self.fault
+        hub = Hub()
+        near, far = MemoryBus(hub, "near"), MemoryBus(hub, "far")
+
+        async def link():
+            near.link("far")
+
+        async def unlink():
+            near.unlink("far")
+
+        await link()
+        with patch.object(target, name, value):
+            yield ControlPair("near", near, "far", far, link, unlink)
+            await near.aclose()
+            await far.aclose()
 
 take, opened, receive, dial = MemoryChannel.take, MemoryChannel.opened, MemoryChannel.receive, MemoryConnector.dial
 outcome, browse = MemorySignaling._outcome, Hub.browse
@@ -76,6 +96,10 @@ async def tells_everybody_again(self):
 async def is_there_in_any_case(self):
     device = self.device
     self.hub.advertise(PeerRecord(device.device_id, device.property_id, endpoints=("memory://here",)))
+
+
+def serves_anew(self, kind, handler):
+    self._handlers[kind] = handler
 """
 
 REFRESH = "discovery.MemoryDiscovery, 'refresh'"
@@ -98,6 +122,10 @@ FAULTS = [
     ("Discoveries", f"{REFRESH}, tells_everybody_again", "test_a_refresh_loses_nobody_and_reports_nobody_again"),
     ("Discoveries", f"{REFRESH}, is_there_in_any_case", "test_a_refresh_makes_nobody_known_that_does_not_advertise"),
     ("Discoveries", f"{REFRESH}, is_there_in_any_case", "test_a_closed_discovery_refreshes_nothing"),
+    ("Buses", "control, 'MAX_HANDLED', 17", "test_more_than_sixteen_at_once_are_refused_as_busy"),
+    ("Buses", "control, 'MAX_HANDLED', 15", "test_requests_arrive_in_the_order_of_the_calls"),
+    ("Buses", "control, 'MAX_CONTROL_BODY', 1 << 17", "test_the_largest_body_passes_and_a_larger_one_does_not"),
+    ("Buses", "MemoryBus, 'serve', serves_anew", "test_a_kind_is_served_once"),
 ]
 
 

@@ -116,12 +116,23 @@ class Host(Node):
 
         On one LAN that holds for any address they have or get. Across two LANs it holds for the addresses they have now.
         """
-        name = f"{self.name} and {other.name} apart"
+        return self._lose_between(other, f"{self.name} and {other.name} apart")
+
+    def block_port_between(self, other: Host, protocol: Protocol, ports: Ports) -> Fault:
+        """Lose packets with these destination ports between this host and another one, both ways; they pass to and from all others.
+
+        On one LAN and across two as `partition_from`.
+        """
+        name = f"{protocol} {ports} blocked between {self.name} and {other.name}"
+        return self._lose_between(other, name, f"{protocol} dport {port_set(ports)}")
+
+    def _lose_between(self, other: Host, name: str, condition: str = "") -> Fault:
+        ways = ((self, other), (other, self))
         if self.lan is other.lan:
-            pairs = [f'iifname "{one.port}" oifname "{two.port}"' for one, two in ((self, other), (other, self))]
-            return drop(name, self.lan.switch, "bridge", pairs)
-        pairs = [f"ip saddr {one.address} ip daddr {two.address}" for one, two in ((self, other), (other, self))]
-        return drop(name, self.lan.router.namespace, "inet", pairs)
+            matches = [f'iifname "{one.port}" oifname "{two.port}" {condition}' for one, two in ways]
+            return drop(name, self.lan.switch, "bridge", matches)
+        matches = [f"ip saddr {one.address} ip daddr {two.address} {condition}" for one, two in ways]
+        return drop(name, self.lan.router.namespace, "inet", matches)
 
     def change_address(self, new: str) -> Fault:
         """Take another IPv4 address of the LAN, as after a new DHCP lease; the old one is gone at once. Restoring brings it back."""

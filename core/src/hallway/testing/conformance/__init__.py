@@ -42,6 +42,8 @@ If your plugin cannot keep a promise, say so, and the reason is printed at the e
 
 An exempt test is replaced by the class's own method of that name, or left out if it has none.
 
+``ControlConformance`` is for whoever makes a `hallway.interfaces.ControlBus`, which is no plugin's: its ``site`` yields a `ControlPair`.
+
 A class whose name pytest does not take for a test class is not seen at all: call it ``Test...``.
 
 This package needs pytest and pytest-asyncio, in either mode of the latter. Warnings should be errors (``filterwarnings = ["error"]``), so
@@ -53,17 +55,22 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("suite", "leftovers", "bench", "channel", "signaling", "discovery")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{part}" for part in ("suite", "leftovers", "bench", "channel", "signaling", "discovery", "control"))
+)
 
 from hallway.testing.conformance.bench import context
 from hallway.testing.conformance.capabilities import ChannelCapabilities, DiscoveryCapabilities, SignalingCapabilities
 from hallway.testing.conformance.channel import ChannelConformance
+from hallway.testing.conformance.control import ControlConformance, ControlPair
 from hallway.testing.conformance.discovery import DiscoveryConformance
 from hallway.testing.conformance.signaling import SignalingConformance
 
 __all__ = [
     "ChannelCapabilities",
     "ChannelConformance",
+    "ControlConformance",
+    "ControlPair",
     "DiscoveryCapabilities",
     "DiscoveryConformance",
     "SignalingCapabilities",

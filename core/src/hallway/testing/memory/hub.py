@@ -15,6 +15,7 @@ from hallway.model import Envelope, Gone, PeerRecord, Refusal, Seen, same_device
 
 if TYPE_CHECKING:
     from hallway.testing.memory.channel import MemoryChannel
+    from hallway.testing.memory.control import MemoryBus
 
 Handling = asyncio.Task[Envelope | Refusal]
 """A request that a device handles."""
@@ -29,13 +30,14 @@ class MemoryConfig:
 
 @attrs.define(weakref_slot=True, eq=False)
 class Hub:
-    """Who is there: advertisements, browsers, listeners, what these handle, and channels that wait for their answer."""
+    """Who is there: advertisements, browsers, listeners, what these handle, channels that wait for their answer, and control buses."""
 
     records: dict[str, PeerRecord] = attrs.field(factory=dict)
     browsers: dict[str, DiscoveryHost] = attrs.field(factory=dict)
     listeners: dict[str, SignalingHost] = attrs.field(factory=dict)
     handling: dict[str, set[Handling]] = attrs.field(factory=dict)
     waiting: dict[str, MemoryChannel] = attrs.field(factory=dict)
+    buses: dict[str, MemoryBus] = attrs.field(factory=dict)
 
     def advertise(self, record: PeerRecord) -> None:
         """Let every other browser of the property see ``record``."""

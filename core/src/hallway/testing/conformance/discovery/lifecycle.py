@@ -49,6 +49,7 @@ class Lifecycle(DiscoveryBase):
         await self.notices(watching, await bench.present())
         assert closed.name not in watching.peers
 
+    @requires("advertises")
     async def test_a_closed_discovery_refreshes_nothing(self, bench: DiscoveryBench) -> None:
         """A refresh after `aclose` is silent: no error, no report, nothing running, and nobody is known again."""
         closed, watching = await bench.present(), await bench.looking()

@@ -1,0 +1,1 @@
+"""hallway signaling through a peer that both devices are linked to already."""
