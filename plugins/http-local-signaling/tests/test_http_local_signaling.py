@@ -150,6 +150,16 @@ def test_only_allowed_addresses_of_ours_and_loopback_are_served():
     assert not local.allow("10.0.0.7", 1.0)
 
 
+def test_an_address_that_has_just_come_is_served_at_once():
+    policy = Moving(now=["10.0.0.7"])
+    local = LocalAddresses(policy)
+
+    assert local.allow("10.0.0.7", 0.0)
+    policy.now[:] = ["10.0.0.8"]
+    assert not local.allow("10.0.0.8", 0.04)
+    assert local.allow("10.0.0.8", 0.06)
+
+
 async def test_it_does_not_start_while_all_ports_are_taken_and_still_makes_requests(wire, all_taken, pair):
     carrier = make(port=all_taken)
     with pytest.raises(SignalingUnavailable, match=str(all_taken)):
