@@ -46,8 +46,7 @@ async def test_two_devices_that_cannot_signal_link_through_a_third_and_stay_link
     through_a = await linked(b, "c"), await linked(c, "b")
     assert {connected["signaling"] for connected in through_a} == {"peer-relay"}
     for device, peer in ((b, "c"), (c, "b")):
-        found = await device.wait_for(matching(event="peer-found", peerId=peer))
-        assert found["discovery"] == "peer-relay"
+        await device.wait_for(matching(event="peer-found", peerId=peer, discovery="peer-relay"))
     await talk(b, "b", c, "c", "through no server")
 
     await a.kill()

@@ -7,7 +7,7 @@ from site_devices import end, hears, linked, says, up
 
 STATIC = 'discovery.chain=["static"]'
 BOTH = 'discovery.chain=["mdns", "static"]'
-NEWS = ("peer-found", "peer-lost", "peer-connected", "peer-disconnected", "peer-path", "error")
+NEWS = ("peer-found", "peer-lost", "peer-connected", "peer-disconnected", "peer-path")
 DETECTION = 15.0
 """Seconds within which a peer that fell silent is noticed."""
 
@@ -19,8 +19,9 @@ def at(device_id: str, *places: str) -> str:
 
 
 def unread(device: Process) -> list[str]:
-    """The events about peers that no test has asked for."""
-    return [line.text for line in device.unread if line.json is not None and line.json["event"] in NEWS]
+    """The events about peers that no test has asked for, but for what a linked peer has told."""
+    events = [line.json for line in device.unread if line.json is not None]
+    return [str(event) for event in events if event["event"] in NEWS and event.get("discovery") != "introduced"]
 
 
 async def talk(one: Process, two: Process) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Collection
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from hallway.errors import HallwayError, PeerUnavailable
@@ -107,12 +108,12 @@ class LinkDriver:
             self._carry_out(self.link.vouched(self._loop.time()))
 
     def readdressed(self, own: Collection[str]) -> None:
-        """This device has other addresses now, ``own``."""
+        """This device has the addresses ``own`` now, loopback not counted; none while its interfaces are off."""
         path = self._open.path if self._open is not None else None
-        if self._open is not None and path is not None and path.local not in own:
-            self._failed(self._open, "this device has lost the address that its channel used", DownReason.ADDRESS_CHANGED)
-        elif self._open is None:
+        if self._open is None:
             self.renew()
+        elif own and path is not None and path.local not in own and not ip_address(path.local).is_loopback:
+            self._failed(self._open, "this device has lost the address that its channel used", DownReason.ADDRESS_CHANGED)
 
     def renew(self) -> None:
         """This device has slept, or its network has changed: doubt what is open, dial anew what is not."""

@@ -144,7 +144,7 @@ class Node:
     async def _follow_addresses(self) -> None:
         """Tell the links when this device's addresses change; plugins look for themselves."""
         async for addresses in AddressWatcher(self._interfaces, ()):
-            self.links.readdressed({str(address.ip) for address in addresses})
+            self.links.readdressed({str(address.ip) for address in addresses if not address.ip.is_loopback})
             self._refill()
 
     def _woke(self, seconds: float) -> None:
