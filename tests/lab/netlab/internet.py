@@ -78,6 +78,26 @@ class Internet(Node):
         """Start a STUN server, which the lab stops. Each answer prints ``{"event": "request", "from": [address, port]}``."""
         return await self._serve("stun.py", address, str(port))
 
+    async def serve_turn(self, username: str, credential: str, address: str = INTERNET_ADDRESS, port: int = 3479) -> Process:
+        """Start a TURN server (coturn), which the lab stops; its relayed addresses are at ``address`` too."""
+        options = {
+            "listening-ip": address,
+            "relay-ip": address,
+            "listening-port": str(port),
+            "user": f"{username}:{credential}",
+            "realm": "lab",
+            "pidfile": "/dev/null",
+            "userdb": "/dev/null",
+        }
+        # Private addresses lead nowhere here, as anywhere on the internet; coturn gives a relay up at the first error of its socket.
+        self.ip("route replace 10.0.0.0/8 dev eth0")
+        flags = ("--lt-cred-mech", "--fingerprint", "--no-tls", "--no-dtls", "--no-cli", "--log-file=stdout", "--simple-log", "-n")
+        process = await self.spawn(["turnserver", *flags, *(f"--{name}={value}" for name, value in options.items())])
+        self._premises.services.append(process)
+        while "Relay ports initialization done" not in await process.read_line():
+            pass
+        return process
+
     async def serve_dns(self, records: Mapping[str, str], address: str = DNS_ADDRESS) -> Process:
         """Start a DNS server, which the lab stops. It knows ``records`` (name to address) and denies all other names.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Generator
 
 import pytest
@@ -21,6 +22,15 @@ def require_lab() -> None:
         pytest.fail(f"CI must run the lab: {reason}", pytrace=False)
     if reason:
         pytest.skip(f"the lab cannot be built: {reason}")
+
+
+def require_program(name: str) -> None:
+    """Skip the calling test if a program is not installed; in CI, as root, that is a failure."""
+    if shutil.which(name) is None:
+        problem = f"{name} is not installed"
+        if os.environ.get("CI") and os.geteuid() == 0:
+            pytest.fail(f"CI must have it: {problem}", pytrace=False)
+        pytest.skip(problem)
 
 
 @pytest_asyncio.fixture
