@@ -2,20 +2,23 @@
 
 Usage: loss_end.py (bare | hallway)
 
-Commands have ``do`` (offer, answer, accept, close) and ``id``, a number; answer and accept have the other end's ``sdp``.
-Each offer and answer is printed as ``{"event": "sdp", "id": n, "sdp": …}``, an open channel as ``{"event": "open", "id": n}``.
+Commands have ``do`` (offer, answer, accept, stream, close) and ``id``, a number; answer and accept have the other end's ``sdp``, and
+stream has ``size``, bytes, and ``pause``, seconds: it sends messages until the close. What is printed has ``id`` and ``event``: sdp (with
+``sdp``, an offer or answer), open, failed, closed, and resumed, when a message comes after a silence.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
+import time
 from typing import Any, Protocol
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
-from hallway.errors import NetworkError
+from hallway.errors import ChannelClosed, ClosedError, NetworkError
 from hallway.interfaces import Channel, Dialing
 from hallway.model import Description, DeviceInfo, IcePolicy
 from hallway.network import InterfacePolicy, Resolver
@@ -23,10 +26,28 @@ from hallway.plugins import PluginContext
 from hallway_aiortc_channel import AiortcConfig, AiortcConnector
 
 PATIENCE = 40.0
+SILENCE = 1.5
+"""Seconds without a message that make the next one worth a line."""
+HIGH_WATER = 1024 * 1024
+"""Bytes that the bare end lets aiortc hold before it waits, as hallway does."""
 
 
 def say(**facts: Any) -> None:
     print(json.dumps(facts), flush=True)
+
+
+class Arrivals:
+    """Tells of the first message after a silence."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._last = time.monotonic()
+
+    def arrived(self, _: object = None) -> None:
+        now = time.monotonic()
+        if now - self._last > SILENCE:
+            say(event="resumed", id=self._number)
+        self._last = now
 
 
 class End(Protocol):
@@ -38,6 +59,8 @@ class End(Protocol):
 
     async def accept(self, number: int, sdp: str) -> None: ...
 
+    async def stream(self, number: int, size: int, pause: float) -> None: ...
+
     async def close(self, number: int) -> None: ...
 
 
@@ -46,6 +69,7 @@ class Bare:
 
     def __init__(self) -> None:
         self.peers: dict[int, RTCPeerConnection] = {}
+        self.channels: dict[int, RTCDataChannel] = {}
 
     def _peer(self, number: int) -> RTCPeerConnection:
         self.peers[number] = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -53,19 +77,33 @@ class Bare:
 
     async def offer(self, number: int) -> str:
         peer = self._peer(number)
-        peer.createDataChannel("data").on("open", lambda: say(event="open", id=number))
+        self.channels[number] = peer.createDataChannel("data")
+        self.channels[number].on("open", lambda: say(event="open", id=number))
         await peer.setLocalDescription(await peer.createOffer())
         return str(peer.localDescription.sdp)
 
     async def answer(self, number: int, sdp: str) -> str:
         peer = self._peer(number)
-        peer.on("datachannel", lambda _: say(event="open", id=number))
+
+        def on_channel(channel: RTCDataChannel) -> None:
+            channel.on("message", Arrivals(number).arrived)
+            say(event="open", id=number)
+
+        peer.on("datachannel", on_channel)
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         return str(peer.localDescription.sdp)
 
     async def accept(self, number: int, sdp: str) -> None:
         await self.peers[number].setRemoteDescription(RTCSessionDescription(sdp, "answer"))
+
+    async def stream(self, number: int, size: int, pause: float) -> None:
+        channel = self.channels[number]
+        while channel.readyState == "open":
+            channel.send(bytes(size))
+            await asyncio.sleep(pause)
+            while channel.bufferedAmount > HIGH_WATER:
+                await asyncio.sleep(0.005)
 
     async def close(self, number: int) -> None:
         await self.peers.pop(number).close()
@@ -92,6 +130,13 @@ class Hallway:
     async def accept(self, number: int, sdp: str) -> None:
         self._watch(number, await self.dialings.pop(number).accept(Description("webrtc", "answer", sdp)))
 
+    async def stream(self, number: int, size: int, pause: float) -> None:
+        channel = self.channels[number]
+        with contextlib.suppress(ChannelClosed, ClosedError):
+            while True:
+                await channel.send(bytes(size))
+                await asyncio.sleep(pause)
+
     async def close(self, number: int) -> None:
         await self.channels.pop(number).aclose()
 
@@ -106,8 +151,13 @@ class Hallway:
             await channel.opened(asyncio.get_running_loop().time() + PATIENCE)
         except NetworkError as error:
             say(event="failed", id=number, error=str(error))
-        else:
-            say(event="open", id=number)
+            return
+        say(event="open", id=number)
+        arrivals = Arrivals(number)
+        with contextlib.suppress(ChannelClosed, ClosedError):
+            while True:
+                await channel.receive()
+                arrivals.arrived()
 
 
 async def obey(end: End, command: dict[str, Any]) -> None:
@@ -119,6 +169,8 @@ async def obey(end: End, command: dict[str, Any]) -> None:
             say(event="sdp", id=number, sdp=await end.answer(number, command["sdp"]))
         case "accept":
             await end.accept(number, command["sdp"])
+        case "stream":
+            await end.stream(number, command["size"], command["pause"])
         case "close":
             await end.close(number)
             say(event="closed", id=number)
