@@ -27,7 +27,7 @@ class Broken:
 
 class Channels(Broken, ChannelConformance):
     provider = plugin.hallway_channel()[0]
-    capabilities = ChannelCapabilities(max_message=256 * 1024)
+    capabilities = ChannelCapabilities(max_message=256 * 1024, tells_acknowledged=True)
 
 class Carriers(Broken, SignalingConformance):
     provider = plugin.hallway_signaling()[0]
@@ -76,6 +76,10 @@ async def forgets_a_task(self, policy):
 async def opens_always(self, deadline):
     return None
 
+acked_by_reader = property(lambda self: self._other._taken_bytes - self._other._waiting_bytes)
+under_way = property(lambda self: self._other._waiting_bytes)
+of_the_peer = property(lambda self: self._taken_bytes)
+
 def talkative(self, handling, endpoint):
     answer = outcome(self, handling, endpoint)
     return Refusal(RefusalCode.INTERNAL, answer.message) if isinstance(answer, Refusal) else answer
@@ -113,6 +117,11 @@ FAULTS = [
     ("Channels", "MemoryConnector, 'dial', forgets_a_task", "test_an_offer_that_is_given_up_leaves_nothing"),
     ("Channels", "MemoryChannel, 'opened', opens_always", "test_a_channel_that_does_not_open_in_time_says_so"),
     ("Channels", "MemoryChannel, 'binding', Binding('a', 'b')", "test_a_binding_is_there_exactly_if_it_is_declared"),
+    ("Channels", "MemoryChannel, 'acknowledged_bytes', acked_by_reader", "test_a_reader_that_does_not_read_holds_back_no_acknowledgement"),
+    ("Channels", "MemoryChannel, 'acknowledged_bytes', under_way", "test_acknowledged_bytes_grow_to_all_that_was_sent_and_never_fall"),
+    ("Channels", "MemoryChannel, 'acknowledged_bytes', of_the_peer", "test_only_what_was_sent_is_acknowledged"),
+    ("Channels", "MemoryChannel, 'acknowledged_bytes', None", "test_acknowledged_bytes_are_told_exactly_if_they_are_declared"),
+    ("Channels", "MemoryChannel, 'path', Path('::1', '::1')", "test_a_path_is_there_exactly_if_it_is_declared_and_the_channel_is_open"),
     ("Carriers", "signaling, 'Origin', lambda _: Origin('somebody')", "test_the_origin_names_the_plugin"),
     ("Carriers", "MemorySignaling, '_outcome', talkative", "test_a_refusal_arrives_with_its_code_and_message"),
     ("Carriers", "signaling, 'MAX_RESPONSE', 1 << 40", "test_a_response_that_is_too_large_is_not_handed_out"),

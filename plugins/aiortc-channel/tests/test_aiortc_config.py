@@ -7,6 +7,7 @@ import sys
 
 import attrs
 import pytest
+from aiortc import RTCSctpTransport
 
 from hallway.errors import PluginError
 from hallway.model import DeviceInfo
@@ -92,6 +93,23 @@ def test_whatever_is_gone_from_a_library_is_named(monkeypatch):
     monkeypatch.setitem(_contract.FIELDS, "aiortc:RTCDtlsTransport", ("_lost",))
     with pytest.raises(PluginError, match=r"aioice\.ice:Connection\.vanished is gone; aiortc:RTCDtlsTransport\._lost is gone"):
         _contract.check_libraries.__wrapped__()
+
+
+def test_a_method_that_works_otherwise_is_named(monkeypatch):
+    monkeypatch.setattr(RTCSctpTransport, "_t3_restart", lambda self: None)
+    monkeypatch.delattr(RTCSctpTransport, "_update_rto")
+    with pytest.raises(PluginError, match=r"_t3_restart's _rto is gone") as caught:
+        _contract.check_libraries.__wrapped__()
+    assert "aiortc:RTCSctpTransport._update_rto is gone" in str(caught.value)
+
+
+@pytest.mark.parametrize("table", ["METHODS", "FIELDS", "NAMES"])
+def test_no_connector_is_made_on_libraries_that_changed(monkeypatch, table):
+    vanished = {"_transmit": ("vanished",)} if table == "NAMES" else ("vanished",)
+    monkeypatch.setitem(getattr(_contract, table), "aiortc:RTCSctpTransport", vanished)
+    monkeypatch.setattr(_contract, "check_libraries", _contract.check_libraries.__wrapped__)
+    with pytest.raises(PluginError, match="vanished is gone"):
+        plugin.make_connector(AiortcConfig(), PluginContext(DeviceInfo("tablet-1", "house"), InterfacePolicy(), Resolver()))
 
 
 def test_the_installed_libraries_are_what_we_rely_on():

@@ -19,6 +19,8 @@ from hallway.network import InterfacePolicy
 from hallway_aiortc_channel.ice import MAX_QUEUE
 
 DTLS_LIKE = b"\x16\xfe\xfd" + bytes(60)
+ENCRYPTED = b"\x17\xfe\xfd\x00\x01" + bytes(6) + b"\x00\x32" + bytes(50)
+"""A record that only its keys could show to be forged."""
 
 
 @contextlib.contextmanager
@@ -90,7 +92,7 @@ async def test_what_is_kept_of_a_known_peer_is_bounded(bench, until):
         await connection.add_remote_candidate(IceCandidate("1", 1, "udp", 1, host, port, "host"))
         for _ in range(40):
             for _ in range(40):
-                peer.sendto(DTLS_LIKE, ("127.0.0.1", protocol.local_candidate.port))
+                peer.sendto(ENCRYPTED, ("127.0.0.1", protocol.local_candidate.port))
             await asyncio.sleep(0)
         await until(lambda: seen() >= 1600)
     assert connection._queue.qsize() == MAX_QUEUE

@@ -24,7 +24,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 MAX_CANDIDATES = 16
 """Of one peer in one session, wherever they come from."""
 MAX_CHECKED = 8
-"""Of those, the ones that checks are sent to: each costs whoever is there half a dozen datagrams, asked for or not."""
+"""Of those, the ones that checks are sent to: each costs whoever is there a dozen datagrams, asked for or not."""
 MAX_LOCAL_NAMES = 4
 """``.local`` names among them: each costs a multicast query (docs/decisions/0007)."""
 

@@ -6,7 +6,7 @@ extend must fail with one clear sentence, not with a channel that hangs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from importlib.metadata import version
 
@@ -18,15 +18,17 @@ SUPPORTED = {"aiortc": "1.16", "aioice": "0.13"}
 METHODS = {
     "aioice.ice:Connection": (
         "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received", "check_incoming", "data_received",
-        "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic", "_end_remote_candidates",
+        "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic", "_end_remote_candidates", "sendto",
     ),
+    "aioice.ice:CandidatePair": ("local_candidate", "remote_addr"),
     "aioice.ice:StunProtocol": ("datagram_received", "request", "send_stun", "close"),
     "aioice.turn:TurnTransport": ("close",),
     "aiortc:RTCDtlsTransport": ("start", "stop", "_set_role"),
     "aiortc:RTCIceTransport": ("start", "stop"),
     "aiortc:RTCSctpTransport": (
-        "start", "stop", "_handle_data", "_receive", "_receive_data_chunk", "_receive_sack_chunk",
+        "start", "stop", "_handle_data", "_receive", "_receive_chunk", "_receive_data_chunk", "_receive_sack_chunk",
         "_get_inbound_stream", "_send", "_send_chunk", "_set_state",
+        "_update_rto", "_t1_start", "_t1_expired", "_t3_start", "_t3_expired",
     ),
 }  # fmt: skip
 """Methods that we call or override."""
@@ -34,16 +36,37 @@ METHODS = {
 FIELDS = {
     "aioice.ice:Connection": (
         "_protocols", "_queue", "_check_list", "_check_list_done", "_remote_candidates", "_remote_candidates_end",
-        "_early_checks", "_closing",
+        "_early_checks", "_closing", "_nominated",
     ),
+    "aioice.ice:CandidatePair": ("protocol", "remote_candidate"),
+    "aioice.candidate:Candidate": ("_network_host",),
     "aioice.turn:TurnTransport": ("_TurnTransport__close_task", "_TurnTransport__send_tasks"),
-    "aiortc:RTCDtlsTransport": ("_ssl", "_task"),
+    "aiortc:RTCDtlsTransport": ("_ssl", "_task", "encrypted"),
     "aiortc:RTCIceGatherer": ("_connection",),
     "aiortc:RTCSctpTransport": (
         "_advertised_rwnd", "_cwnd", "_data_channel_queue", "_last_sacked_tsn", "_local_tsn", "_inbound_streams",
+        "_rto", "_srtt", "_rttvar", "_t1_failures", "_sent_queue",
+        "_last_received_tsn", "_reconfig_response_seq", "_remote_verification_tag",
     ),
 }  # fmt: skip
-"""Attributes that a constructor sets and we read."""
+"""Attributes that a constructor sets and we read or set."""
+
+NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "aioice.ice:Connection": {"send": ("sendto",), "check_complete": ("_nominated",)},
+    "aiortc:RTCIceTransport": {"__init__": ("_send", "_recv", "send", "recv")},
+    "aiortc:RTCSctpTransport": {
+        "_receive_chunk": ("_last_received_tsn", "_reconfig_response_seq", "_remote_verification_tag", "_ssthresh", "initiate_tag"),
+        "_receive_sack_chunk": ("_update_rto", "_acked", "_transmit"),
+        "_send": ("_acked", "_book_size"),
+        "_t1_start": ("_rto", "_t1_expired"),
+        "_t1_expired": ("_rto", "_t1_failures", "_t1_expired"),
+        "_t3_start": ("_rto", "_t3_expired"),
+        "_t3_restart": ("_rto", "_t3_expired"),
+        "_transmit": ("_t3_start",),
+        "_update_rto": ("_srtt", "_rttvar", "_rto"),
+    },
+}
+"""What a method works with, where our override counts on it: a timer that no longer reads its timeout would still have its name."""
 
 
 def _wrong_versions() -> Iterator[str]:
@@ -59,13 +82,21 @@ def _load(place: str) -> type:
     return loaded
 
 
+def _named_by(place: str, method: str) -> Collection[str]:
+    """What a method's bytecode names: making an instance, to look at it, would need a running loop."""
+    found = getattr(_load(place), method, None)
+    code = getattr(found, "__code__", None)
+    return () if code is None else (*code.co_names, *code.co_freevars)
+
+
 def _missing() -> Iterator[str]:
     for place, names in METHODS.items():
         yield from (f"{place}.{name}" for name in names if not hasattr(_load(place), name))
     for place, names in FIELDS.items():
-        # The constructor's bytecode names what it sets: making an instance would need a running loop.
-        known = _load(place).__init__.__code__.co_names  # type: ignore[misc]
-        yield from (f"{place}.{name}" for name in names if name not in known)
+        yield from (f"{place}.{name}" for name in names if name not in _named_by(place, "__init__"))
+    for place, methods in NAMES.items():
+        for method, names in methods.items():
+            yield from (f"{place}.{method}'s {name}" for name in names if name not in _named_by(place, method))
 
 
 @cache

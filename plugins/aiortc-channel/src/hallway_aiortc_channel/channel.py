@@ -10,7 +10,7 @@ from aiortc.exceptions import InvalidStateError
 
 from hallway.errors import BadMessage, BusyError, ClosedError, DeadlineExceeded, MessageTooLarge
 from hallway.interfaces import Channel
-from hallway.model import Binding, Candidate
+from hallway.model import Binding, Candidate, Path
 from hallway_aiortc_channel._candidates import CandidateFilter
 from hallway_aiortc_channel._flow import Flow
 from hallway_aiortc_channel._sdp import RemoteDescription, Setup
@@ -123,6 +123,16 @@ class AiortcChannel(Channel):
         """See `Channel.buffered`."""
         queued = self._data_channel.bufferedAmount if self._data_channel is not None else 0
         return queued + self._session.sctp.outstanding
+
+    @property
+    def acknowledged_bytes(self) -> int | None:
+        """See `Channel.acknowledged_bytes`: what the peer's SCTP has, read or not."""
+        return self._session.sctp.acknowledged_bytes
+
+    @property
+    def path(self) -> Path | None:
+        """See `Channel.path`: that of the selected pair of ICE, which may change."""
+        return self._session.path if self._is_open else None
 
     @property
     def binding(self) -> Binding | None:

@@ -13,6 +13,7 @@ from aioice import stun
 from aioice.ice import StunProtocol
 
 from hallway_aiortc_channel.errors import PEER_MADE
+from hallway_aiortc_channel.repeats import CHECKS, Repeat
 
 if TYPE_CHECKING:
     from aioice.ice import Connection
@@ -47,11 +48,15 @@ class FilteredProtocol(StunProtocol):
     async def request(
         self, request: stun.Message, addr: tuple[str, int], integrity_key: bytes | None = None, retransmissions: int | None = None
     ) -> tuple[stun.Message, tuple[str, int]]:
-        """Execute a STUN transaction; until it is over, `repeat` can send its request again."""
+        """Execute a STUN transaction. An ICE check is repeated ahead of STUN's timer, and by `repeat` when that may help."""
         self._under_way[addr] = request
+        # Neither one to a server, which has no key, nor one that is to be sent once, which asks for consent.
+        is_check = integrity_key is not None and retransmissions is None
+        repeating = Repeat(lambda: self.send_stun(request, addr), CHECKS if is_check else ())
         try:
             return await super().request(request, addr, integrity_key, retransmissions)
         finally:
+            repeating.cancel()
             if self._under_way.get(addr) is request:
                 del self._under_way[addr]
 

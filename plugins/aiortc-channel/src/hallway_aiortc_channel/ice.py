@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from typing import Any, cast
 
 from aioice import Candidate, Connection, stun
 from aioice.ice import CandidatePair, StunProtocol
 from aioice.turn import TurnTransport
 
+from hallway.model import Path
+from hallway_aiortc_channel._records import RecordFilter
 from hallway_aiortc_channel.datagrams import FilteredProtocol, is_dtls
-from hallway_aiortc_channel.gathering import Plan, gather_from_servers, gather_hosts
+from hallway_aiortc_channel.gathering import COMPONENT, Plan, gather_from_servers, gather_hosts
+from hallway_aiortc_channel.repeats import HandshakeRepeats
 
 PACE = 0.005
 """Seconds between two new checks: the lowest that RFC 8445 section 14.2 allows, and right where a round trip takes 1 ms."""
@@ -19,9 +23,12 @@ MAX_LEARNED = 32
 MAX_VERDICTS = 256
 MAX_QUEUE = 1024
 """Datagrams that wait for DTLS, at most."""
+MAX_DATAGRAM = 2048
+"""Bytes in one of those: more than any Ethernet frame carries, and DTLS makes none larger."""
 RELAY_GRACE = 0.25
 """Seconds that a TURN server has to confirm that its allocation is given up."""
 
+_DISTANT = frozenset({"srflx", "relay"})
 _UNSTARTED = frozenset({CandidatePair.State.WAITING, CandidatePair.State.FROZEN})
 
 
@@ -40,6 +47,18 @@ class PolicedConnection(Connection):
         self._known: set[tuple[str, int]] = set()
         self._work = asyncio.Event()
         self._pacer: asyncio.Task[None] | None = None
+        self._repeats = HandshakeRepeats()
+        self.records = RecordFilter()
+
+    @property
+    def path(self) -> Path | None:
+        """Where datagrams pass now (RFC 8445 section 8.1.1); it may change while the connection stands."""
+        pair = self._nominated.get(COMPONENT)
+        if pair is None:
+            return None
+        remote, types = pair.remote_candidate._network_host, {pair.local_candidate.type, pair.remote_candidate.type}
+        on_site = self._plan.reach.lan.holds(ipaddress.ip_address(remote))
+        return Path(pair.local_candidate.host, remote, distant=not on_site or not types.isdisjoint(_DISTANT))
 
     def admits(self, host: str) -> bool:
         """Whether datagrams may pass between us and ``host``."""
@@ -60,12 +79,29 @@ class PolicedConnection(Connection):
         return False
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Keep one datagram for DTLS, if it is one and fewer than `MAX_QUEUE` wait.
+        """Keep what DTLS may see of one datagram, if fewer than `MAX_QUEUE` wait.
 
         aioice hands on here, whoever sent it, what looks like STUN and cannot be parsed.
         """
-        if is_dtls(data) and self._queue.qsize() < MAX_QUEUE:
-            super().data_received(data, component)
+        if not is_dtls(data) or len(data) > MAX_DATAGRAM or self._queue.qsize() >= MAX_QUEUE:
+            return
+        if passed := self.records.take(data):
+            super().data_received(passed, component)
+
+    async def sendto(self, data: bytes, component: int) -> None:
+        """Send a datagram; while the connection is being made, copies of it follow.
+
+        Raises:
+            ConnectionError: no pair is nominated.
+
+        """
+        await super().sendto(data, component)
+        pair = self._nominated[component]
+        self._repeats.take(lambda: pair.protocol.transport.sendto(data, pair.remote_addr))
+
+    def settle(self) -> None:
+        """The channel is open: sending anything twice is over."""
+        self._repeats.settle()
 
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         """Gather by our plan; what aioice found of the system's addresses does not count."""
@@ -104,6 +140,7 @@ class PolicedConnection(Connection):
 
     async def close(self) -> None:
         """Stop, and release the sockets; a TURN server that does not answer costs `RELAY_GRACE` seconds."""
+        self._repeats.cancel()
         await self._stop_pacer()
         relays = [protocol.transport for protocol in self._protocols if isinstance(protocol.transport, TurnTransport)]
         await asyncio.gather(*map(_give_up, relays))

@@ -8,10 +8,12 @@ from typing import Protocol
 
 from aiortc import RTCDtlsTransport, RTCSctpTransport
 from aiortc.rtcsctptransport import SCTP_DATA_LAST_FRAG, USERDATA_MAX_LENGTH, Chunk, DataChunk, InboundStream, SackChunk
+from OpenSSL import SSL
 
 from hallway_aiortc_channel._sdp import LOCAL_MAX_MESSAGE
 from hallway_aiortc_channel._wire import check_packet
 from hallway_aiortc_channel.errors import PEER_MADE, ProtocolViolation
+from hallway_aiortc_channel.recovery import RecoveringSctp, Timing
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ MAX_OVERDRAFT = 3 * 1024 * 1024
 """Bytes beyond our window of 1 MiB that a sender without regard for it may make us hold (aiortc is one)."""
 MAX_WINDOW = 192 * 1024
 """Bytes in flight, at most: as many as a receiver's socket holds under Linux's default limits. aiortc's window has no bound of its own, and
-the losses that it provokes at the end of a burst cost a second each (RFC 9260 section 16, RTO.Min)."""
+the losses that it provokes at the end of a burst cost a timeout each."""
 MAX_STREAMS = 64
 """Streams that a peer may use: we need one."""
 _TSN_MODULO = 1 << 32
@@ -43,22 +45,19 @@ class SctpListener(Protocol):
         """The peer has ``size`` more bytes of our messages."""
 
 
-class BoundedSctp(RTCSctpTransport):
+class BoundedSctp(RecoveringSctp):
     """An association whose peer is not trusted with our memory or our time."""
 
-    def __init__(self, transport: RTCDtlsTransport, listener: SctpListener) -> None:
-        super().__init__(transport)
+    def __init__(self, transport: RTCDtlsTransport, listener: SctpListener, timing: Timing) -> None:
+        super().__init__(transport, timing)
         self._listener = listener
         self._broken = False
         self._unfinished: dict[int, int] = {}
         self._ledger: deque[tuple[int, int]] = deque()
         self._ledger_bytes = 0
         self._sent_bytes = 0
-
-    @property
-    def acknowledged_bytes(self) -> int:
-        """Bytes that the peer has acknowledged since the start."""
-        return self._sent_bytes - self.outstanding
+        self.acknowledged_bytes = 0
+        """Bytes that the peer has acknowledged since the start, those after a gap too: what it has is there, whatever is missing before."""
 
     @property
     def outstanding(self) -> int:
@@ -115,11 +114,17 @@ class BoundedSctp(RTCSctpTransport):
 
     async def _receive_sack_chunk(self, chunk: SackChunk) -> None:
         self._check_sack(chunk)
-        before = self.acknowledged_bytes
         self._cwnd = min(self._cwnd, MAX_WINDOW)
         await super()._receive_sack_chunk(chunk)
         self._settle()
-        self._listener.acknowledged(self.acknowledged_bytes - before)
+        self._count_acknowledged(chunk)
+
+    def _count_acknowledged(self, chunk: SackChunk) -> None:
+        beyond_gaps = sum(sent._book_size for sent in self._sent_queue if sent._acked) if chunk.gaps else 0
+        # A peer may take back what it acknowledged after a gap (RFC 9260 section 6.2.1): that is no progress, and no step back either.
+        progress = max(0, self._sent_bytes - self.outstanding + beyond_gaps - self.acknowledged_bytes)
+        self.acknowledged_bytes += progress
+        self._listener.acknowledged(progress)
 
     def _check_sack(self, chunk: SackChunk) -> None:
         """Refuse acknowledgements of what was never sent: aiortc walks their ranges one by one."""
@@ -149,8 +154,8 @@ class BoundedSctp(RTCSctpTransport):
     async def _send_chunk(self, chunk: Chunk) -> None:
         try:
             await super()._send_chunk(chunk)
-        except ConnectionError as error:
-            # aiortc sends from tasks that nobody awaits. That the transport is gone is told by the transport itself.
+        except (ConnectionError, SSL.Error) as error:
+            # aiortc sends from tasks that nobody awaits. That the transport is gone or broken is told by the transport itself.
             logger.debug("an SCTP chunk was not sent: %s", error)
 
     def _set_state(self, state: RTCSctpTransport.State) -> None:

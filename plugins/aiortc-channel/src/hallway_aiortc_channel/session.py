@@ -26,12 +26,13 @@ from aiortc import (
     RTCSctpCapabilities,
 )
 
-from hallway.model import Binding
+from hallway.model import Binding, IcePolicy, Path
 from hallway_aiortc_channel._candidates import RemoteCandidate
 from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, RemoteDescription, Setup
 from hallway_aiortc_channel.errors import End, EndedBy, no_address
 from hallway_aiortc_channel.gathering import Plan
 from hallway_aiortc_channel.ice import PolicedConnection
+from hallway_aiortc_channel.recovery import LAN, WAN
 from hallway_aiortc_channel.sctp import BoundedSctp
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class Session:
         self.fingerprint = _sha256(certificate.getFingerprints())
         self._ice = RTCIceTransport(gatherer)
         self._dtls = RTCDtlsTransport(self._ice, [certificate])
-        self.sctp = BoundedSctp(self._dtls, self)
+        self.sctp = BoundedSctp(self._dtls, self, LAN if plan.reach.policy is IcePolicy.LAN else WAN)
         self._listener: SessionListener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._remote: RemoteDescription | None = None
@@ -115,6 +116,7 @@ class Session:
         self._remote = remote
         self.connection.ice_controlling = self.offerer or remote.lite
         self._dtls._set_role("client" if setup == "active" else "server")
+        self.connection.records.client = setup == "active"
         self._dtls.on("statechange", self._dtls_changed)
         self.sctp.on("datachannel", listener.channel_found)
         self._own(self._connect(remote), "hallway connect")
@@ -130,6 +132,7 @@ class Session:
     def channel_is_open(self) -> None:
         """The channel can pass messages: connecting is over."""
         self._up.set()
+        self.connection.settle()
 
     @property
     def binding(self) -> Binding | None:
@@ -138,6 +141,11 @@ class Session:
             return None
         verified = next(one for one in self._remote.fingerprints if one.algorithm == "sha-256")
         return Binding(local=f"sha-256 {self.fingerprint.value}", remote=f"sha-256 {verified.value}")
+
+    @property
+    def path(self) -> Path | None:
+        """The addresses between which datagrams pass now."""
+        return self.connection.path
 
     def finish(self, end: End) -> None:
         """End the session, tell the listener and release everything in the background; `release` awaits that."""
@@ -195,12 +203,16 @@ class Session:
             await self.sctp.start(RTCSctpCapabilities(maxMessageSize=remote.max_message), remote.sctp_port)
 
     def _dtls_changed(self) -> None:
+        self.connection.records.keyed = self._dtls.state == "connected"
         if self._dtls.state not in {"failed", "closed"}:
             return
         if self.connection._closing:
             self.finish(End(EndedBy.NETWORK, "it does not answer any more"))
+        elif self._dtls.state == "failed" and not self._dtls.encrypted:
+            # Until there are keys anybody who forges the peer's address can break it: no fault of the peer is shown.
+            self.finish(End(EndedBy.NETWORK, "the DTLS handshake failed"))
         elif self._dtls.state == "failed":
-            self.finish(End(EndedBy.VIOLATION, "the DTLS handshake failed, or its certificate is not the one that was announced"))
+            self.finish(End(EndedBy.VIOLATION, "its certificate is not the one that was announced"))
         else:
             self.finish(End(EndedBy.PEER))
 

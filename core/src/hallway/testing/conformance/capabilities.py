@@ -15,6 +15,10 @@ class ChannelCapabilities:
     """An open channel names verified fingerprints of both ends."""
     waits_for_reader: bool = True
     """A peer that does not read makes the sender wait. Otherwise the channel ends at 16 MiB that nobody read."""
+    tells_acknowledged: bool = False
+    """`Channel.acknowledged_bytes` is a number."""
+    tells_path: bool = False
+    """`Channel.path` is there once the channel is open."""
 
     @property
     def ends_at_flood(self) -> bool:

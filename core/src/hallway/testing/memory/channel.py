@@ -29,6 +29,7 @@ class MemoryChannel(Channel):
         self._other: MemoryChannel | None = None
         self._inbox: deque[str | bytes] = deque()
         self._waiting_bytes = 0
+        self._taken_bytes = 0
         self._changed = asyncio.Condition()
         self._turn = asyncio.Lock()
         self._open = asyncio.Event()
@@ -71,6 +72,7 @@ class MemoryChannel(Channel):
         """Put a message that the other end sends into the inbox."""
         self._inbox.append(message)
         self._waiting_bytes += size
+        self._taken_bytes += size
         async with self._changed:
             self._changed.notify_all()
 
@@ -100,6 +102,11 @@ class MemoryChannel(Channel):
     def buffered(self) -> int:
         """See `Channel.buffered`."""
         return self._other._waiting_bytes if self._other is not None else 0
+
+    @property
+    def acknowledged_bytes(self) -> int | None:
+        """See `Channel.acknowledged_bytes`: what the other end has taken into its inbox."""
+        return self._other._taken_bytes if self._other is not None else 0
 
     @property
     def binding(self) -> Binding | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 
 import pytest
 
@@ -63,6 +64,25 @@ class Connecting(ChannelBase):
         """A channel without verified fingerprints has no binding."""
         assert (ends.near.binding is not None) is self.capabilities.has_binding
         assert (ends.far.binding is not None) is self.capabilities.has_binding
+
+    @requires("tells_path")
+    async def test_both_ends_name_the_same_path(self, ends: Ends) -> None:
+        """It leads from each end's own IP address, without a port, to the other's. Devices beside each other meet by no distant path."""
+        near, far = ends.near.path, ends.far.path
+        assert near is not None
+        assert far is not None
+        assert (near.local, near.remote) == (far.remote, far.local)
+        assert ipaddress.ip_address(near.local).version == ipaddress.ip_address(near.remote).version
+        assert not near.distant
+        assert not far.distant
+
+    async def test_a_path_is_there_exactly_if_it_is_declared_and_the_channel_is_open(self, bench: ChannelBench) -> None:
+        """A channel that cannot tell, and one that is not open yet, has no path."""
+        half = await bench.halfway()
+        assert half.answering.path is None
+        ends = await bench.connect()
+        assert (ends.near.path is not None) is self.capabilities.tells_path
+        assert (ends.far.path is not None) is self.capabilities.tells_path
 
     async def test_unusable_candidates_are_ignored(self, bench: ChannelBench) -> None:
         """Candidates that mean nothing, before and after the channel has opened, do not disturb it; the empty one ends them."""

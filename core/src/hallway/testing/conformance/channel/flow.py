@@ -7,11 +7,14 @@ import asyncio
 import pytest
 
 from hallway.errors import BusyError, ChannelClosed, RemoteViolation
-from hallway.testing.conformance.bench import turns
+from hallway.interfaces import Channel
+from hallway.testing.conformance.bench import turns, until
 from hallway.testing.conformance.channel.bench import MAX_WAITING, ChannelBase, ChannelBench, Ends, drain, number_of
 from hallway.testing.conformance.suite import requires
 
 PIECE = 256 * 1024
+SOME = 20
+"""Chunks that are more than one datagram each, and together less than makes a sender wait for its reader."""
 LIMIT = 2 * MAX_WAITING
 """Bytes that a sender must not get rid of while nobody reads."""
 STALL = 0.2
@@ -45,6 +48,35 @@ class Flood:
             await asyncio.wait([running], timeout=STALL)
 
 
+class Progress:
+    """What a channel acknowledged since this was made."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._start = self._last = self._told()
+
+    def _told(self) -> int:
+        told = self._channel.acknowledged_bytes
+        assert told is not None
+        return told
+
+    def look(self) -> int:
+        """Bytes; they must not be fewer than at the last look."""
+        told = self._told()
+        assert told >= self._last, f"{self._last} bytes were acknowledged, and then {told}"
+        self._last = told
+        return told - self._start
+
+    async def reaches(self, size: int) -> None:
+        """Wait until ``size`` bytes are acknowledged."""
+        await until(lambda: self.look() >= size, f"{size} bytes were acknowledged")
+
+
+async def _read(channel: Channel, count: int) -> None:
+    for _ in range(count):
+        await channel.receive()
+
+
 class Flow(ChannelBase):
     """A fast sender does no harm, and tasks do not disturb each other."""
 
@@ -73,6 +105,39 @@ class Flow(ChannelBase):
         assert [number_of(message) for message in received] == list(range(len(received)))
         assert sum(map(len, received)) <= MAX_WAITING
         assert isinstance(error.__cause__, RemoteViolation)
+
+    async def test_acknowledged_bytes_are_told_exactly_if_they_are_declared(self, ends: Ends) -> None:
+        """A channel that cannot tell what has arrived at the peer says None, not a guess."""
+        for end in (ends.near, ends.far):
+            assert (end.acknowledged_bytes is not None) is self.capabilities.tells_acknowledged
+
+    @requires("tells_acknowledged")
+    async def test_acknowledged_bytes_grow_to_all_that_was_sent_and_never_fall(self, bench: ChannelBench, ends: Ends) -> None:
+        """Every look at `acknowledged_bytes` shows as many as the one before or more, and in the end all that was sent, either way."""
+        for sender, receiver in ((ends.near, ends.far), (ends.far, ends.near)):
+            progress = Progress(sender)
+            reading = bench.spawn(_read(receiver, SOME))
+            for number in range(SOME):
+                progress.look()
+                await sender.send(ends.chunk(number))
+            await reading
+            await progress.reaches(SOME * len(ends.chunk(0)))
+
+    @requires("tells_acknowledged")
+    async def test_a_reader_that_does_not_read_holds_back_no_acknowledgement(self, ends: Ends) -> None:
+        """Acknowledged is what has arrived, whether or not somebody has read it: it shows that the way there works."""
+        progress = Progress(ends.near)
+        for number in range(SOME):
+            await ends.near.send(ends.chunk(number))
+        await progress.reaches(SOME * len(ends.chunk(0)))
+
+    @requires("tells_acknowledged")
+    async def test_only_what_was_sent_is_acknowledged(self, ends: Ends) -> None:
+        """What the peer sends us does not count, and nothing counts that was not sent."""
+        progress = Progress(ends.near)
+        await ends.far.send(ends.chunk(0))
+        await ends.near.receive()
+        assert progress.look() < len(ends.chunk(0))
 
     async def test_many_senders_at_once_pile_up_no_more_than_one(self, bench: ChannelBench, ends: Ends) -> None:
         """However many tasks send, what is under way stays under 16 MiB while nobody reads."""
