@@ -86,7 +86,7 @@ class Answering:
         if run.deciding is not None:
             run.deciding.cancel()
             await asyncio.wait([run.deciding])
-        self._fail(run, "the peer has withdrawn its offer", expected=True)
+        self._fail(run, "the peer has withdrawn its offer")
 
     async def _decide(self, run: AttemptRun, offer: Description) -> None:
         try:
@@ -122,8 +122,9 @@ class Answering:
         return self._services.guard.seal(run.peer_id, description, time.time())
 
     def _refuse(self, run: AttemptRun, code: RefusalCode, message: str) -> Refusal:
+        # The requester is told, and whoever sends garbage under made-up names must not fill our log.
         self._fail(run, message)
         return Refusal(code, message)
 
-    def _fail(self, run: AttemptRun, reason: str, *, expected: bool = False) -> None:
-        self._carry_out(self._link.failed(run.id, reason, self._now(), expected=expected))
+    def _fail(self, run: AttemptRun, reason: str) -> None:
+        self._carry_out(self._link.failed(run.id, reason, self._now(), expected=True))
