@@ -129,8 +129,8 @@ class Host(Node):
         return drop(f"{self.name} is not heard by {other.name}", self.lan.switch, "bridge", [match])
 
     def lose_address(self, address: str) -> Fault:
-        """Lose all IPv4 packets to and from one of this host's addresses at its port."""
-        return self._lose(f"{address} is dead", inward=f"ip daddr {address}", outward=f"ip saddr {address}")
+        """Lose all IPv4 packets to and from one of this host's addresses at its port, save the multicast that it sends."""
+        return self._lose(f"{address} is dead", inward=f"ip daddr {address}", outward=f"ip saddr {address} ip daddr != 224.0.0.0/4")
 
     def rate(self, mbit: float) -> Fault:
         """Slow this host's cable down to ``mbit`` megabits a second each way; a second such fault takes the place of the first."""
