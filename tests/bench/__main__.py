@@ -1,6 +1,7 @@
 """``make bench``: what hallway costs beside bare aiortc, on the same hosts in the same run.
 
-Writes bench/results.json and bench/results.png. It needs the lab (root, ip, nft). Both kinds of process are fresh for every connect.
+Writes bench/results.json, and bench/results.png and bench/healing.png. It needs the lab (root, ip, tc, nft). Both kinds of process are
+fresh for every connect.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent / "lab"), str(HERE.parent / "e2e" / "support")]
 
-from tests.bench import cloud_costs, report  # noqa: E402
+from tests.bench import cloud_costs, healing, healing_report, report  # noqa: E402
 
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Host, Lab, matching, missing  # noqa: E402
 from site_devices import linked, up  # noqa: E402
@@ -135,7 +136,12 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         flow = await traffic(*hosts, options.messages, options.pings)
         tell(f"an idle linked device, for {options.idle:.0f} s")
         rest = await idle(*hosts, options.idle)
-    return {"connect": connect, "traffic": flow, "idle": rest, **await cloud_run(options)}
+    return {"connect": connect, "traffic": flow, "idle": rest, **await cloud_run(options), **await fault_run(options)}
+
+
+async def fault_run(options: argparse.Namespace) -> dict[str, Any]:
+    tell("links that break and heal, and a mesh of thirty devices; bare aiortc takes half a minute to notice some of it")
+    return {"healing": await healing.healing(options.healing_rounds, options.mesh_rounds)}
 
 
 async def cloud_run(options: argparse.Namespace) -> dict[str, Any]:
@@ -157,6 +163,8 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=30)
     parser.add_argument("--relayed", type=int, default=40_000, help="messages through the signal server")
     parser.add_argument("--cloud-rounds", type=int, default=3)
+    parser.add_argument("--healing-rounds", type=int, default=3)
+    parser.add_argument("--mesh-rounds", type=int, default=2)
     options = parser.parse_args()
     if reason := missing():
         sys.exit(f"the benchmark runs in the lab, which cannot be built here: {reason}")
@@ -164,8 +172,9 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     report.plot(results, RESULTS / "results.png")
-    tell("\n" + "\n".join(report.lines(results)))
-    tell(f"written to {RESULTS}/results.json and {RESULTS}/results.png")
+    healing_report.plot(results["healing"], RESULTS / "healing.png")
+    tell("\n".join(["", *report.lines(results), *healing_report.lines(results["healing"])]))
+    tell(f"written to {RESULTS}/results.json, {RESULTS}/results.png and {RESULTS}/healing.png")
 
 
 main()

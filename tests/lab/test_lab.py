@@ -249,13 +249,13 @@ async def test_a_missing_tool_skips_with_its_name(lab: Lab, tmp_path: Path) -> N
     inner = await run_pytest(tmp_path, USES_LAB, PATH="/nonexistent", CI="")
     assert inner.status == 0, inner.output
     assert "1 skipped" in inner.output
-    assert "not installed: ip, nft" in inner.output
+    assert "not installed: ip, tc, nft" in inner.output
 
 
 async def test_a_missing_tool_fails_in_ci(lab: Lab, tmp_path: Path) -> None:
     inner = await run_pytest(tmp_path, USES_LAB, PATH="/nonexistent", CI="true")
     assert inner.status == 1, inner.output
-    assert "CI must run the lab: not installed: ip, nft" in inner.output
+    assert "CI must run the lab: not installed: ip, tc, nft" in inner.output
 
 
 async def test_a_forgotten_process_is_an_error_at_teardown(lab: Lab, tmp_path: Path) -> None:

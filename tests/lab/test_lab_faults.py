@@ -251,3 +251,54 @@ async def test_a_pulled_cable_is_silence(lab: Lab) -> None:
     with one.unplug():
         assert await silent(one, "call", other.address, 9000)
     assert await outcome(one, "call", other.address, 9000) == "ECONNREFUSED"
+
+
+async def test_one_direction_can_be_lost_alone_and_for_one_pair_alone(lab: Lab) -> None:
+    lan = lab.lan()
+    one, other, third = (lan.host(name) for name in ("tablet-1", "tablet-2", "tablet-3"))
+    async with listening(one) as first, listening(other) as second, listening(third) as bystander:
+        with one.lose_packets_to(other):
+            await send(one, other, "lost")
+            await send(other, one, "heard")
+            await send(one, third, "heard")
+        await send(one, other, "after")
+        assert [await text_of(listener) for listener in (first, second, bystander)] == ["heard", "after", "heard"]
+
+
+async def test_one_address_of_several_can_be_dead_alone(lab: Lab) -> None:
+    lan = lab.lan()
+    one, other = lan.host("tablet-1"), lan.host("tablet-2")
+    other.ip("addr add 10.77.0.60/24 dev eth0")
+    with other.lose_address(other.address):
+        assert await silent(one, "call", other.address, 9000)
+        assert await outcome(one, "call", "10.77.0.60", 9000) == "ECONNREFUSED"
+    assert await outcome(one, "call", other.address, 9000) == "ECONNREFUSED"
+
+
+@pytest.mark.parametrize("slow", ["sender", "receiver"])
+async def test_a_slow_cable_loses_what_its_queue_cannot_hold_in_either_direction(lab: Lab, slow: str) -> None:
+    lan = lab.lan()
+    one, other = lan.host("tablet-1"), lan.host("tablet-2")
+    async with listening(other) as listener:
+        with {"sender": one, "receiver": other}[slow].rate(1):
+            await send(one, other, "x" * 1000, 1000)
+            # TCP tries again, so it gets through once the queue has room; by then what fits has arrived.
+            assert await outcome(one, "call", other.address, 9001) == "ECONNREFUSED"
+        await send(one, other, "end")
+        arrived = 0
+        while await text_of(listener) != "end":
+            arrived += 1
+        await send(one, other, "whole", 20)
+        assert [await text_of(listener) for _ in range(20)] == ["whole"] * 20
+    # 1 MB was sent within milliseconds; burst and queue hold 54 kB of it.
+    assert 10 <= arrived <= 300
+
+
+async def test_an_address_can_change_while_the_link_is_down(lab: Lab) -> None:
+    lan = lab.lan()
+    one, other = lan.host("tablet-1"), lan.host("tablet-2")
+    other.link_down()
+    other.change_address("10.77.0.77")
+    other.link_up()
+    assert await outcome(one, "call", "10.77.0.77", 9000) == "ECONNREFUSED"
+    assert await outcome(other, "call", INTERNET_ADDRESS, 80) == "ECONNREFUSED"

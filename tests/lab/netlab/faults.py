@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from netlab.system import nft
+from netlab.system import nft, traffic_control
 
 Protocol = Literal["tcp", "udp"]
 Ports = int | range | Iterable[int]
@@ -22,6 +22,11 @@ class Fault:
     def __init__(self, name: str, undo: Callable[[], None]) -> None:
         self.name = name
         self._undo: Callable[[], None] | None = undo
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is still in force."""
+        return self._undo is not None
 
     def restore(self) -> None:
         """Take the fault back. The second time does nothing."""
@@ -58,6 +63,22 @@ def _filter(name: str, namespace: str, family: str, rules: Sequence[str]) -> Fau
     chain = "\n".join(("type filter hook forward priority 0", *rules))
     nft(namespace, f"table {table} {{\nchain fault {{\n{chain}\n}}\n}}\n")
     return Fault(name, lambda: nft(namespace, f"delete table {table}\n"))
+
+
+QUEUE_MS = 300
+"""Milliseconds of data that wait before a slow link; what comes then is lost, as in the buffers of a real one."""
+
+
+def slow(name: str, mbit: float, ends: Sequence[tuple[str, str]]) -> Fault:
+    """Let no more than ``mbit`` megabits a second out of interfaces, each given as namespace and name (tc-tbf(8))."""
+    for namespace, interface in ends:
+        traffic_control(namespace, f"qdisc replace dev {interface} root tbf rate {round(mbit * 1000)}kbit burst 16kb latency {QUEUE_MS}ms")
+
+    def undo() -> None:
+        for namespace, interface in ends:
+            traffic_control(namespace, f"qdisc del dev {interface} root")
+
+    return Fault(name, undo)
 
 
 def chance(percent: float) -> str:

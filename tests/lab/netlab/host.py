@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from netlab.faults import MULTICAST, Direction, Fault, Ports, Protocol, chance, drop, port_set
+from netlab.faults import MULTICAST, Direction, Fault, Ports, Protocol, chance, drop, port_set, slow
 from netlab.node import Node, Premises
 from netlab.system import configure, nft_list, set_counters
 
@@ -134,15 +134,33 @@ class Host(Node):
         matches = [f"ip saddr {one.address} ip daddr {two.address} {condition}" for one, two in ways]
         return drop(name, self.lan.router.namespace, "inet", matches)
 
+    def lose_packets_to(self, other: Host) -> Fault:
+        """Lose what this host sends to another one of its LAN; what that one sends arrives. ARP passes, so that it stays one-way."""
+        match = f'iifname "{self.port}" oifname "{other.port}" {chance(100)}'
+        return drop(f"{self.name} is not heard by {other.name}", self.lan.switch, "bridge", [match])
+
+    def lose_address(self, address: str) -> Fault:
+        """Lose all IPv4 packets to and from one of this host's addresses at its port, save the multicast that it sends."""
+        return self._lose(f"{address} is dead", inward=f"ip daddr {address}", outward=f"ip saddr {address} ip daddr != 224.0.0.0/4")
+
+    def rate(self, mbit: float) -> Fault:
+        """Slow this host's cable down to ``mbit`` megabits a second each way; a second such fault takes the place of the first."""
+        return slow(f"{self.name}: {mbit:g} Mbit/s", mbit, [(self.namespace, "eth0"), (self.lan.switch, self.port)])
+
     def change_address(self, new: str) -> Fault:
-        """Take another IPv4 address of the LAN, as after a new DHCP lease; the old one is gone at once. Restoring brings it back."""
+        """Take another IPv4 address of the LAN, as after a new DHCP lease; the old one is gone at once. Restoring brings it back.
+
+        While the link is down the routes wait for `link_up`.
+        """
         old = self.address
         self._readdress(new)
         return Fault(f"{self.name}: {old} became {new}", lambda: self._readdress(old))
 
     def _readdress(self, new: str) -> None:
         old, self.address = self.address, new
-        self.ip(f"addr del {old}/{self.lan.network.prefixlen} dev eth0", *self._addressing())
+        is_down = self._down is not None and self._down.holds
+        commands = self._addressing()[:1] if is_down else self._addressing()
+        self.ip(f"addr del {old}/{self.lan.network.prefixlen} dev eth0", *commands)
 
     def link_down(self) -> Fault:
         """Switch the interface off: the routes are gone, so sending is an error at once."""

@@ -17,7 +17,7 @@ def missing() -> str | None:
         return "network namespaces exist on Linux only"
     if os.geteuid() != 0:
         return "building network namespaces needs root"
-    absent = [program for program in ("ip", "nft") if shutil.which(program) is None]
+    absent = [program for program in ("ip", "tc", "nft") if shutil.which(program) is None]
     if absent:
         return f"not installed: {', '.join(absent)}"
     return _refused()

@@ -1,4 +1,4 @@
-"""The two programs that build a lab: `ip` and `nft`."""
+"""The programs that build a lab: `ip` with its `tc`, and `nft`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 COMMAND_TIMEOUT = 20.0
-"""Seconds that one `ip` or `nft` may take; they take milliseconds."""
+"""Seconds that one of them may take; they take milliseconds."""
 
 
 class LabError(Exception):
@@ -38,6 +38,11 @@ def ip(lines: Sequence[str], namespace: str | None = None) -> None:
 def nft(namespace: str, script: str) -> None:
     """Load an nft script in ``namespace``; it holds as a whole or not at all."""
     command(["ip", "netns", "exec", namespace, "nft", "-f", "-"], script)
+
+
+def traffic_control(namespace: str, arguments: str) -> None:
+    """Run one `tc` command in ``namespace``."""
+    command(["ip", "netns", "exec", namespace, "tc", *arguments.split()])
 
 
 def configure(namespace: str, settings: Mapping[str, str], script: str = "") -> None:
