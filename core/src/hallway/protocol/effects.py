@@ -103,6 +103,13 @@ class Control:
 
 
 @attrs.frozen
+class Held:
+    """The peer has no room for messages, or has room again."""
+
+    paused: bool
+
+
+@attrs.frozen
 class Suspected:
     """Nothing proves any more that what we send over the open channel arrives."""
 

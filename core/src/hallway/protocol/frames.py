@@ -37,6 +37,8 @@ class FrameType(IntEnum):
     BYE = 0x04
     REQUEST = 0x05
     RESPONSE = 0x06
+    PAUSE = 0x07
+    RESUME = 0x08
     MESSAGES = 0x10
 
 
@@ -91,6 +93,16 @@ class Response:
 
 
 @attrs.frozen
+class Pause:
+    """Send no more messages: nobody reads them at this end now. Other frames still pass."""
+
+
+@attrs.frozen
+class Resume:
+    """There is room for messages again."""
+
+
+@attrs.frozen
 class Message:
     """One message of the application: its id (the sender's) and its value."""
 
@@ -105,7 +117,7 @@ class Messages:
     items: tuple[Message, ...]
 
 
-Frame = Hello | Ping | Pong | Bye | Request | Response | Messages
+Frame = Hello | Ping | Pong | Bye | Request | Response | Pause | Resume | Messages
 
 
 def encode(frame: Frame) -> bytes:
@@ -124,6 +136,8 @@ def encode(frame: Frame) -> bytes:
             kind, body = FrameType.REQUEST, {"number": number, "kind": name, "body": content}
         case Response(number, content, error):
             kind, body = FrameType.RESPONSE, {"number": number, "body": content, "error": error and list(error)}
+        case Pause() | Resume():
+            kind, body = FrameType.PAUSE if isinstance(frame, Pause) else FrameType.RESUME, None
         case Messages(items):
             return encode_texts([(item.id, jsontext.dumps(item.value)) for item in items])
     return _pack(kind, body)
@@ -213,5 +227,7 @@ _READERS: dict[int, Callable[[Any], Frame]] = {
     FrameType.BYE: lambda body: Bye(_text(body)),
     FrameType.REQUEST: _read_request,
     FrameType.RESPONSE: _read_response,
+    FrameType.PAUSE: lambda _: Pause(),
+    FrameType.RESUME: lambda _: Resume(),
     FrameType.MESSAGES: _read_messages,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import count
 
-from hallway.protocol.effects import Control, Deliver, Effect, SendFrame, Suspected
-from hallway.protocol.frames import Frame, Messages, Ping, Pong, Request, Response
+from hallway.protocol.effects import Control, Deliver, Effect, Held, SendFrame, Suspected
+from hallway.protocol.frames import Frame, Messages, Pause, Ping, Pong, Request, Response, Resume
 from hallway.protocol.heartbeat import Heartbeat, Pulse, Timing
 
 
@@ -45,6 +45,8 @@ class Vitals:
                 return [Deliver(items)]
             case Request() | Response():
                 return [Control(frame)]
+            case Pause() | Resume():
+                return [Held(isinstance(frame, Pause))]
         return []
 
     def proved(self, now: float) -> None:

@@ -13,7 +13,7 @@ from hallway.events import ErrorHappened, MessageReceived
 from hallway.model import IcePolicy
 from hallway.protocol import jsontext
 from hallway.protocol.effects import Deliver, DownReason, Effect
-from hallway.protocol.frames import decode
+from hallway.protocol.frames import Pause, Resume, decode
 from hallway.protocol.link import Link
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.run import AttemptRun
@@ -25,6 +25,8 @@ VALUE_BYTES = 64
 """Bytes that a small JSON value takes in memory, about."""
 MAX_GARBAGE = 10
 """Things that are no messages, at most, before the channel of a peer without frames is ended."""
+SURPLUS_BYTES = 8 * 1024 * 1024
+"""Bytes of messages that are taken after the peer was asked to pause: what it had under way, weighed as memory."""
 OPENING_LIMIT = 60.0
 """Seconds after which a channel gives up by itself; the link's own, shorter deadlines decide before."""
 
@@ -49,6 +51,9 @@ class Conversation:
         self._carry_out = carry_out
         self._failed = failed
         self._garbage = 0
+        self._surplus = 0
+        self._group = asyncio.TaskGroup()
+        self._resuming: asyncio.Task[None] | None = None
         self._now = asyncio.get_running_loop().time
 
     async def run(self) -> None:
@@ -59,7 +64,7 @@ class Conversation:
         self._carry_out(self._link.answered(run.id, self._now(), distant=run.policy is IcePolicy.WAN))
         try:
             await run.channel.opened(self._now() + OPENING_LIMIT)
-            async with asyncio.TaskGroup() as group:
+            async with self._group as group:
                 group.create_task(self._write(run.outgoing), name=f"write {run.peer_id} {run.id}")
                 group.create_task(run.outgoing.watch(self._proved), name=f"watch {run.peer_id} {run.id}")
                 self._opened()
@@ -95,14 +100,28 @@ class Conversation:
             # A channel with much to read must not starve the others.
             await asyncio.sleep(0)
             if self._publisher.crowded:
-                await self._wait_for_room()
+                await self._make_room()
 
-    async def _wait_for_room(self) -> None:
+    async def _make_room(self) -> None:
+        """Ask a peer that knows the word to pause, and read on, so that its heartbeats pass; stop reading where that does not help."""
+        if self._run.speaks_hallway and self._surplus < SURPLUS_BYTES:
+            self._ask_to_pause()
+            return
         self._carry_out(self._link.pause(self._run.id, self._now(), paused=True))
         try:
             await self._publisher.room()
         finally:
             self._carry_out(self._link.pause(self._run.id, self._now(), paused=False))
+
+    def _ask_to_pause(self) -> None:
+        if self._resuming is None or self._resuming.done():
+            self._run.send(Pause())
+            self._resuming = self._group.create_task(self._resume(), name=f"resume {self._run.peer_id} {self._run.id}")
+
+    async def _resume(self) -> None:
+        await self._publisher.room()
+        self._surplus = 0
+        self._run.send(Resume())
 
     def _take_frame(self, data: str | bytes) -> None:
         try:
@@ -119,6 +138,8 @@ class Conversation:
         self._carry_out(effects)
 
     def _deliver(self, effect: Deliver, size: int) -> None:
+        if self._resuming is not None and not self._resuming.done():
+            self._surplus += size
         share = size // max(1, len(effect.messages))
         for message in effect.messages:
             self._publisher.publish(MessageReceived(self._run.peer_id, message.value, message.id), share)

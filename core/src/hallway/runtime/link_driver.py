@@ -24,6 +24,7 @@ from hallway.protocol.effects import (
     Effect,
     Failed,
     Greet,
+    Held,
     Moved,
     Refuse,
     SendFrame,
@@ -206,6 +207,8 @@ class LinkDriver:
                 self._runs[attempt_id].send(frame)
             case Control(frame):
                 self._services.bus.received(self.peer_id, frame)
+            case Held(paused) if self._open is not None and self._open.outgoing is not None:
+                self._open.outgoing.hold(paused=paused)
             case Suspected():
                 self._services.look_around()
             case _:

@@ -39,6 +39,7 @@ class Outgoing:
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._under_way = asyncio.Event()
+        self._held = False
         self._ended = False
         self._room.set()
         self._idle.set()
@@ -57,6 +58,11 @@ class Outgoing:
         if not self._plain:
             self._last = frame
             self._wake()
+
+    def hold(self, *, paused: bool) -> None:
+        """Keep messages back while the peer has no room for them; control frames go on."""
+        self._held = paused
+        self._wake()
 
     def hand_over(self, successor: Outgoing) -> None:
         """Let another channel of the same link send the messages that wait here."""
@@ -148,15 +154,14 @@ class Outgoing:
     async def _send_next(self) -> None:
         if self._frames:
             await self._channel.send(encode(self._frames.popleft()))
-        elif self._messages and self._plain:
-            await self._channel.send(self._take(1)[0][1])
-        elif self._messages:
-            await self._channel.send(encode_texts(self._take(MAX_MESSAGES)))
-        elif self._last is not None:
+        elif self._messages and not self._held:
+            await self._channel.send(self._take(1)[0][1] if self._plain else encode_texts(self._take(MAX_MESSAGES)))
+        elif self._last is not None and not self._messages:
             last, self._last = self._last, None
             await self._channel.send(encode(last))
-        if not self._frames and not self._messages and self._last is None:
+        if not self._frames and not (self._messages and not self._held) and self._last is None:
             self._work.clear()
+        if not self._frames and not self._messages and self._last is None:
             self._idle.set()
 
     def _take(self, most: int) -> list[tuple[str, str]]:
