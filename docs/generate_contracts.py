@@ -91,7 +91,7 @@ def _indented(code: str) -> str:
 
 def fields(cls: type) -> Iterator[str]:
     """A table of the fields of a frozen class, with what the source says below each."""
-    told = dict(re.findall(r'^    (\w+):.*\n    """(.*?)"""', inspect.getsource(cls), re.MULTILINE | re.DOTALL))
+    told = dict(re.findall(r'^    (\w+):[^\n]*\n    """(.*?)"""', inspect.getsource(cls), re.MULTILINE | re.DOTALL))
     yield "| field | type | default | meaning |\n|---|---|---|---|\n"
     for field in attrs.fields(cls):
         default = "required" if field.default is attrs.NOTHING else f"`{field.default!r}`"
