@@ -27,6 +27,7 @@ AT_ONCE = 8
 LOSSY = 20.0
 
 OUTAGE = 3.0
+"""Seconds without any packet, and up to one more."""
 UNDER_WAY = 0.5
 """Seconds of traffic before an outage."""
 STREAMS = {"bulk": (16_000, 0.0), "trickle": (50, 0.02)}
@@ -68,15 +69,15 @@ class Ends:
         for end in (self.dialer, self.answerer):
             await end.send_json({"do": "close", "id": number})
 
-    async def outage(self, fault: Callable[[], Fault], size: int, pause: float) -> float:
-        """Seconds from the end of an outage to the next message of a stream that is under way all the time."""
+    async def outage(self, fault: Callable[[], Fault], seconds: float, size: int, pause: float) -> float:
+        """Seconds from the end of an outage of ``seconds`` to the next message of a stream that is under way all the time."""
         number = next(_numbers)
         if await self._open(number) is None:
             raise RuntimeError("no channel opened without loss")
         await self.dialer.send_json({"do": "stream", "id": number, "size": size, "pause": pause})
         await asyncio.sleep(UNDER_WAY)
         with fault():
-            await asyncio.sleep(OUTAGE)
+            await asyncio.sleep(seconds)
         start = time.perf_counter()
         await self.answerer.wait_for(matching(event="resumed", id=number), PATIENCE)
         taken = time.perf_counter() - start
@@ -142,17 +143,21 @@ async def _level(one: Host, two: Host, percent: float, rounds: int) -> dict[str,
     return {**found, "ratio_hallway_to_bare": found["hallway"]["median_ms"] / found["bare"]["median_ms"]}
 
 
+def _shown(found: dict[str, Any]) -> str:
+    return f"median {found['median_ms']:.0f} ms, max {found['max_ms']:.0f} ms"
+
+
 async def _outages(one: Host, two: Host, rounds: int) -> dict[str, Any]:
     results: dict[str, Any] = {}
     for kind in ("bare", "hallway"):
         ends = await Ends.start(kind, one, two)
         for name, (size, pause) in STREAMS.items():
-            times = sorted([await ends.outage(lambda: one.drop(100), size, pause) for _ in range(rounds)])
+            # Each a little longer than the one before: all phases of a timer of 1 s have their share.
+            lengths = [OUTAGE + number / rounds for number in range(rounds)]
+            times = sorted([await ends.outage(lambda: one.drop(100), length, size, pause) for length in lengths])
             results[f"{kind} {name}"] = {"median_ms": statistics.median(times) * 1000, "max_ms": times[-1] * 1000}
-            tell(
-                f"  first message after an outage of {OUTAGE:g} s, {kind:8} {name:8} median {statistics.median(times) * 1000:5.0f} ms,"
-                f" max {times[-1] * 1000:5.0f} ms"
-            )
+            found = results[f"{kind} {name}"]
+            tell(f"  outage of {OUTAGE:g} to {OUTAGE + 1:g} s, {kind:8} {name:8} first message after it: {_shown(found)}")
         await ends.stop()
     return results
 

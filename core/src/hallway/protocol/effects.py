@@ -141,4 +141,21 @@ class Contested:
     """Another device offers under the id of the peer whose link is open and alive."""
 
 
-Effect = Dial | Answer | Refuse | Drop | Failed | Greet | Admit | SendFrame | Deliver | Control | Suspected | Up | Moved | Down | Contested
+Effect = (
+    Dial
+    | Answer
+    | Refuse
+    | Drop
+    | Failed
+    | Greet
+    | Admit
+    | SendFrame
+    | Deliver
+    | Control
+    | Held
+    | Suspected
+    | Up
+    | Moved
+    | Down
+    | Contested
+)

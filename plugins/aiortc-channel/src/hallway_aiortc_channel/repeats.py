@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 CHECKS = (0.03, 0.07, 0.15, 0.35, 0.4)
 """Seconds between the copies of an ICE check; STUN's own timer comes after 0.5, 1.5, 3.5 s and so on."""
-HANDSHAKE = (0.02, 0.04, 0.08, 0.16, 0.32)
+HANDSHAKE = (0.025, 0.05, 0.1, 0.25)
 """Seconds between the copies of a datagram of DTLS or SCTP. OpenSSL's timer comes after 1 s and cannot be set."""
 MAX_REPEATED = 64
 """Datagrams of one connection that are repeated, at most: three times what a connection without a loss takes."""
