@@ -15,7 +15,9 @@ OTHERS = PROCESSES * EACH - 1
 @pytest.mark.timeout(150)
 async def test_thirty_devices_that_start_together_become_a_full_mesh_with_one_channel_for_each_pair(lab: Lab) -> None:
     made = await mesh(lab)
-    told = Counter((line["device"], line.get("peerId"), line["event"]) for line in made.events if "device" in line)
+    # A dial that met a busy machine is an error that is told, and no link event.
+    links = [line for line in made.events if "device" in line and line["event"] != "error"]
+    told = Counter((line["device"], line.get("peerId"), line["event"]) for line in links)
     print(f"{len(told) // 2} links: {made.seconds:.1f} s from the last ready, {made.from_start:.1f} s in all, {made.cpu:.1f} s of CPU")
     assert {event for _, _, event in told} == {"peer-connected"}
     assert set(told.values()) == {1}

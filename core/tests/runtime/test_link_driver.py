@@ -12,9 +12,11 @@ import hallway.testing.memory.channel
 import hallway.testing.memory.plugin
 from hallway.errors import ChannelClosed, PeerUnavailable
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
-from hallway.model import Candidate, Description, Envelope, IcePolicy, Refusal, RefusalCode
-from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong, encode
+from hallway.model import Candidate, Description, Envelope, IcePolicy, Origin, Refusal, RefusalCode
+from hallway.protocol.frames import Bye, Hello, Message, Messages, Pause, Ping, Pong, Resume, encode
+from hallway.testing.memory.channel import MemoryConnector
 
+ORIGIN = Origin("memory")
 GARBAGE = [b"", b"\x00", b"\xff\xff", b"text", "text", b"\x10{", b"\x10" + b"[" * 100_000, b"\x03true", b"\x02NaN"]
 
 
@@ -411,3 +413,99 @@ class TestTheSeedsDevices:
         await one.offers.get()
         await one.dial("tablet-1")
         assert (await events.first(PeerConnected)).peer_id == "zulu"
+
+
+class TestDuplicates:
+    """One offer that arrives more than once."""
+
+    async def test_it_is_answered_alike_and_leads_to_one_channel(self, device, stranger, events):
+        one = stranger()
+        dialing = await one.connector.dial(IcePolicy.LAN)
+        first, second = await asyncio.gather(one.request("tablet-1", dialing.offer), one.request("tablet-1", dialing.offer))
+        assert first == second
+        signal = one.guard.open(first, ORIGIN, 0.0)
+        channel = await dialing.accept(signal.description)
+        await one.greet(channel, "tablet-1")
+        await events.first(PeerConnected)
+        assert await one.request("tablet-1", dialing.offer) == first
+        await channel.send(encode(Messages((Message("1", "still the one"),))))
+        assert (await events.first(MessageReceived)).message == "still the one"
+
+    async def test_a_requester_that_goes_does_not_take_the_answer_from_another_one(self, device, stranger, monkeypatch):
+        one, go = stranger(), asyncio.Event()
+        answer = MemoryConnector.answer
+
+        async def slowly(self, offer, policy):
+            await go.wait()
+            return await answer(self, offer, policy)
+
+        monkeypatch.setattr(MemoryConnector, "answer", slowly)
+        dialing = await one.connector.dial(IcePolicy.LAN)
+        asked = [asyncio.create_task(one.request("tablet-1", dialing.offer)) for _ in range(2)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        asked[0].cancel()
+        await asyncio.wait([asked[0]])
+        go.set()
+        assert isinstance(await asked[1], Envelope)
+
+    async def test_when_every_requester_has_gone_nothing_is_left_of_it(self, device, stranger, monkeypatch):
+        one, began = stranger(), asyncio.Event()
+
+        async def never(self, offer, policy):
+            began.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(MemoryConnector, "answer", never)
+        dialing = await one.connector.dial(IcePolicy.LAN)
+        asked = asyncio.create_task(one.request("tablet-1", dialing.offer))
+        await began.wait()
+        asked.cancel()
+        await asyncio.wait([asked])
+        assert device._node.links.get("stranger").link.incoming is None
+
+
+class TestRoom:
+    async def test_a_device_whose_application_does_not_read_asks_its_peer_to_pause_and_then_to_resume(self, device, stranger, monkeypatch):
+        monkeypatch.setattr("hallway.runtime.publisher.BACKLOG_BYTES", 10_000)
+        one = stranger()
+        channel = await one.link("tablet-1")
+        await channel.send(encode(Messages((Message("1", "x" * 20_000),))))
+        while not isinstance(await one.heard(channel), Pause):
+            pass
+        await channel.send(encode(Ping(7)))
+        while await one.heard(channel) != Pong(7):
+            pass
+        reader = device.messages()
+        assert (await anext(reader))[1] == "x" * 20_000
+        while not isinstance(await one.heard(channel), Resume):
+            pass
+        await reader.aclose()
+
+    async def test_a_peer_that_does_not_pause_is_not_read_any_more(self, device, stranger, monkeypatch):
+        monkeypatch.setattr("hallway.runtime.publisher.BACKLOG_BYTES", 10_000)
+        monkeypatch.setattr("hallway.runtime.conversation.SURPLUS_BYTES", 10_000)
+        one = stranger()
+        channel = await one.link("tablet-1")
+        for number in range(200):
+            await channel.send(encode(Messages((Message(str(number), "x" * 1000),))))
+        while not isinstance(await one.heard(channel), Pause):
+            pass
+        for _ in range(2000):
+            await asyncio.sleep(0)
+        assert channel.buffered > 100_000
+
+    async def test_a_device_pauses_when_its_peer_asks_for_it(self, device, stranger):
+        one = stranger()
+        channel = await one.link("tablet-1")
+        await channel.send(encode(Pause()))
+        await channel.send(encode(Ping(1)))
+        while await one.heard(channel) != Pong(1):
+            pass
+        await device.send_to_peer("stranger", "later")
+        await channel.send(encode(Ping(2)))
+        while not isinstance(frame := await one.heard(channel), Pong):
+            assert not isinstance(frame, Messages)
+        await channel.send(encode(Resume()))
+        while not isinstance(await one.heard(channel), Messages):
+            pass

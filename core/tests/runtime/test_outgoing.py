@@ -169,3 +169,83 @@ async def test_plain_mode_is_one_json_text_a_message_and_never_a_frame(ends):
     async with sending(outgoing):
         await outgoing.drained()
     assert [await far.receive(), await far.receive()] == ['{"a":1}', "[2]"]
+
+
+async def test_while_the_peer_has_no_room_messages_wait_and_frames_pass(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    outgoing.hold(paused=True)
+    await outgoing.put("1", '"later"')
+    async with sending(outgoing):
+        outgoing.frame(Ping(7))
+        assert decode(await far.receive()) == Ping(7)
+        outgoing.hold(paused=False)
+        assert values([decode(await far.receive())]) == ["later"]
+
+
+async def test_the_last_word_passes_whatever_the_peer_has_no_room_for(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    outgoing.hold(paused=True)
+    await outgoing.put("1", '"never"')
+    outgoing.finish(Bye())
+    async with sending(outgoing):
+        assert decode(await far.receive()) == Bye()
+
+
+class Acknowledging(MemoryChannel):
+    """Its other end acknowledges when the test says so."""
+
+    acknowledged = 0
+    under_way = 0
+
+    @property
+    def acknowledged_bytes(self):
+        return self.acknowledged
+
+    @property
+    def buffered(self):
+        return self.under_way
+
+
+@contextlib.asynccontextmanager
+async def watched(outgoing: Outgoing, told: list[str]):
+    task = asyncio.create_task(outgoing.watch(lambda: told.append("proved")))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_what_the_peer_acknowledges_is_told_as_proof(monkeypatch):
+    monkeypatch.setattr("hallway.runtime.outgoing.LOOK_SECONDS", 0)
+    near, far = Acknowledging(), MemoryChannel()
+    near.join(far)
+    outgoing, told = Outgoing(near, "b", plain=False), []
+    near.under_way = 10
+    async with watched(outgoing, told), sending(outgoing):
+        outgoing.frame(Ping(1))
+        await far.receive()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert told == []
+        near.acknowledged, near.under_way = 10, 0
+        while not told:
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert told == ["proved"]
+
+
+async def test_a_plain_peer_that_takes_nothing_while_more_is_waiting_is_given_up(monkeypatch):
+    monkeypatch.setattr("hallway.runtime.outgoing.LOOK_SECONDS", 0)
+    monkeypatch.setattr("hallway.runtime.outgoing.STALL_SECONDS", 0.0)
+    near = Acknowledging()
+    near.join(MemoryChannel())
+    near.under_way = 10
+    outgoing = Outgoing(near, "b", plain=True)
+    await outgoing.put("1", "1")
+    async with watched(outgoing, []) as task:
+        with pytest.raises(ChannelClosed, match="has taken nothing"):
+            await task

@@ -156,12 +156,13 @@ class Outgoing:
             await self._channel.send(encode(self._frames.popleft()))
         elif self._messages and not self._held:
             await self._channel.send(self._take(1)[0][1] if self._plain else encode_texts(self._take(MAX_MESSAGES)))
-        elif self._last is not None and not self._messages:
+        elif self._last is not None:
+            # A peer that has no room for the messages before it still hears the last word.
             last, self._last = self._last, None
             await self._channel.send(encode(last))
-        if not self._frames and not (self._messages and not self._held) and self._last is None:
+        if not self._frames and self._last is None and (self._held or not self._messages):
             self._work.clear()
-        if not self._frames and not self._messages and self._last is None:
+        if not self._work.is_set() and not self._messages:
             self._idle.set()
 
     def _take(self, most: int) -> list[tuple[str, str]]:
