@@ -195,6 +195,7 @@ class Link(Dials):
             return self.doubt(now)
         effects = ended(self.dial, "this device's network has changed")
         self.dial = None
+        effects += self._release_held(now)
         if self.record is not None and self.incoming is None:
             self._redial.soon(now)
         self._settle()
@@ -219,8 +220,7 @@ class Link(Dials):
             self.yielding = True
             if reason == TIMED_OUT and not attempt.distant:
                 self._patience = min(2 * self._patience, MAX_CONNECT_PATIENCE)
-            if self.incoming is not None and self.incoming.phase is Phase.HELD and not self.incoming.contested:
-                effects += self._release(self.incoming, now)
+            effects += self._release_held(now)
         self._plan_redial(now)
         if self.record is None and not any(self.attempts()):
             self._since = None
@@ -271,6 +271,12 @@ class Link(Dials):
     def _release(self, attempt: Attempt, now: float) -> list[Effect]:
         attempt.apply(Step.RELEASED, now + ANSWER_PATIENCE)
         return [Answer(attempt.id)]
+
+    def _release_held(self, now: float) -> list[Effect]:
+        """Our own offer has come to nothing: theirs, if there is one, is answered."""
+        if self.incoming is None or self.incoming.phase is not Phase.HELD or self.incoming.contested:
+            return []
+        return self._release(self.incoming, now)
 
     def _vouch(self, attempt: Attempt, now: float) -> list[Effect]:
         """An offer that was held because something spoke against it is dealt with as any other."""
