@@ -69,7 +69,7 @@ class Link(Dials):
     def seen(self, record: PeerRecord, now: float, *, near: bool = False) -> list[Effect]:
         """The peer is in sight, or something about it has changed. ``near``: there is a way to it over the LAN."""
         news = self.record is None or self.record != record
-        self.record = record
+        self.record, self.near = record, near
         if self.closed:
             return []
         self.noticed(now)
@@ -80,14 +80,14 @@ class Link(Dials):
         if self.current is not None:
             if record.epoch is not None and record.epoch != self.current.epoch:
                 self.doubt(now)
-            self._look_for_lan(self.current, now, near=near, news=news)
+            self._look_for_lan(self.current, now, news=news)
             return []
         waits = (self.incoming is not None and not self.incoming.stranger) or (self._left is not None and record.epoch == self._left)
         return self._dial_soon(now) if news and self.dial is None and not waits else []
 
     def gone(self) -> list[Effect]:
         """The peer is out of sight. An open channel and attempts under way live on; no new one is made."""
-        self.record = None
+        self.record, self.near = None, False
         self._redial.cancel()
         self._upgrade.cancel()
         if not any(self.attempts()):
@@ -312,6 +312,7 @@ class Link(Dials):
         self._patience = CONNECT_PATIENCE
         self._redial.linked()
         self._upgrade.cancel()
+        self._look_for_lan(attempt, now, news=True)
         self._turn(Turn.LINK)
         self._vitals = Vitals(attempt.id, self.timing, now) if attempt.epoch is not None else None
         effects = [effect for other in others for effect in ended(other, "another channel opened first")]
