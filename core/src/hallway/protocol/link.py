@@ -28,7 +28,7 @@ from hallway.protocol.effects import (
     Up,
 )
 from hallway.protocol.frames import Bye, Frame, Hello, Messages
-from hallway.protocol.heartbeat import SUSPICION, Timing
+from hallway.protocol.heartbeat import SUSPICION, Heartbeat, Timing
 from hallway.protocol.negotiation import Verdict, ended
 from hallway.protocol.states import State, Turn
 from hallway.protocol.vitals import Vitals
@@ -68,10 +68,10 @@ class Link(Dials):
 
     def seen(self, record: PeerRecord, now: float, *, near: bool = False) -> list[Effect]:
         """The peer is in sight, or something about it has changed. ``near``: there is a way to it over the LAN."""
-        news = self.record is None or self.record != record
-        self.record, self.near = record, near
         if self.closed:
             return []
+        news = self.record is None or self.record != record
+        self.record, self.near = record, near
         self.noticed(now)
         if self.incoming is not None and not self.incoming.stranger and not self._contests(self.incoming.epoch):
             effects = self._vouch(self.incoming, now)
@@ -314,7 +314,7 @@ class Link(Dials):
         self._upgrade.cancel()
         self._look_for_lan(attempt, now, news=True)
         self._turn(Turn.LINK)
-        self._vitals = Vitals(attempt.id, self.timing, now) if attempt.epoch is not None else None
+        self._vitals = Vitals(attempt.id, Heartbeat(self.timing, now)) if attempt.epoch is not None else None
         effects = [effect for other in others for effect in ended(other, "another channel opened first")]
         up = Up(attempt.id, now - (since if since is not None else now))
         return [*effects, up] if previous is None else effects + self._replace(previous, attempt, vitals, up)
