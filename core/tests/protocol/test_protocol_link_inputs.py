@@ -117,28 +117,39 @@ SITUATIONS: dict[str, tuple[State, Link]] = {
 NOW = 2.0
 
 
-def misfits(link: Link) -> Iterator[tuple[str, Callable[[Link], Any]]]:
+Misfit = tuple[str, Callable[[Link], Any]]
+
+
+def is_watched(link: Link) -> bool:
+    """Whether the link is open to a hallway, so that its signs of life count."""
+    return link.current is not None and link.current.epoch is not None
+
+
+def attempt_misfits(attempt: int, phase: Phase | None, *, watched: bool) -> Iterator[Misfit]:
+    """What does not fit an attempt in ``phase``; None for an id that no attempt has."""
+    is_open = phase is Phase.OPEN and watched
+    if phase is not Phase.SIGNALING:
+        yield "answered", lambda link: link.answered(attempt, NOW, distant=True)
+    if phase is not Phase.CONNECTING:
+        yield "opened", lambda link: link.opened(attempt, NOW, speaks_hallway=True, distant=True)
+        yield "opened plain", lambda link: link.opened(attempt, NOW, speaks_hallway=False)
+    if phase is not Phase.GREETING:
+        yield "admitted", lambda link: link.admitted(attempt, "e9", NOW)
+    if phase is not Phase.GREETING and not is_open:
+        yield from ((f"received {frame}", lambda link, frame=frame: link.received(attempt, frame, NOW)) for frame in FRAMES)
+    if not is_open:
+        yield "proved", lambda link: link.proved(attempt, NOW)
+        yield "paused", lambda link: link.pause(attempt, NOW, paused=True)
+        yield "resumed", lambda link: link.pause(attempt, NOW, paused=False)
+
+
+def misfits(link: Link) -> Iterator[Misfit]:
     """Every input that does not fit what ``link`` is doing."""
-    phases = {attempt.id: attempt.phase for attempt in link.attempts()}
-    has_vitals = link.current is not None and link.current.epoch is not None
-    for attempt in (*phases, STRANGE):
-        phase = phases.get(attempt)
-        if phase is not Phase.SIGNALING:
-            yield f"answered {attempt}", lambda link, attempt=attempt: link.answered(attempt, NOW, distant=True)
-        if phase is not Phase.CONNECTING:
-            yield f"opened {attempt}", lambda link, attempt=attempt: link.opened(attempt, NOW, speaks_hallway=True, distant=True)
-            yield f"opened {attempt} plain", lambda link, attempt=attempt: link.opened(attempt, NOW, speaks_hallway=False)
-        if phase is not Phase.GREETING:
-            yield f"admitted {attempt}", lambda link, attempt=attempt: link.admitted(attempt, "e9", NOW)
-        if phase not in (Phase.GREETING, Phase.OPEN) or (phase is Phase.OPEN and not has_vitals):
-            for frame in FRAMES:
-                yield f"received {attempt} {frame}", lambda link, attempt=attempt, frame=frame: link.received(attempt, frame, NOW)
-        if phase is not Phase.OPEN or not has_vitals:
-            yield f"proved {attempt}", lambda link, attempt=attempt: link.proved(attempt, NOW)
-            for paused in (True, False):
-                yield f"pause {attempt} {paused}", lambda link, attempt=attempt, paused=paused: link.pause(attempt, NOW, paused=paused)
+    watched = is_watched(link)
+    for attempt, phase in {STRANGE: None, **{each.id: each.phase for each in link.attempts()}}.items():
+        yield from ((f"{what} {attempt}", misfit) for what, misfit in attempt_misfits(attempt, phase, watched=watched))
     yield "failed", lambda link: link.failed(STRANGE, "no reason", NOW)
-    if not has_vitals:
+    if not watched:
         yield "doubt", lambda link: link.doubt(NOW)
     if link.incoming is None:
         yield "vouched", lambda link: link.vouched(NOW)
