@@ -94,7 +94,7 @@ class Device:
         self._notice_sleep(0.0)
 
     def _notice_sleep(self, seconds: float) -> None:
-        self.rig.schedule.tell(self, seconds + self.rig.random.uniform(0.0, SLEEP_NOTICED), self.renew)
+        self.rig.schedule.alarm(self, seconds + self.rig.random.uniform(0.0, SLEEP_NOTICED), self.renew)
 
     def renew(self) -> None:
         """The device notices that it has slept."""
@@ -108,7 +108,7 @@ class Device:
             for run in end.runs.values():
                 if run.pipe is not None:
                     self.rig.kill(run.pipe)
-        self.rig.schedule.tell(self, self.rig.random.uniform(0.0, ADDRESS_NOTICED), self._readdressed)
+        self.rig.schedule.alarm(self, self.rig.random.uniform(0.0, ADDRESS_NOTICED), self._readdressed)
         self.rig.announce(self, self.rig.random.choice((0.1, 1.0, 5.0)))
 
     def _readdressed(self) -> None:

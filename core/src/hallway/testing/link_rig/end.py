@@ -197,7 +197,7 @@ class End:
         if attempt is not None and self._unread is None:
             self._unread = attempt
             self.do("paused", lambda: self.link.pause(attempt, self.device.now, paused=True))
-            self._rig.schedule.tell(self.device, seconds, partial(self._resume, attempt))
+            self._rig.schedule.alarm(self.device, seconds, partial(self._resume, attempt))
 
     def _resume(self, attempt: int) -> None:
         self._unread = None
@@ -215,7 +215,7 @@ class End:
             case Dial(attempt, record, near):
                 self._dial(attempt, record, near=near)
             case Answer(attempt):
-                self._rig.schedule.tell(self.device, self._rig.network.delay(), partial(self._answer, attempt))
+                self._rig.schedule.alarm(self.device, self._rig.network.delay(), partial(self._answer, attempt))
             case Refuse(attempt, code):
                 self._refuse(self.runs.pop(attempt), code)
             case Drop(attempt, _, graceful):

@@ -30,7 +30,7 @@ class Schedule:
         self._put(self.now + seconds, device, call)
 
     def alarm(self, device: Device, seconds: float, call: Call) -> None:
-        """The same for what the device's own clock decides: it comes sooner if that clock jumps."""
+        """The same for what the device does by its own clock: it comes sooner if that clock jumps."""
         self._put(self.now + seconds, device, call, own=True)
 
     def jump(self, device: Device, seconds: float) -> None:
