@@ -28,6 +28,7 @@ class Channels:
         ``distant``: it may go over more than the LAN; it does where the LAN does not work, and now and then where it does.
         """
         pipe.dead |= self._network.happens(self._network.weather.stillborn)
+        pipe.tells = self._network.random.random() < 0.7
         pipe.distant = distant and (self._is_blocked(pipe, distant=False) or self._network.random.random() < 0.5)
         self._schedule.later(self._network.delay(distant=distant), partial(self._establish, pipe))
 

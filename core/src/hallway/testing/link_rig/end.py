@@ -261,7 +261,7 @@ class End:
         run = self.runs[attempt]
         assert run.pipe is not None
         self._rig.channels.send(run.pipe, self, frame)
-        if not run.looking:
+        if run.pipe.tells and not run.looking:
             run.looking = True
             self._rig.schedule.alarm(self.device, LOOK_SECONDS, partial(self._look, attempt))
 

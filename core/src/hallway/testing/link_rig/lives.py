@@ -10,6 +10,7 @@ import attrs
 from hallway.protocol.chain import CLOUD_PATIENCE
 from hallway.protocol.link import ANSWER_PATIENCE, MAX_CONNECT_PATIENCE
 from hallway.protocol.redial import SLOW_REDIAL_CAP
+from hallway.protocol.states import State
 from hallway.protocol.upgrade import LOOKS
 from hallway.testing.link_rig.end import End
 from hallway.testing.link_rig.faults import FAULTS, LONGEST_FAULT, Fault
@@ -86,7 +87,11 @@ def conclude(rig: Rig) -> Outcome:
 
 def _is_settled(rig: Rig, since: float) -> bool:
     last = max(*rig.agreed_since.values(), *rig.down_at.values(), since, 0.0)
-    return rig.now >= last + QUIET and rig.agreed and rig.near and all(len(end.runs) == 1 for end in rig.ends())
+    return rig.now >= last + QUIET and rig.agreed and rig.near and not _unsettled(rig)
+
+
+def _unsettled(rig: Rig) -> list[End]:
+    return [end for end in rig.ends() if len(end.runs) != 1 or end.link.state is not State.OPEN]
 
 
 def _judge(rig: Rig, since: float, linked_at: float | None) -> Outcome:
@@ -97,7 +102,7 @@ def _judge(rig: Rig, since: float, linked_at: float | None) -> Outcome:
     wrong: tuple[tuple[str, list[End]], ...] = (
         ("they do not agree on one channel", rig.ends_of(rig.disagreeing())),
         (f"it took {linked:.1f} s until all were linked for good", rig.ends_of(rig.last_down()) if linked > soon else []),
-        ("an attempt is under way for no reason", [end for end in rig.ends() if len(end.runs) != 1]),
+        ("an attempt is under way, or a link in doubt, for no reason", _unsettled(rig)),
         ("a link does not find the LAN", [end for end in rig.ends() if end.open_pipe is not None and end.open_pipe.distant]),
     )
     complaint = next((f"{what}\n{rig.story(*ends[:2])}" for what, ends in wrong if ends), None)

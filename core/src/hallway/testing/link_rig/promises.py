@@ -107,7 +107,8 @@ class Promises:
         self._hold(attempt.role is (Role.OFFERER if attempt is link.dial else Role.ANSWERER), "we offer what we dial")
         self._hold(attempt.phase in LONGEST, "what is not open yet is under way")
         if attempt.phase is Phase.HELD:
-            self._hold(link.dial is not None or attempt.contested, "an offer is held only for ours, or for what speaks against it")
+            reason = link.dial is not None or (attempt.contested and link.current is not None)
+            self._hold(reason, "an offer is held only for ours, or for an open link that it speaks against")
         if attempt.deadline is None:
             self._hold(attempt is link.dial and attempt.phase is Phase.SIGNALING, "whatever the driver does not bound has a deadline")
         else:

@@ -107,6 +107,8 @@ class Pipe:
     addresses: dict[End, str] = attrs.field(factory=dict)
     """Where each end was when it took part."""
     distant: bool = False
+    tells: bool = True
+    """Whether it knows what the other end has acknowledged."""
     established: bool = False
     opened: set[End] = attrs.field(factory=set)
     closed: set[End] = attrs.field(factory=set)
