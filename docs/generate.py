@@ -186,8 +186,9 @@ def errors_page() -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page."""
-    contracts = runpy.run_path(str(Path(__file__).with_name("generate_contracts.py")))
-    return {HERE / "config.md": config_page(), HERE / "errors.md": errors_page(), **contracts["pages"]()}
+    others = [runpy.run_path(str(Path(__file__).with_name(name))) for name in ("generate_contracts.py", "generate_states.py")]
+    pages = {HERE / "config.md": config_page(), HERE / "errors.md": errors_page()}
+    return pages | {path: text for other in others for path, text in other["pages"]().items()}
 
 
 if __name__ == "__main__":

@@ -121,6 +121,15 @@ class TestMoving:
         await second.send(encode(Messages((Message("1", "over the second"),))))
         assert (await events.first(MessageReceived)).message == "over the second"
 
+    async def test_the_channel_that_the_link_has_moved_from_is_closed_when_the_other_end_has_left_it_too(self, device, stranger, events):
+        one = stranger()
+        first, _ = await one.link("tablet-1"), await one.link("tablet-1")
+        await events.first(PeerPath)
+        await first.send(encode(Messages((Message("1", "sent before the move was noticed"),))))
+        assert (await events.first(MessageReceived)).message == "sent before the move was noticed"
+        await first.aclose()
+        assert device.connected_peers == ("stranger",)
+
     async def test_a_second_channel_that_says_nothing_right_leaves_the_first_alone(self, device, stranger, events):
         one = stranger()
         first, second = await one.link("tablet-1"), await one.dial("tablet-1")

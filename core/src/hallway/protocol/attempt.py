@@ -26,19 +26,26 @@ class Phase(Enum):
     GREETING = "greeting"
     """The channel is open; HELLO has gone out and theirs is awaited."""
     OPEN = "open"
+    """The channel is the link's."""
     ENDED = "ended"
+    """It is over; nothing is left of it."""
 
 
 class Step(Enum):
     """What moves an attempt on."""
 
     RELEASED = "released"
+    """Their offer is to be answered now."""
     ANSWERED = "answered"
+    """The answer was sent, or has come."""
     OPENED = "opened"
+    """The channel is open to a hallway."""
     OPENED_PLAIN = "opened-plain"
     """The channel is open to a device that does not speak hallway: no HELLO."""
     GREETED = "greeted"
+    """The guard has admitted the peer."""
     END = "end"
+    """It has failed, was given up, or its channel has ended."""
 
 
 TRANSITIONS: dict[tuple[Phase, Step], Phase] = {

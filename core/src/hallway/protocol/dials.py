@@ -20,6 +20,8 @@ class Dials(Slots):
 
     random: Callable[[], float]
     state: State = attrs.field(default=State.IDLE, kw_only=True)
+    near: bool = attrs.field(default=False, kw_only=True)
+    """Whether there is a way to the peer over the LAN."""
     _since: float | None = attrs.field(default=None, kw_only=True)
     _redial: Redial = attrs.field(init=False)
     _upgrade: Upgrade = attrs.field(init=False)
@@ -65,18 +67,21 @@ class Dials(Slots):
     def _plan_redial(self, now: float) -> None:
         if self.closed or self.dial is not None:
             return
-        if self.current is not None and self.current.distant and self.record is not None:
-            self._upgrade.failed(now)
-        elif self.current is None and self.record is not None:
+        if self.current is None and self.record is not None:
             self._redial.failed(now)
+        elif self.current is not None and self._is_upgradable(self.current):
+            self._upgrade.failed(now)
 
-    def _look_for_lan(self, current: Attempt, now: float, *, near: bool, news: bool) -> None:
-        if near and current.distant and current.epoch is not None and self.dial is None:
+    def _is_upgradable(self, current: Attempt) -> bool:
+        return self.near and current.distant and current.epoch is not None
+
+    def _look_for_lan(self, current: Attempt, now: float, *, news: bool) -> None:
+        if self._is_upgradable(current) and self.dial is None:
             self._upgrade.wanted(now, news=news)
 
     def _dial_near(self) -> list[Effect]:
         self._upgrade.looked()
-        if self.record is None or self.current is None or self.dial is not None or self.incoming is not None:
+        if not self.near or self.record is None or self.current is None or self.dial is not None or self.incoming is not None:
             return []
         self._turn(Turn.ATTEMPT)
         self.dial = self._begin(Role.OFFERER)

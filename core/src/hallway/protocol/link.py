@@ -28,7 +28,7 @@ from hallway.protocol.effects import (
     Up,
 )
 from hallway.protocol.frames import Bye, Frame, Hello, Messages
-from hallway.protocol.heartbeat import SUSPICION, Timing
+from hallway.protocol.heartbeat import SUSPICION, Heartbeat, Timing
 from hallway.protocol.negotiation import Verdict, ended
 from hallway.protocol.states import State, Turn
 from hallway.protocol.vitals import Vitals
@@ -68,10 +68,10 @@ class Link(Dials):
 
     def seen(self, record: PeerRecord, now: float, *, near: bool = False) -> list[Effect]:
         """The peer is in sight, or something about it has changed. ``near``: there is a way to it over the LAN."""
-        news = self.record is None or self.record != record
-        self.record = record
         if self.closed:
             return []
+        news = self.record is None or self.record != record
+        self.record, self.near = record, near
         self.noticed(now)
         if self.incoming is not None and not self.incoming.stranger and not self._contests(self.incoming.epoch):
             effects = self._vouch(self.incoming, now)
@@ -80,14 +80,14 @@ class Link(Dials):
         if self.current is not None:
             if record.epoch is not None and record.epoch != self.current.epoch:
                 self.doubt(now)
-            self._look_for_lan(self.current, now, near=near, news=news)
+            self._look_for_lan(self.current, now, news=news)
             return []
         waits = (self.incoming is not None and not self.incoming.stranger) or (self._left is not None and record.epoch == self._left)
         return self._dial_soon(now) if news and self.dial is None and not waits else []
 
     def gone(self) -> list[Effect]:
         """The peer is out of sight. An open channel and attempts under way live on; no new one is made."""
-        self.record = None
+        self.record, self.near = None, False
         self._redial.cancel()
         self._upgrade.cancel()
         if not any(self.attempts()):
@@ -195,6 +195,7 @@ class Link(Dials):
             return self.doubt(now)
         effects = ended(self.dial, "this device's network has changed")
         self.dial = None
+        effects += self._release_held(now)
         if self.record is not None and self.incoming is None:
             self._redial.soon(now)
         self._settle()
@@ -219,8 +220,7 @@ class Link(Dials):
             self.yielding = True
             if reason == TIMED_OUT and not attempt.distant:
                 self._patience = min(2 * self._patience, MAX_CONNECT_PATIENCE)
-            if self.incoming is not None and self.incoming.phase is Phase.HELD and not self.incoming.contested:
-                effects += self._release(self.incoming, now)
+            effects += self._release_held(now)
         self._plan_redial(now)
         if self.record is None and not any(self.attempts()):
             self._since = None
@@ -272,6 +272,12 @@ class Link(Dials):
         attempt.apply(Step.RELEASED, now + ANSWER_PATIENCE)
         return [Answer(attempt.id)]
 
+    def _release_held(self, now: float) -> list[Effect]:
+        """Our own offer has come to nothing: theirs, if there is one, is answered."""
+        if self.incoming is None or self.incoming.phase is not Phase.HELD or self.incoming.contested:
+            return []
+        return self._release(self.incoming, now)
+
     def _vouch(self, attempt: Attempt, now: float) -> list[Effect]:
         """An offer that was held because something spoke against it is dealt with as any other."""
         if not attempt.contested or attempt.phase is not Phase.HELD:
@@ -306,8 +312,9 @@ class Link(Dials):
         self._patience = CONNECT_PATIENCE
         self._redial.linked()
         self._upgrade.cancel()
+        self._look_for_lan(attempt, now, news=True)
         self._turn(Turn.LINK)
-        self._vitals = Vitals(attempt.id, self.timing, now) if attempt.epoch is not None else None
+        self._vitals = Vitals(attempt.id, Heartbeat(self.timing, now)) if attempt.epoch is not None else None
         effects = [effect for other in others for effect in ended(other, "another channel opened first")]
         up = Up(attempt.id, now - (since if since is not None else now))
         return [*effects, up] if previous is None else effects + self._replace(previous, attempt, vitals, up)

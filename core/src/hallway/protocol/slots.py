@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 
 import attrs
 
@@ -25,7 +24,7 @@ class Slots:
     current: Attempt | None = attrs.field(default=None, kw_only=True)
     yielding: bool = attrs.field(default=False, kw_only=True)
     """Whether our last offer to this peer failed."""
-    _ids: Iterator[int] = attrs.field(factory=lambda: count(1), kw_only=True)
+    _last_id: int = attrs.field(default=0, kw_only=True)
 
     @property
     def forgettable(self) -> bool:
@@ -41,7 +40,8 @@ class Slots:
         return next((attempt for attempt in self.attempts() if attempt.id == attempt_id), None)
 
     def _begin(self, role: Role, phase: Phase = Phase.SIGNALING, deadline: float | None = None) -> Attempt:
-        return Attempt(next(self._ids), role, phase, deadline)
+        self._last_id += 1
+        return Attempt(self._last_id, role, phase, deadline)
 
     def _contests(self, epoch: str | None) -> bool:
         """Whether an offer of that epoch speaks against an open link that nothing else speaks against: two devices may have one id."""

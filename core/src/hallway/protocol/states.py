@@ -44,6 +44,7 @@ class Turn(Enum):
     LEAVE = "leave"
     """The open channel has ended, and the peer is not to be dialed."""
     CLOSE = "close"
+    """This device says bye and goes."""
 
 
 TABLE: dict[tuple[State, Turn], State] = {

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
+import attrs
 
 from hallway.protocol.effects import Control, Deliver, Effect, Held, SendFrame, Suspected
 from hallway.protocol.frames import Frame, Messages, Pause, Ping, Pong, Request, Response, Resume
-from hallway.protocol.heartbeat import Heartbeat, Pulse, Timing
+from hallway.protocol.heartbeat import Heartbeat, Pulse
 
 
+@attrs.define
 class Vitals:
-    """The signs of life of the channel of ``attempt``, which has been open since ``now``."""
+    """The signs of life of the channel of ``attempt``."""
 
-    def __init__(self, attempt: int, timing: Timing, now: float) -> None:
-        self.attempt = attempt
-        self._heartbeat = Heartbeat(timing, now)
-        self._paused = False
-        self._pings: Iterator[int] = count(1)
+    attempt: int
+    _heartbeat: Heartbeat
+    _paused: bool = False
+    _pings: int = 0
 
     @property
     def deadline(self) -> float:
@@ -80,4 +79,5 @@ class Vitals:
         return effects, False
 
     def _ping(self) -> Effect:
-        return SendFrame(self.attempt, Ping(next(self._pings)))
+        self._pings += 1
+        return SendFrame(self.attempt, Ping(self._pings))

@@ -317,7 +317,8 @@ class LinkDriver:
             self._open = None
         if not run.verdict.done():
             run.verdict.set_result(refusal(RefusalCode.GLARE))
-        task = self._services.tasks.start(run.aclose(graceful=graceful), f"close {self.peer_id} {attempt_id}")
+        closing = run.aclose(graceful=graceful, moved=graceful and self._open is not None)
+        task = self._services.tasks.start(closing, f"close {self.peer_id} {attempt_id}")
         self._closing.add(task)
         self._services.refill()
         task.add_done_callback(self._closing.discard)

@@ -93,11 +93,16 @@ class AttemptRun:
         assert self.channel is not None
         return guard.admit(hello.sender, hello.sections.get(SECTION), self.channel.binding, time.time())
 
-    async def aclose(self, *, graceful: bool) -> None:
-        """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before."""
+    async def aclose(self, *, graceful: bool, moved: bool = False) -> None:
+        """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before.
+
+        ``moved``: the link goes on over another channel. The other end may need a moment to notice, and must not take the link for lost.
+        """
         deadline = asyncio.get_running_loop().time() + (DRAIN_SECONDS if graceful else 0.0)
         if graceful and self.channel is not None:
             await self._drain(deadline)
+            if moved and self.task is not None:
+                await asyncio.wait([self.task], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
             # The channel is read until it is closed: what the peer sent meanwhile still counts.
             await self.channel.aclose(deadline)
         await self._stop_task()

@@ -1,91 +1,109 @@
-"""Whole lives of two links: trouble first, then calm, and whether they agree in the end."""
+"""Whole lives of a mesh: trouble first, then calm, and whether everybody agrees in the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import Any
 
 import attrs
 
+from hallway.protocol.chain import CLOUD_PATIENCE
+from hallway.protocol.link import ANSWER_PATIENCE, MAX_CONNECT_PATIENCE
+from hallway.protocol.redial import SLOW_REDIAL_CAP
+from hallway.protocol.states import State
+from hallway.protocol.upgrade import LOOKS
+from hallway.testing.link_rig.end import End
+from hallway.testing.link_rig.faults import FAULTS, LONGEST_FAULT, Fault
 from hallway.testing.link_rig.rig import Rig
-from hallway.testing.link_rig.values import NAMES, Weather
+from hallway.testing.link_rig.values import Setting, Weather
 
-LONGEST_FAULT = 6.0
-
-
-def _restart(rig: Rig, name: str, seconds: float, *, graceful: bool) -> None:
-    end = rig.leave if graceful else rig.crash
-    end(name)
-    rig.later(seconds / 4, partial(rig.start, name))
-
-
-def _part(rig: Rig, _: str, seconds: float) -> None:
-    rig.parted_until = rig.now + seconds
-
-
-def _stall(rig: Rig, name: str, seconds: float) -> None:
-    rig.devices[name].stalled_until = rig.now + seconds
-
-
-def _pause(rig: Rig, name: str, seconds: float) -> None:
-    device = rig.devices[name]
-    rig.tell(device, 0.0, partial(device.pause, seconds))
-
-
-def _break(rig: Rig, _name: str, _seconds: float) -> None:
-    rig.break_channel()
-
-
-def _lose_sight(rig: Rig, name: str, _: float) -> None:
-    rig.tell(rig.devices[name], 0.0, rig.devices[name].lose_sight)
-
-
-def _look(rig: Rig, name: str, _: float) -> None:
-    rig.tell(rig.devices[name], 0.0, rig.devices[name].look)
-
-
-FAULTS: tuple[Callable[[Rig, str, float], None], ...] = (
-    partial(_restart, graceful=False),
-    partial(_restart, graceful=True),
-    _part,
-    _stall,
-    _pause,
-    _break,
-    _lose_sight,
-    _look,
-)
-"""What can go wrong, with whom, for how many seconds."""
+SOON = MAX_CONNECT_PATIENCE + SLOW_REDIAL_CAP + ANSWER_PATIENCE
+"""Virtual seconds in which all links are open for good once the network works: what one doomed attempt may take at each end."""
+QUIET = 6.0
+"""Virtual seconds for which nothing may happen in the end: longer than a dead link takes to be noticed."""
+MOST_FAULTS = 8
+"""Faults of a life, at most, for two devices; more devices have some more."""
 
 
 @attrs.frozen
 class Outcome:
-    """How one life went: seconds from the end of the faults until both links agreed for good, None if they never did."""
+    """How one life went: ``linked_after`` and ``settled_after`` are seconds from the end of the faults.
+
+    Until the last link went down or all ends agreed for the first time; until all ends agreed for good, on channels over the LAN.
+    """
 
     rig: Rig
-    seconds: float | None
+    linked_after: float
+    settled_after: float
+    complaint: str | None
+    """What was not as it should be, with the story; None if all was well."""
 
 
-def live(seed: int, *, faulty: float = 20.0, calm: float = 40.0, **setting: Any) -> Outcome:
-    """One seeded life: ``faulty`` seconds of trouble, then ``calm`` seconds in which everything works and everybody is seen.
+def live(seed: int, setting: Setting | None = None) -> Outcome:
+    """One seeded life: trouble first, then a time in which everything works and everybody is seen.
 
     Raises:
         PromiseBroken: a link did what it must never do.
 
     """
-    rig = Rig(seed, Weather.drawn(Random(f"weather {seed}")), **setting)
-    random = rig.random
-    for name in NAMES:
-        rig.later(random.uniform(0.0, 0.3), partial(rig.start, name))
-    for _ in range(random.randint(0, 8)):
-        fault = partial(random.choice(FAULTS), rig, random.choice(NAMES), random.choice((0.1, 1.0, LONGEST_FAULT)))
-        rig.later(random.uniform(0.3, faulty - LONGEST_FAULT), fault)
-    rig.run(faulty)
-    rig.bad = False
-    for device in rig.devices.values():
-        if device.name in rig.sight:
-            rig.tell(device, random.uniform(0.0, 1.0), device.look)
-    rig.run(faulty + calm)
-    since = rig.agreed_since
-    return Outcome(rig, None if since is None else max(0.0, since - faulty))
+    rig = Rig(seed, setting, Weather.drawn(Random(f"weather {seed}")))
+    _plan(rig)
+    rig.run(rig.setting.faulty)
+    return conclude(rig)
+
+
+def _plan(rig: Rig) -> None:
+    ids = [device.name for device in rig.devices.values()]
+    for name in ids:
+        rig.schedule.later(rig.random.uniform(0.0, 0.3), partial(rig.start, name))
+    for _ in range(rig.random.randint(0, MOST_FAULTS + len(ids) // 2)):
+        device, other = rig.random.sample(ids, 2)
+        fault = Fault(rig, device, other, rig.random.choice((0.1, 1.0, LONGEST_FAULT)))
+        seconds = rig.random.uniform(0.3, rig.setting.faulty - LONGEST_FAULT)
+        rig.schedule.later(seconds, partial(fault.happen, rig.random.choice(FAULTS)))
+
+
+def conclude(rig: Rig) -> Outcome:
+    """From now on all is well: see whether everybody agrees, and goes on doing so.
+
+    Raises:
+        PromiseBroken: a link did what it must never do.
+
+    """
+    since, linked_at = rig.now, None
+    rig.fault("from here on all is well")
+    rig.network.heal()
+    for device in list(rig.devices.values()):
+        if not device.alive:
+            rig.start(device.name)
+        rig.announce(device, 1.0)
+    limit = since + SOON + QUIET + (CLOUD_PATIENCE + LOOKS[1] if rig.setting.cloud else 0.0)
+    while rig.now < limit and not _is_settled(rig, since):
+        rig.run(rig.now + 1.0)
+        if linked_at is None and rig.agreed:
+            linked_at = max(rig.agreed_since.values())
+    return _judge(rig, since, linked_at)
+
+
+def _is_settled(rig: Rig, since: float) -> bool:
+    last = max(*rig.agreed_since.values(), *rig.down_at.values(), since, 0.0)
+    return rig.now >= last + QUIET and rig.agreed and rig.near and not _unsettled(rig)
+
+
+def _unsettled(rig: Rig) -> list[End]:
+    return [end for end in rig.ends() if len(end.runs) != 1 or end.link.state is not State.OPEN]
+
+
+def _judge(rig: Rig, since: float, linked_at: float | None) -> Outcome:
+    downs = max(rig.down_at.values(), default=0.0)
+    linked = max(linked_at if linked_at is not None else rig.now, downs) - since
+    settled = max(rig.agreed_since.values(), default=rig.now) - since
+    soon = SOON + (CLOUD_PATIENCE if rig.setting.cloud else 0.0)
+    wrong: tuple[tuple[str, list[End]], ...] = (
+        ("they do not agree on one channel", rig.ends_of(rig.disagreeing())),
+        (f"it took {linked:.1f} s until all were linked for good", rig.ends_of(rig.last_down()) if linked > soon else []),
+        ("an attempt is under way, or a link in doubt, for no reason", _unsettled(rig)),
+        ("a link does not find the LAN", [end for end in rig.ends() if end.open_pipe is not None and end.open_pipe.distant]),
+    )
+    complaint = next((f"{what}\n{rig.story(*ends[:2])}" for what, ends in wrong if ends), None)
+    return Outcome(rig, max(0.0, linked), max(0.0, settled), complaint)

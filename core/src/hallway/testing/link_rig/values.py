@@ -1,23 +1,56 @@
-"""What the two devices and the network between them hold."""
+"""What the devices of a mesh and the network between them hold."""
 
 from __future__ import annotations
 
 from collections import deque
+from enum import Enum
 from random import Random
 from typing import TYPE_CHECKING
 
 import attrs
 
 from hallway.protocol.attempt import Role
+from hallway.protocol.frames import Frame
 
 if TYPE_CHECKING:
-    from hallway.testing.link_rig.device import Device
-
-NAMES = ("alpha", "Beta")
+    from hallway.testing.link_rig.end import End
 
 
 class PromiseBroken(AssertionError):
-    """A link did what it must never do; the message has the seed and what happened before."""
+    """A link did what it must never do; the message has the command that repeats it and what happened before."""
+
+
+class Ends(Enum):
+    """Which device of each pair can do something."""
+
+    BOTH = "both"
+    LOWER = "lower"
+    """Only the one with the lower id."""
+    HIGHER = "higher"
+
+    def has(self, one: str, other: str) -> bool:
+        """Whether ``one`` can, towards ``other``."""
+        return self is Ends.BOTH or (one.lower() < other.lower()) is (self is Ends.LOWER)
+
+
+@attrs.frozen
+class Setting:
+    """What a seed needs beside it to give the same life again."""
+
+    devices: int = 2
+    sight: Ends = Ends.BOTH
+    """Who ever sees the other by discovery."""
+    reach: Ends = Ends.BOTH
+    """Whose offers get through."""
+    cloud: bool = False
+    """There is a second way to everybody, over more than the LAN; the LAN is often seen later than the cloud."""
+    faulty: float = 20.0
+    """Seconds of trouble."""
+
+    def command(self, seed: int) -> str:
+        """What a shell needs to live that life again."""
+        options = f"--devices {self.devices} --sight {self.sight.value} --reach {self.reach.value} --faulty {self.faulty:g}"
+        return f"python -m hallway.testing.link_rig --seed {seed} {options}{' --cloud' if self.cloud else ''}"
 
 
 @attrs.frozen
@@ -47,26 +80,66 @@ class Weather:
 
 
 @attrs.define(eq=False)
-class Pipe:
-    """A channel: who has which end, and what is under way to whom."""
+class Flow:
+    """What is under way to one end of a pipe, in order; None is the news that the other end has closed."""
 
-    ends: dict[Device, int] = attrs.field(factory=dict)
-    opened: set[Device] = attrs.field(factory=set)
-    closed: set[Device] = attrs.field(factory=set)
-    under_way: dict[str, deque[bytes | None]] = attrs.field(factory=lambda: {name: deque() for name in NAMES})
-    arrival: dict[str, float] = attrs.field(factory=lambda: dict.fromkeys(NAMES, 0.0))
+    frames: deque[tuple[float, Frame | None]] = attrs.field(factory=deque)
+    """On the network, each with the time at which it arrives."""
+    retrying: bool = False
+    inbox: deque[Frame | None] = attrs.field(factory=deque)
+    """Arrived, and not read yet."""
+    acks: deque[float] = attrs.field(factory=deque)
+    """When the sender learns that a frame has arrived."""
+    lost_acks: bool = False
+    """Something has arrived, and its acknowledgement has not: both are sent again."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether something that was sent is not acknowledged."""
+        return bool(self.frames or self.acks or self.lost_acks)
+
+
+@attrs.define(eq=False)
+class Pipe:
+    """A channel: the ends with their attempts, and what is under way to each."""
+
+    ends: dict[End, int] = attrs.field(factory=dict)
+    addresses: dict[End, str] = attrs.field(factory=dict)
+    """Where each end was when it took part."""
+    distant: bool = False
+    tells: bool = True
+    """Whether it knows what the other end has acknowledged."""
+    established: bool = False
+    opened: set[End] = attrs.field(factory=set)
+    closed: set[End] = attrs.field(factory=set)
+    flows: dict[End, Flow] = attrs.field(factory=dict)
     dead: bool = False
     """It carries nothing any more and tells nobody."""
+
+    def join(self, end: End, attempt: int) -> None:
+        """Become the channel of an attempt."""
+        self.ends[end] = attempt
+        self.addresses[end] = end.device.address
+        self.flows[end] = Flow()
+
+    def other(self, end: End) -> End:
+        """The end that is not this one."""
+        return next(each for each in self.ends if each is not end)
 
 
 @attrs.define(eq=False)
 class Offer:
-    """One request: who made it, and which attempts of the other end it has led to."""
+    """One offer, in however many requests: who made it, and which attempts of the other end it has led to, one entry a request."""
 
-    sender: Device
+    end: End
     attempt: int
     epoch: str
-    handled: list[tuple[Device, int]] = attrs.field(factory=list)
+    to: str
+    """The address that it goes to; of no matter if it is ``distant``."""
+    address: str
+    """Where it comes from."""
+    distant: bool = False
+    handled: list[tuple[End, int]] = attrs.field(factory=list)
     withdrawn: bool = False
 
 
@@ -74,6 +147,13 @@ class Offer:
 class Run:
     """What a device holds for one attempt."""
 
-    offer: Offer
     role: Role
+    offer: Offer | None = None
+    ways: list[tuple[str, bool]] = attrs.field(factory=list)
+    """Where it can still be offered: the address, and whether that is over more than the LAN."""
+    requests: int = 0
+    """How many requests wait for the answer."""
+    answered: bool = False
     pipe: Pipe | None = None
+    looking: bool = False
+    """Whether something is under way, so that it is looked for acknowledgements."""
