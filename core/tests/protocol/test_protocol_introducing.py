@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallway.model import DeviceInfo, PeerRecord
-from hallway.protocol.introducing import MAX_ENDPOINTS, MAX_TOLD, PAUSE, Told, dumps, loads
+from hallway.protocol.introducing import FIRST_PAUSE, MAX_ENDPOINTS, MAX_TOLD, PAUSE, Told, dumps, loads
 
 ME, OTHER = DeviceInfo("tablet-1", "hotel-1", "tablet", "e1"), DeviceInfo("desk", "hotel-1", "pc", "e2")
 URL = "http://10.0.0.7:8090"
@@ -86,20 +86,27 @@ def test_whatever_is_told_gives_records_of_our_property_or_nothing(body):
 
 
 class TestTold:
-    def test_a_peer_is_told_news_at_once_and_never_the_same_twice(self):
+    def told(self) -> Told:
         told = Told()
-        assert told.due("a", "news", 0.0) == 0
-        told.told("a", "news", 0.0)
+        told.linked(["a", "b"], 0.0)
+        return told
+
+    def test_a_peer_is_told_soon_after_it_was_linked_and_never_the_same_twice(self):
+        told = self.told()
+        assert told.due("a", "news", 0.0) == pytest.approx(FIRST_PAUSE)
+        assert told.due("a", "news", FIRST_PAUSE) == pytest.approx(0)
+        told.told("a", "news", FIRST_PAUSE)
         assert told.due("a", "news", 100.0) is None
 
     def test_more_news_wait_a_moment(self):
-        told = Told()
-        told.told("a", 1, 0.0)
-        assert told.due("a", 2, 0.25) == pytest.approx(PAUSE - 0.25)
-        assert told.due("b", 2, 0.25) == 0
+        told = self.told()
+        told.told("a", 1, 1.0)
+        assert told.due("a", 2, 1.25) == pytest.approx(PAUSE - 0.25)
+        assert told.due("b", 2, 1.25) == 0
 
     def test_a_peer_that_went_is_told_anew(self):
-        told = Told()
+        told = self.told()
         told.told("a", 1, 0.0)
-        told.keep([])
-        assert told.due("a", 1, 0.1) == 0
+        told.linked(["b"], 1.0)
+        told.linked(["a", "b"], 2.0)
+        assert told.due("a", 1, 2.0 + FIRST_PAUSE) == pytest.approx(0)

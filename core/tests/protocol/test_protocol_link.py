@@ -313,6 +313,7 @@ class TestMakeBeforeBreak:
         assert effects == [Answer(second)]
         link.answered(second, 10.1)
         link.opened(second, 10.2, speaks_hallway=True)
+        link.proved(1, 10.2)
         assert link.current is not None
         assert link.current.id == 1
         assert link.received(1, Ping(7), 10.3) == [SendFrame(1, Pong(7))]
@@ -430,7 +431,7 @@ class TestHeartbeat:
     def test_a_silent_peer_is_asked_suspected_and_then_down(self):
         link = opened()
         done = pass_time(link, TIMING.lost_after)
-        assert done[:2] == [(1.0, SendFrame(1, Ping(1))), (1.5, Suspected())]
+        assert done[:2] == [(TIMING.ping_after, SendFrame(1, Ping(1))), (1.5, Suspected())]
         assert done[-2:] == [(5.0, Drop(1, "the peer has fallen silent")), (5.0, Down(DownReason.TIMEOUT))]
         assert {type(effect) for _, effect in done[2:-2]} == {SendFrame}
         assert link.state is State.WAITING

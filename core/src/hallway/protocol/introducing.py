@@ -18,8 +18,10 @@ MAX_TOLD = 64
 """Peers in one message, at most."""
 MAX_ENDPOINTS = 4
 MAX_URL = 256
-PAUSE = 1.0
-"""Seconds between two messages to one peer, at least."""
+FIRST_PAUSE = 0.5
+"""Seconds from the open link to the first message: when a whole site starts, most of what it tells is known only then."""
+PAUSE = 5.0
+"""Seconds between two messages to one peer, at least. Whoever is new hears of all others at once, and goes to them itself."""
 
 
 def dumps(device: DeviceInfo, endpoints: Iterable[str], linked: Iterable[PeerRecord]) -> dict[str, Any]:
@@ -72,18 +74,15 @@ class Told:
 
     _last: dict[str, tuple[Any, float]] = attrs.field(factory=dict)
 
+    def linked(self, peers: Iterable[str], now: float) -> None:
+        """These peers are linked, and nobody else."""
+        self._last = {peer: self._last.get(peer, (None, now + FIRST_PAUSE - PAUSE)) for peer in peers}
+
     def due(self, peer_id: str, news: Any, now: float) -> float | None:
         """Seconds until ``peer_id`` is to be told ``news``, 0 for now; None if it knows them."""
-        if peer_id not in self._last:
-            return 0.0
         known, at = self._last[peer_id]
         return None if known == news else max(0.0, at + PAUSE - now)
 
     def told(self, peer_id: str, news: Any, now: float) -> None:
         """It is being told."""
         self._last[peer_id] = (news, now)
-
-    def keep(self, linked: Iterable[str]) -> None:
-        """Forget all but ``linked``."""
-        kept = set(linked)
-        self._last = {peer: last for peer, last in self._last.items() if peer in kept}

@@ -96,12 +96,13 @@ class Link(Dials):
             self._turn(Turn.GIVE_UP)
         return []
 
-    def offered(self, now: float, *, epoch: str | None, stranger: bool = False) -> tuple[int, list[Effect]]:
+    def offered(self, now: float, *, epoch: str | None, stranger: bool = False, unsent: bool = False) -> tuple[int, list[Effect]]:
         """The peer has sent an offer. Returns its attempt id; an `Answer` or a `Refuse` for it follows, now or later.
 
         ``epoch`` is that of the offer; None for a device that does not speak hallway. ``stranger``: it came from another host than those
         where the peer is known to be. Such an offer may be the peer's all the same (it has moved), but it disturbs neither an open link
-        that proves to be alive nor an attempt of ours or of the peer's known host.
+        that proves to be alive nor an attempt of ours or of the peer's known host. ``unsent``: our own offer, if there is one, still waits
+        for its turn, so that the peer's is the only one on the way.
         """
         attempt = self._begin(Role.ANSWERER, Phase.HELD, now + HOLD_PATIENCE)
         if self.closed:
@@ -119,7 +120,7 @@ class Link(Dials):
             self._vitals.doubt(now)
             attempt.deadline = now + SUSPICION + VERDICT_MARGIN
             return attempt.id, effects
-        return attempt.id, effects + self._negotiate(attempt, now)
+        return attempt.id, effects + self._negotiate(attempt, now, unsent=unsent)
 
     def vouched(self, now: float) -> list[Effect]:
         """The address from which the peer's offer came is known now to be the peer's."""
@@ -285,8 +286,8 @@ class Link(Dials):
         attempt.contested = False
         return self._negotiate(attempt, now)
 
-    def _negotiate(self, attempt: Attempt, now: float) -> list[Effect]:
-        verdict = self._verdict(attempt)
+    def _negotiate(self, attempt: Attempt, now: float, *, unsent: bool = False) -> list[Effect]:
+        verdict = self._verdict(attempt, unsent=unsent)
         effects: list[Effect] = []
         if verdict is Verdict.ANSWER:
             effects += ended(self.dial, "the peer's offer stands")
@@ -317,11 +318,13 @@ class Link(Dials):
         self._vitals = Vitals(attempt.id, Heartbeat(self.timing, now)) if attempt.epoch is not None else None
         effects = [effect for other in others for effect in ended(other, "another channel opened first")]
         up = Up(attempt.id, now - (since if since is not None else now))
-        return [*effects, up] if previous is None else effects + self._replace(previous, attempt, vitals, up)
+        if previous is None:
+            return [*effects, up]
+        return effects + self._replace(previous, attempt, up, is_sound=vitals is None or vitals.is_sound(now))
 
-    def _replace(self, previous: Attempt, attempt: Attempt, vitals: Vitals | None, up: Up) -> list[Effect]:
+    def _replace(self, previous: Attempt, attempt: Attempt, up: Up, *, is_sound: bool) -> list[Effect]:
         previous.apply(Step.END)
-        if previous.epoch == attempt.epoch and (vitals is None or vitals.is_sound):
+        if previous.epoch == attempt.epoch and is_sound:
             # What the peer sent over the old channel before it moved still counts.
             self._fading = {previous.id}
             return [Moved(attempt.id), Drop(previous.id, "the link has moved", graceful=True)]

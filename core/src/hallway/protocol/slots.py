@@ -54,10 +54,10 @@ class Slots:
             return epoch is None or epoch != self.current.epoch
         return self.incoming is not None and not self.incoming.stranger
 
-    def _verdict(self, incoming: Attempt) -> Verdict:
+    def _verdict(self, incoming: Attempt, *, unsent: bool) -> Verdict:
         if incoming.stranger:
             return Verdict.BOTH
-        if self.dial is None:
+        if self.dial is None or unsent:
             return Verdict.ANSWER
         greeting = self.dial.phase is Phase.GREETING
         return glare(self.own_id, self.peer_id, speaks_hallway=incoming.epoch is not None, yielding=self.yielding, greeting=greeting)

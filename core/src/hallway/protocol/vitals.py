@@ -28,10 +28,9 @@ class Vitals:
         """Whether nothing has proved for a while that what we send arrives."""
         return self._heartbeat.suspected
 
-    @property
-    def is_sound(self) -> bool:
-        """Whether nothing speaks against the channel."""
-        return not (self._heartbeat.suspected or self._heartbeat.doubted)
+    def is_sound(self, now: float) -> bool:
+        """Whether nothing speaks against the channel, and something spoke for it lately: a slow path may be suspected now and then."""
+        return not self._heartbeat.doubted and now - self._heartbeat.proved_at < 2 * self._heartbeat.timing.suspect_after
 
     def received(self, frame: Frame, now: float) -> list[Effect]:
         """Take a frame that came over the channel."""

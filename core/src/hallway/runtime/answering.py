@@ -72,12 +72,16 @@ class Answering:
 
     def _begin(self, signal: Signal, offer: Description, carrier: str, policy: IcePolicy, *, stranger: bool) -> AttemptRun:
         epoch = signal.mark.epoch if signal.mark is not None else None
-        attempt_id, effects = self._link.offered(self._now(), epoch=epoch, stranger=stranger)
+        attempt_id, effects = self._link.offered(self._now(), epoch=epoch, stranger=stranger, unsent=self._is_unsent())
         run = self._runs[attempt_id] = AttemptRun(attempt_id, self._link.peer_id)
         run.signaling, run.policy, run.speaks_hallway, run.offer = carrier, policy, epoch is not None, offer
         run.deciding = self._services.tasks.start(self._decide(run, offer), f"answer {run.peer_id} {run.id}")
         self._carry_out(effects)
         return run
+
+    def _is_unsent(self) -> bool:
+        dial = self._link.dial
+        return dial is not None and not self._runs[dial.id].begun
 
     async def _withdrawn(self, run: AttemptRun) -> None:
         """A requester has gone; without another one that waits for the same answer the attempt is over."""

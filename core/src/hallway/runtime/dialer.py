@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import attrs
 
 from hallway.errors import BadDescription, BadEnvelope, HallwayError, Unreachable
 from hallway.interfaces import Connector
-from hallway.model import Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode, same_device
+from hallway.model import Envelope, IcePolicy, Mode, PeerRecord, Refusal, RefusalCode, same_device
 from hallway.protocol.chain import STAGGER, Attempts, Try, tries
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.race import RaceLost, race
@@ -26,6 +27,11 @@ class ChannelMaker:
     plugin: str
     kind: str
     connector: Connector
+
+
+MAX_DIALS = 4
+"""Offers that are made and carried over the LAN at once. When a whole site starts, all of them at once would starve each other beyond their
+deadlines; while one waits for its turn, the peer's own offer may make it needless."""
 
 
 class _KindRefused(Unreachable):
@@ -47,6 +53,7 @@ class Dialer:
         self._chain = [carrier.entry for carrier in carriers]
         self._makers = makers
         self._guard = guard
+        self._turns = asyncio.Semaphore(MAX_DIALS)
 
     def awaits_better(self, record: PeerRecord) -> bool:
         """Whether a plugin of another mode, which is up and earlier in the chain than those that reach the peer, may see it in a moment."""
@@ -70,7 +77,8 @@ class Dialer:
         for each in tries(self._chain, record, attempts, near=near):
             for maker in self._makers:
                 try:
-                    await self._try(run, each, maker)
+                    async with self._turns if each.entry.mode is Mode.LOCAL else nullcontext():
+                        await self._try(run, each, maker)
                 except Yielded:
                     raise
                 except _KindRefused as error:
@@ -83,6 +91,7 @@ class Dialer:
         raise Unreachable(f"{record.device_id} cannot be reached ({attempts})", hint="see that both devices are on one network")
 
     async def _try(self, run: AttemptRun, each: Try, maker: ChannelMaker) -> None:
+        run.begun = True
         run.signaling = each.entry.plugin
         if run.dialing is None or run.channel_plugin != maker.plugin or run.policy is not each.entry.ice_policy:
             run.channel_plugin, run.policy = maker.plugin, each.entry.ice_policy

@@ -63,7 +63,7 @@ class Introductions:
     def _tell_all(self, now: float) -> float | None:
         """Tell those who are due; returns the seconds until the next one is, None if nobody waits."""
         linked = self._bus.linked
-        self._told.keep(linked)
+        self._told.linked(linked, now)
         news = introducing.dumps(self._device, self._endpoints, sorted(self._linked(), key=lambda record: record.device_id))
         waits = []
         for peer_id in linked:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ class AddressMemory:
         self._path = Path(path) if path is not None else None
         self._report = report
         self._dirty = asyncio.Event()
+        self._writing = threading.Lock()
 
     async def run(self) -> None:
         """Read the file and report what it says, then write it whenever there is news, until cancelled."""
@@ -39,8 +41,11 @@ class AddressMemory:
             self._report(SOURCE, Seen(record))
         while True:
             await self._dirty.wait()
-            self._dirty.clear()
-            await asyncio.to_thread(self._write, self._path, self._known.dumps())
+            text = self._known.dumps()
+            await asyncio.to_thread(self._write, self._path, text)
+            # Only now: if this is cancelled before, `save` writes what it was about.
+            if text == self._known.dumps():
+                self._dirty.clear()
             await asyncio.sleep(WRITE_PAUSE)
 
     def works(self, record: PeerRecord, remote: str | None) -> None:
@@ -76,9 +81,10 @@ class AddressMemory:
     def _write(self, path: Path, text: str) -> None:
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text)
-            part.replace(path)
+            with self._writing:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                part.write_text(text)
+                part.replace(path)
         except OSError as error:
             logger.warning("the last addresses of peers cannot be written to %s: %s", path, error)
             with contextlib.suppress(OSError):

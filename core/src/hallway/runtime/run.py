@@ -31,6 +31,8 @@ class AttemptRun:
         self.channel_plugin = ""
         self.policy = IcePolicy.LAN
         self.speaks_hallway = False
+        self.begun = False
+        """Whether its offer is on the way: until then it waits for its turn."""
         self.dialing: Dialing | None = None
         self.channel: Channel | None = None
         self.outgoing: Outgoing | None = None
