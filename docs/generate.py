@@ -64,8 +64,9 @@ The text says what happened, and `hint` what to do next.
 `ConfigError.mistakes` has one `Mistake` for each thing that is wrong, with `path`, `problem` and `suggestion`.
 `NoSignalingError.attempts` maps each plugin to its reason. `PluginError` has `plugin`, `problem` and `distribution`.
 
-`hallway up --json` has two codes more: `bad-command` for a line on stdin that is no command,
-and `internal`, in the event `error`, for a bug.
+`hallway up --json` has more codes: `bad-command` for a line on stdin that is no command, and in the event `error`
+`attempt-failed` (a peer was not reached: the text says over which path, at which step and why; the same is told once a minute),
+`duplicate-device-id`, and `internal` for a bug.
 
 ## HTTP
 
