@@ -18,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent / "lab"), str(HERE.parent / "e2e" / "support")]
 
-from tests.bench import cloud_costs, healing, healing_report, report  # noqa: E402
+from tests.bench import cloud_costs, healing, healing_report, loss, report  # noqa: E402
 
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Host, Lab, matching, missing  # noqa: E402
 from site_devices import linked, up  # noqa: E402
@@ -141,7 +141,10 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
 
 async def fault_run(options: argparse.Namespace) -> dict[str, Any]:
     tell("links that break and heal, and a mesh of thirty devices; bare aiortc takes half a minute to notice some of it")
-    return {"healing": await healing.healing(options.healing_rounds, options.mesh_rounds)}
+    healed = await healing.healing(options.healing_rounds, options.mesh_rounds)
+    tell("the channel under loss")
+    async with Lab() as lab:
+        return {"healing": healed, "loss": await loss.measure(lab, options.loss_rounds)}
 
 
 async def cloud_run(options: argparse.Namespace) -> dict[str, Any]:
@@ -165,6 +168,7 @@ def main() -> None:
     parser.add_argument("--cloud-rounds", type=int, default=3)
     parser.add_argument("--healing-rounds", type=int, default=3)
     parser.add_argument("--mesh-rounds", type=int, default=2)
+    parser.add_argument("--loss-rounds", type=int, default=40, help="connections at each level of loss")
     options = parser.parse_args()
     if reason := missing():
         sys.exit(f"the benchmark runs in the lab, which cannot be built here: {reason}")
