@@ -27,7 +27,9 @@ SETTINGS = {
 PLACES = {"memory": "memory://{peer}"}
 """Where a signaling plugin listens, for a list of peers; the others listen at a TCP port, or at none."""
 
+NEEDS_A_THIRD = "peer-relay needs a third device that both are linked to, and another carrier for those two links"
 IMPOSSIBLE = {
+    **{(discovery, "peer-relay"): NEEDS_A_THIRD for discovery in ("mdns", "memory", "static")},
     ("mdns", "memory"): "mDNS announces a TCP port, and signaling in memory listens at none, so neither device ever sees the other",
 }
 """Discovery and signaling that can't work together by nature, and why."""

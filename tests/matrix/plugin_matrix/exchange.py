@@ -63,6 +63,8 @@ async def _linked(events: Events) -> Link:
         match event:
             case {"event": "peer-connected", "signaling": signaling, "channel": channel, "ms": ms}:
                 return Link(signaling, channel, ms)
+            case {"event": "error", "code": "attempt-failed"}:
+                pass  # the other device was not there yet
             case {"event": "error"}:
                 raise Failed(str(event))
     raise Failed("ended before it was linked")

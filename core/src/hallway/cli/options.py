@@ -54,9 +54,9 @@ def log_level_option(command: F) -> F:
         # What the libraries tell below a warning helps only who debugs them.
         for library in LIBRARIES if value != "debug" else ():
             logging.getLogger(library).setLevel(logging.WARNING)
-        logging.basicConfig(stream=sys.stderr, level=value.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(RepeatFilter())
+        handler = logging.StreamHandler(sys.stderr)
+        handler.addFilter(RepeatFilter())
+        logging.basicConfig(handlers=[handler], level=value.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     return click.option(
         "--log-level",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import time
 from fnmatch import fnmatchcase
-from math import inf
 
 import attrs
 import ifaddr
@@ -17,8 +15,6 @@ DENIED_BY_DEFAULT = (
     "tun*", "tap*", "wg*", "utun*", "tailscale*", "zt*", "ppp*",
 )  # fmt: skip
 """Container, VM and VPN interfaces: what they reach is not this site."""
-
-RECENT_SECONDS = 0.1
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -54,15 +50,6 @@ class InterfacePolicy:
     allow: tuple[str, ...] = ("*",)
     deny: tuple[str, ...] = DENIED_BY_DEFAULT
 
-    def recent(self) -> tuple[InterfaceAddress, ...]:
-        """`addresses` as they were at most `RECENT_SECONDS` ago: for what is done for each of many peers at once."""
-        now = time.monotonic()
-        read_at, known = _READ.get(self, (-inf, ()))
-        if now - read_at > RECENT_SECONDS:
-            known = self.addresses()
-            _READ[self] = (now, known)
-        return known
-
     def addresses(self) -> tuple[InterfaceAddress, ...]:
         """The addresses to use now, IPv4 first, read afresh from the system at each call."""
         adapters = [adapter for adapter in ifaddr.get_adapters() if _allowed(adapter.name, self.allow, self.deny)]
@@ -76,9 +63,6 @@ class InterfacePolicy:
         ]
         outward = [address for address in found if not address.ip.is_loopback]
         return tuple(sorted(outward or found, key=lambda address: address.ip.version))
-
-
-_READ: dict[InterfacePolicy, tuple[float, tuple[InterfaceAddress, ...]]] = {}
 
 
 def _interface(ip: ifaddr.IP) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:

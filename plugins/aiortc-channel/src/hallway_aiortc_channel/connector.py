@@ -128,7 +128,7 @@ class AiortcConnector(Connector):
 
     def _addresses(self) -> tuple[InterfaceAddress, ...]:
         try:
-            return self._context.interfaces.recent()
+            return self._context.interfaces.addresses()
         except OSError as error:
             raise Unreachable(f"the addresses of this device cannot be read: {error}") from error
 
