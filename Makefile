@@ -23,8 +23,8 @@ $(STAMP): requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 demo: setup  ## several devices on this machine find each other and talk
 	@$(BIN)/hallway demo
 
-test: setup lint  ## everything that a change must pass
-	$(BIN)/pytest
+test: setup lint  ## everything that a change must pass: the lab beside all that uses this machine's own network
+	$(BIN)/pytest -n 2 --dist loadgroup
 	@$(MAKE) --no-print-directory wheels
 
 lint: setup
