@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hallway.protocol.throttle import Throttle
+from hallway.protocol.throttle import MAX_KEYS, Throttle
 
 PERIOD = 60.0
 """Seconds in which the same line passes once."""
@@ -38,12 +38,18 @@ class RepeatFilter(logging.Filter):
             return True
         key = (record.name, record.levelno, str(record.msg), *_named(record.args))
         if not self._throttle.lets(key, self._clock()):
-            self._left_out[key] += 1
+            self._count(key)
             return False
         if left_out := self._left_out.pop(key, 0):
             record.msg = f"{record.getMessage()} ({left_out} more like this meanwhile)"
             record.args = None
         return True
+
+    def _count(self, key: Any) -> None:
+        self._left_out[key] += 1
+        if len(self._left_out) > MAX_KEYS:
+            # Peers have a part in what lines say: those that never come again must not pile up.
+            del self._left_out[next(iter(self._left_out))]
 
 
 def _named(arguments: Any) -> Iterable[str]:

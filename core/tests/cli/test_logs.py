@@ -7,6 +7,7 @@ import pytest
 
 from hallway.errors import Unreachable
 from hallway.logs import RepeatFilter
+from hallway.protocol.throttle import MAX_KEYS
 
 
 class Lines(logging.Handler):
@@ -57,3 +58,12 @@ def test_levels_are_told_apart_and_what_helps_to_debug_always_passes(lines: Line
         log.warning("same")
         log.warning("with a %(name)s", {"name": "dict"})
     assert lines.lines == ["same", "same", "same", "with a dict", "same"]
+
+
+def test_lines_that_never_come_again_are_not_remembered_for_ever(lines: Lines) -> None:
+    (repeats,) = lines.filters
+    assert isinstance(repeats, RepeatFilter)
+    for number in range(2 * MAX_KEYS):
+        for _ in range(2):
+            log.warning("%s is not up", f"peer-{number}")
+    assert len(repeats._left_out) == MAX_KEYS

@@ -500,8 +500,9 @@ class TestControl:
     def test_frames_for_the_bus_are_handed_on(self, frame):
         assert opened().received(1, frame, 1.0) == [Control(frame)]
 
-    def test_those_of_a_channel_that_is_not_the_open_one_are_not(self):
+    def test_those_of_a_channel_that_was_replaced_are_not(self):
         link = opened()
+        link.doubt(0.9)
         second, _ = link.offered(1.0, epoch="e1")
         open_attempt(link, second, now=1.1)
         assert link.received(1, Request(1, "kind", None), 1.2) == []
@@ -684,6 +685,22 @@ class TestNamesakes:
         assert effects[-2:] == [Refuse(2, RefusalCode.FORBIDDEN), Contested()]
         assert link.current is not None
 
+    @pytest.mark.parametrize("alive", [True, False], ids=["alive", "not asked yet"])
+    def test_one_that_is_withdrawn_is_told_only_if_the_open_link_has_shown_life(self, alive):
+        link = opened()
+        held, _ = link.offered(1.0, epoch="e9")
+        if alive:
+            link.received(1, Pong(1), 1.1)
+        assert (Contested() in link.failed(held, "withdrawn", 1.2)) is alive
+
+    @pytest.mark.parametrize("alive", [True, False], ids=["alive", "not asked yet"])
+    def test_one_that_is_repeated_is_told_only_if_the_open_link_has_shown_life(self, alive):
+        link = opened()
+        link.offered(1.0, epoch="e9")
+        if alive:
+            link.received(1, Pong(1), 1.1)
+        assert (Contested() in link.offered(1.2, epoch="e9")[1]) is alive
+
     def test_it_is_answered_once_the_open_link_has_shown_none(self):
         link = opened()
         link.offered(1.0, epoch="e9")
@@ -708,6 +725,13 @@ class TestMoving:
         open_attempt(link, second, now=1.1)
         assert link.received(1, Messages((Message("m", 1),)), 1.2) == [Deliver((Message("m", 1),))]
         assert link.received(1, Ping(1), 1.2) == []
+
+    @pytest.mark.parametrize("frame", [Request(1, "kind", None), Response(1)], ids=["request", "response"])
+    def test_what_the_peer_asked_or_answered_before_it_moved_still_counts(self, frame):
+        link = opened()
+        second, _ = link.offered(1.0, epoch="e1")
+        open_attempt(link, second, now=1.1)
+        assert link.received(1, frame, 1.2) == [Control(frame)]
 
     def test_a_pause_of_the_old_channel_does_not_end_that_of_the_new_one(self):
         link = opened()

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
-from hallway.protocol.frames import OVERHEAD, Bye, Messages, Ping, decode
-from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, Outgoing
+from hallway.protocol.frames import OVERHEAD, Bye, Messages, Ping, Response, decode
+from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, MAX_FRAMES, Outgoing
 from hallway.testing.memory.channel import MemoryChannel
 
 
@@ -249,3 +249,12 @@ async def test_a_plain_peer_that_takes_nothing_while_more_is_waiting_is_given_up
     async with watched(outgoing, []) as task:
         with pytest.raises(ChannelClosed, match="has taken nothing"):
             await task
+
+
+async def test_a_peer_that_asks_and_does_not_read_makes_no_answers_pile_up(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    for number in range(10 * MAX_FRAMES):
+        outgoing.frame(Response(number))
+    outgoing.frame(Ping(1))
+    assert await received(far, outgoing) == [*map(Response, range(MAX_FRAMES)), Ping(1)]

@@ -138,7 +138,7 @@ class Down:
 
 @attrs.frozen
 class Contested:
-    """Another device offers under the id of the peer whose link is open and alive."""
+    """Another device offers under the id of the peer whose link is open and has shown life."""
 
 
 Effect = (

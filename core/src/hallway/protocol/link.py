@@ -15,7 +15,6 @@ from hallway.protocol.dials import Dials
 from hallway.protocol.effects import (
     Admit,
     Answer,
-    Deliver,
     Down,
     DownReason,
     Drop,
@@ -27,11 +26,11 @@ from hallway.protocol.effects import (
     SendFrame,
     Up,
 )
-from hallway.protocol.frames import Bye, Frame, Hello, Messages
+from hallway.protocol.frames import Bye, Frame, Hello
 from hallway.protocol.heartbeat import SUSPICION, Heartbeat, Timing
 from hallway.protocol.negotiation import Verdict, ended
 from hallway.protocol.states import State, Turn
-from hallway.protocol.vitals import Vitals
+from hallway.protocol.vitals import Vitals, content
 
 CONNECT_PATIENCE = 1.5
 """Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
@@ -57,7 +56,8 @@ class Link(Dials):
     _vitals: Vitals | None = None
     _left: str | None = None
     """The epoch of the peer that said bye: it is not to be dialed until another one shows up."""
-    _fading: set[int] = attrs.field(factory=set)
+    _fading: int | None = None
+    """The attempt whose channel the link has moved from."""
 
     @property
     def deadline(self) -> float | None:
@@ -113,7 +113,7 @@ class Link(Dials):
         attempt.contested = self._contests(epoch) or (stranger and self.current is not None)
         if self._since is None:
             self._since = now
-        effects = ended(self.incoming, "a newer offer came")
+        effects = self._end_incoming("a newer offer came")
         self.incoming = attempt
         self._turn(Turn.ATTEMPT)
         if attempt.contested and self._vitals is not None:
@@ -161,8 +161,9 @@ class Link(Dials):
 
     def received(self, attempt_id: int, frame: Frame, now: float) -> list[Effect]:
         """A frame came over the channel of the attempt."""
-        if attempt_id in self._fading and isinstance(frame, Messages):
-            return [Deliver(frame.items)]
+        if attempt_id == self._fading:
+            # What the peer sent over the old channel before it moved still counts.
+            return content(frame)
         attempt = self.find(attempt_id)
         if attempt is not None and attempt.phase is Phase.GREETING:
             return self._greeting(attempt, frame, now)
@@ -213,10 +214,10 @@ class Link(Dials):
             return ended(attempt, reason) + self._lost(attempt, down, now)
         expected = expected or self.current is not None or attempt.phase is Phase.HELD
         told: list[Effect] = [] if expected else [Failed(attempt.id, attempt.phase, reason)]
-        effects = told + ended(attempt, reason)
         if attempt is self.incoming:
-            self.incoming = None
+            effects = told + self._end_incoming(reason)
         else:
+            effects = told + ended(attempt, reason)
             self.dial = None
             self.yielding = True
             if reason == TIMED_OUT and not attempt.distant:
@@ -298,6 +299,13 @@ class Link(Dials):
             effects += self._release(attempt, now)
         return effects
 
+    def _end_incoming(self, reason: str) -> list[Effect]:
+        """The peer's offer is over. One that ends before the open link was put to the proof shows no namesake."""
+        attempt, self.incoming = self.incoming, None
+        if attempt is not None and self._vitals is not None and self._vitals.doubted:
+            attempt.contested = False
+        return ended(attempt, reason)
+
     def _greeting(self, attempt: Attempt, frame: Frame, now: float) -> list[Effect]:
         if (objection := self._objection(frame)) is not None:
             return self.failed(attempt.id, objection, now)
@@ -325,8 +333,7 @@ class Link(Dials):
     def _replace(self, previous: Attempt, attempt: Attempt, up: Up, *, is_sound: bool) -> list[Effect]:
         previous.apply(Step.END)
         if previous.epoch == attempt.epoch and is_sound:
-            # What the peer sent over the old channel before it moved still counts.
-            self._fading = {previous.id}
+            self._fading = previous.id
             return [Moved(attempt.id), Drop(previous.id, "the link has moved", graceful=True)]
         reason = DownReason.RESTARTED if previous.epoch != attempt.epoch else DownReason.ADDRESS_CHANGED
         return [Down(reason), Drop(previous.id, "a newer channel replaced it"), up]

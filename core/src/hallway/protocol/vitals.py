@@ -9,6 +9,16 @@ from hallway.protocol.frames import Frame, Messages, Pause, Ping, Pong, Request,
 from hallway.protocol.heartbeat import Heartbeat, Pulse
 
 
+def content(frame: Frame) -> list[Effect]:
+    """What a frame holds for the application or the control bus."""
+    match frame:
+        case Messages(items):
+            return [Deliver(items)]
+        case Request() | Response():
+            return [Control(frame)]
+    return []
+
+
 @attrs.define
 class Vitals:
     """The signs of life of the channel of ``attempt``."""
@@ -28,9 +38,14 @@ class Vitals:
         """Whether nothing has proved for a while that what we send arrives."""
         return self._heartbeat.suspected
 
+    @property
+    def doubted(self) -> bool:
+        """Whether there is evidence against the channel, and no proof since."""
+        return self._heartbeat.doubted
+
     def is_sound(self, now: float) -> bool:
         """Whether nothing speaks against the channel, and something spoke for it lately: a slow path may be suspected now and then."""
-        return not self._heartbeat.doubted and now - self._heartbeat.proved_at < 2 * self._heartbeat.timing.suspect_after
+        return not self.doubted and now - self._heartbeat.proved_at < 2 * self._heartbeat.timing.suspect_after
 
     def received(self, frame: Frame, now: float) -> list[Effect]:
         """Take a frame that came over the channel."""
@@ -39,12 +54,10 @@ class Vitals:
                 return [SendFrame(self.attempt, Pong(number))]
             case Pong():
                 self._heartbeat.proved(now)
-            case Messages(items):
-                return [Deliver(items)]
-            case Request() | Response():
-                return [Control(frame)]
             case Pause() | Resume():
                 return [Held(isinstance(frame, Pause))]
+            case _:
+                return content(frame)
         return []
 
     def proved(self, now: float) -> None:
