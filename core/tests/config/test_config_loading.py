@@ -104,6 +104,8 @@ def test_a_missing_device_table_is_reported_by_its_keys():
         ("device.id", "a.b", "letters, digits and hyphens"),
         ("device.property", '""', "1 to 128"),
         ("device.type", '"\\u0000"', "printable"),
+        ("discovery.last_good", "''", "must name a file"),
+        ("discovery.last_good", "/var/lib/hallway/", "must name a file"),
         ("device", "3", "must be a table"),
         ("plugins", "3", "must be a table"),
         ("plugins.t-http", "3", "must be a table"),
@@ -131,6 +133,13 @@ def test_a_value_that_does_not_fit_is_refused_with_what_would(write, extra, key,
     ((path, text),) = found.items()
     assert path.startswith(key)
     assert part in text
+
+
+def test_a_link_that_is_lost_before_it_can_be_suspected_twice_is_the_mistake_of_one_key_with_its_source(write, extra):
+    found = mistakes(write(), overrides=["link.lost_after=2"], extra=extra)
+    assert found == {
+        "link.lost_after": "must be at least twice link.suspect_after: 3 or more, as set by --set (not 2, or lower suspect_after)"
+    }
 
 
 def test_every_entry_of_a_table_that_its_check_refuses_is_a_mistake_of_its_own(write, extra):

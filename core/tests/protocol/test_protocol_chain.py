@@ -57,6 +57,13 @@ def test_reasons_are_told_in_order_and_the_last_of_each_plugin_counts():
     assert str(attempts) == "http-local: no answer; cloud-ws: away"
 
 
+def test_reasons_are_told_in_the_order_of_the_chain_also_where_a_later_plugin_has_no_endpoint():
+    attempts = Attempts()
+    tries([LAN, CLOUD], record("http://a:1"), attempts)
+    attempts.failed("http-local", "refused")
+    assert str(attempts) == "http-local: refused; cloud-ws: the peer has no endpoint for it"
+
+
 @given(
     endpoints=st.lists(st.text(max_size=20) | st.sampled_from(["http://a:1", "wss://b", "http://[::1]:8090"]), max_size=10),
     chain=st.lists(st.sampled_from([LAN, CLOUD]), unique=True, max_size=2),

@@ -116,9 +116,10 @@ async def test_a_handler_that_fails_is_told_as_that_and_logged(pair, caplog):
 
 
 async def test_an_unknown_kind_is_refused(pair):
-    with pytest.raises(ControlRefused, match="serves no 'nonsense'") as refused:
+    with pytest.raises(ControlRefused, match="no plugin of the peer serves 'nonsense'") as refused:
         await pair.ask(None, "nonsense")
     assert refused.value.reason == "unknown-kind"
+    assert "both devices have the plugin" in refused.value.hint
 
 
 async def test_a_kind_is_served_once(pair):

@@ -124,3 +124,4 @@ class TestAddressMemory:
         memory.works(PeerRecord("tablet-2", "hotel-1", endpoints=("http://10.0.0.7:8090",)), None)
         memory.save()
         assert "cannot be written" in caplog.text
+        assert "name a file in a folder that this device may write to" in caplog.text

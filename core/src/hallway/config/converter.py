@@ -256,6 +256,9 @@ def _mistakes(error: BaseException, path: str) -> Iterator[Mistake]:
         case ForbiddenExtraKeysError():
             known = [field.name for field in attrs.fields(error.cl)]
             yield from (unknown_key(path, key, known) for key in sorted(error.extra_fields, key=str))
+        case ConfigError():
+            # A class that checks keys against each other names the one that is wrong.
+            yield from (attrs.evolve(mistake, path=_under(path, mistake.path)) for mistake in error.mistakes)
         case Wrong():
             yield Mistake(path or "the configuration", error.problem, error.suggestion)
         case StructureHandlerNotFoundError() | NameError():

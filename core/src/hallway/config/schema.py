@@ -8,6 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from hallway.config.options import between, option
+from hallway.errors import ConfigError, Mistake
 from hallway.model import is_device_id, is_name
 from hallway.network import DENIED_BY_DEFAULT, InterfacePolicy
 from hallway.protocol.heartbeat import Timing
@@ -23,6 +24,10 @@ def _check_device_id(value: str) -> str | None:
 
 def _check_name(value: str) -> str | None:
     return None if is_name(value) else "must be 1 to 128 printable characters"
+
+
+def _check_file(value: str | None) -> str | None:
+    return "must name a file, not a folder" if value is not None and (not value or value.endswith("/")) else None
 
 
 def _check_store(value: str | None) -> str | None:
@@ -65,6 +70,7 @@ class DiscoveryConfig:
     last_good: str | None = option(
         help="a file that keeps where peers were last reached, for the next start; absent: that is forgotten when the device stops",
         default=None,
+        check=_check_file,
     )
 
 
@@ -111,7 +117,8 @@ class LinkConfig:
 
     def __attrs_post_init__(self) -> None:
         if self.lost_after < 2 * self.suspect_after:
-            raise ValueError(f"lost_after must be at least twice suspect_after, {2 * self.suspect_after:g}")
+            problem = f"must be at least twice link.suspect_after: {2 * self.suspect_after:g} or more"
+            raise ConfigError([Mistake("lost_after", problem, f"not {self.lost_after:g}, or lower suspect_after")])
 
     def timing(self) -> Timing:
         """The heartbeat that links get."""

@@ -76,6 +76,8 @@ class Attempts:
     """Why each plugin failed, in the order of the chain. One reason per plugin: the last."""
 
     reasons: dict[str, str] = attrs.field(factory=dict)
+    order: tuple[str, ...] = ()
+    """The names of the chain: a plugin that cannot reach the peer leaves its reason before the others have their turn."""
 
     def failed(self, plugin: str, reason: str) -> None:
         """Record that ``plugin`` did not get through."""
@@ -83,7 +85,8 @@ class Attempts:
 
     def __str__(self) -> str:
         """One line for logs and errors."""
-        return "; ".join(f"{plugin}: {reason}" for plugin, reason in self.reasons.items()) or "nothing was tried"
+        plugins = [*(plugin for plugin in self.order if plugin in self.reasons), *(each for each in self.reasons if each not in self.order)]
+        return "; ".join(f"{plugin}: {self.reasons[plugin]}" for plugin in plugins) or "nothing was tried"
 
 
 def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts, *, near: bool = False) -> list[Try]:
@@ -92,6 +95,7 @@ def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts, *
     ``near``: only those whose channels stay on the LAN.
     """
     planned: list[Try] = []
+    attempts.order = tuple(entry.plugin for entry in chain)
     for entry in chain:
         if near and entry.ice_policy is not IcePolicy.LAN:
             continue

@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 MAX_HANDLING = 16
 """Requests of one peer that are handled at once, at most."""
 
+UNSERVED = "let both devices have the plugin in a chain, in versions that go together"
+"""The hint for a requester whose peer does not know what it is asked."""
+
 Error = tuple[str, str, str]
 
 
@@ -115,7 +118,7 @@ class Bus(ControlBus):
     async def _response(self, peer_id: str, request: Request) -> Response:
         handler = self._handlers.get(request.kind)
         if handler is None:
-            return Response(request.number, error=("unknown-kind", f"this device serves no {request.kind!r}", ""))
+            return Response(request.number, error=("unknown-kind", f"no plugin of the peer serves {request.kind!r}", UNSERVED))
         try:
             body = await handler(peer_id, request.body)
             _check_size(body)

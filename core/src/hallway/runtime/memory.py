@@ -21,6 +21,8 @@ MAX_BYTES = 256 * 1024
 WRITE_PAUSE = 1.0
 """Seconds between two writes, at least."""
 
+ADVICE = "Let [discovery].last_good name a file in a folder that this device may write to"
+
 
 class AddressMemory:
     """Remembers where links work. ``path`` is the file, or None; ``report`` takes sightings."""
@@ -73,7 +75,8 @@ class AddressMemory:
         except FileNotFoundError:
             return
         except OSError as error:
-            logger.warning("the last addresses of peers cannot be read from %s: %s", path, error)
+            reason = error.strerror or str(error)
+            logger.warning("the last addresses of peers cannot be read from %s: %s. %s", path, reason, ADVICE)
             return
         if len(text) > MAX_BYTES or not self._known.loads(text):
             logger.warning("%s holds no addresses of peers of this property; it will be written anew", path)
@@ -86,6 +89,7 @@ class AddressMemory:
                 part.write_text(text)
                 part.replace(path)
         except OSError as error:
-            logger.warning("the last addresses of peers cannot be written to %s: %s", path, error)
+            reason = error.strerror or str(error)
+            logger.warning("the last addresses of peers cannot be written to %s: %s. %s", path, reason, ADVICE)
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,5 +32,7 @@ def mapped(endpoint: str) -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
+    number = getattr(error, "errno", None)
+    # asyncio's own text is "Connect call failed", whatever the reason was. Negative numbers are those of look-ups.
+    text = os.strerror(number) if number and number > 0 else getattr(error, "strerror", None) or str(error)
     return text or type(error).__name__

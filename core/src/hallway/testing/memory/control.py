@@ -124,7 +124,7 @@ class MemoryBus(ControlBus):
     def _take(self, asker: MemoryBus, kind: str, text: str, answer: _Answer) -> None:
         handler = self._handlers.get(kind)
         if handler is None:
-            _settle(answer, ControlRefused(f"{self.device_id} does not serve {kind}", reason="unknown-kind"))
+            _settle(answer, ControlRefused(f"no plugin of the peer serves {kind!r}", reason="unknown-kind"))
         elif self._handled[asker._key] >= MAX_HANDLED:
             _settle(answer, ControlRefused(f"{self.device_id} handles {MAX_HANDLED} requests already", reason="busy"))
         else:
