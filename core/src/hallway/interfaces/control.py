@@ -11,7 +11,7 @@ MAX_CONTROL_BODY = 64 * 1024
 
 ControlHandler = Callable[[str, Any], Awaitable[Any]]
 """Takes the peer's id and the body of its request, and returns the body of the response, both JSON values. A `HallwayError` that it raises
-becomes the peer's `ControlRefused`, with the same code and text."""
+becomes the peer's `ControlRefused`, with the same text and its code as the reason; a `ControlRefused` keeps its own reason."""
 
 
 class ControlBus(ABC):

@@ -151,6 +151,17 @@ class ControlConformance(Suite):
             await pair.ask(1)
         assert caught.value.reason == BadFrame.code
 
+    async def test_a_handler_that_refuses_chooses_the_reason(self, pair: ControlPair) -> None:
+        """The reason of a `ControlRefused` that it raises arrives as it is."""
+
+        async def refuse(_: str, __: Any) -> Any:
+            raise ControlRefused("not today", reason="off", hint="ask tomorrow")
+
+        pair.far.serve(KIND, refuse)
+        with pytest.raises(ControlRefused, match="not today") as caught:
+            await pair.ask(1)
+        assert (caught.value.reason, caught.value.hint) == ("off", "ask tomorrow")
+
     @pytest.mark.parametrize(
         "answer", [ZeroDivisionError("a bug"), {1, 2}, float("nan"), "x" * MAX_CONTROL_BODY], ids=["bug", "set", "nan", "large"]
     )

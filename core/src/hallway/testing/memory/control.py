@@ -138,7 +138,8 @@ class MemoryBus(ControlBus):
         try:
             outcome = _written(await handler(asker.device_id, jsontext.loads(text)))
         except HallwayError as error:
-            outcome = ControlRefused(str(error), reason=error.code, hint=error.hint)
+            reason = error.reason if isinstance(error, ControlRefused) else error.code
+            outcome = ControlRefused(str(error), reason=reason, hint=error.hint)
         except Exception:
             logger.exception("a control handler of %s failed", self.device_id)
             outcome = ControlRefused(f"{self.device_id} failed to answer", reason="internal")
