@@ -7,8 +7,8 @@ import json
 import pytest
 
 from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
-from hallway.protocol.frames import OVERHEAD, Bye, Messages, Ping, decode
-from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, Outgoing
+from hallway.protocol.frames import OVERHEAD, Bye, Messages, Ping, Response, decode
+from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, MAX_FRAMES, Outgoing
 from hallway.testing.memory.channel import MemoryChannel
 
 
@@ -249,3 +249,14 @@ async def test_a_plain_peer_that_takes_nothing_while_more_is_waiting_is_given_up
     async with watched(outgoing, []) as task:
         with pytest.raises(ChannelClosed, match="has taken nothing"):
             await task
+
+
+async def test_a_peer_that_takes_nothing_does_not_make_us_queue_answers(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=False)
+    for number in range(2 * MAX_FRAMES):
+        outgoing.frame(Response(number))
+    outgoing.finish(Bye())
+    frames = await received(far, outgoing)
+    assert len(frames) == MAX_FRAMES + 1
+    assert frames[-1] == Bye()
