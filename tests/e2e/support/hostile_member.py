@@ -15,7 +15,7 @@ from hallway import create_peer
 from hallway.peer import Peer
 from hallway.protocol.frames import Frame, Pause, Ping, Request, Response, Resume
 
-ENDPOINTS = ["http://[bad", "http://198.51.100.7:80", "http://stranger.example:80"]
+ENDPOINTS = ["http://[bad", "http://198.51.100.7:80"]
 
 
 def rumours(round_: int, neighbour: str) -> list[dict[str, object]]:
@@ -25,7 +25,7 @@ def rumours(round_: int, neighbour: str) -> list[dict[str, object]]:
 
 
 def barrage(round_: int, neighbour: str) -> list[Frame]:
-    news = {"endpoints": ["http://[bad"], "peers": rumours(round_, neighbour)}
+    news = {"endpoints": ["http://10.77.0.99:8090"], "peers": rumours(round_, neighbour)}
     garbage = [Request(number, "no-such-kind" * 10, "x") for number in range(20)]
     return [Request(1, "introduce", news), *garbage, Response(round_, "unasked"), Ping(round_), Pause(), Resume()]
 

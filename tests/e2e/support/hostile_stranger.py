@@ -1,6 +1,7 @@
 """A hostile host: ``hostile_stranger.py OWN_ADDRESS PROPERTY_ID VICTIM VICTIM_ADDRESS PEER``.
 
-It offers to VICTIM as PEER, under the epoch that PEER announces, and announces by forged mDNS that PEER is elsewhere. JSON lines: ``ready``.
+It offers to VICTIM as PEER, under the epoch that PEER announces, and announces by forged mDNS that PEER is elsewhere.
+It prints the JSON line ``ready``.
 """
 
 from __future__ import annotations
@@ -64,12 +65,9 @@ async def main(own: str, property_id: str, victim: str, address: str, peer: str)
     info = AsyncServiceInfo(SERVICE, f"{peer}.{SERVICE}")
     while not await info.async_request(zeroconf.zeroconf, 1000):
         pass
-    epoch = (
-        json.loads((info.properties[b"hallway"] or b"{}").decode()).get("epoch", "") if b"{" in (info.properties[b"hallway"] or b"") else ""
-    )
-    epoch = epoch or (info.properties[b"hallway"] or b"").decode().rpartition(",")[2].rpartition("=")[2].strip()
+    epoch = (info.properties[b"hallway"] or b"").decode().rpartition(",")[2]
     await zeroconf.async_close()
-    print(json.dumps({"event": "ready", "epoch": epoch, "text": str(info.text)}), flush=True)
+    print(json.dumps({"event": "ready"}), flush=True)
     async with asyncio.TaskGroup() as group:
         group.create_task(announce(own, peer, info.text or b""))
         for _ in range(4):
