@@ -18,7 +18,7 @@ NEWCOMER = 5000.0
 ATTACK = 8.0
 ALLOWED_GROWTH = 25.0
 """MB that all of it may cost a device; most is that of links and of what Python loads for them."""
-MAX_EVENTS = 900
+MAX_EVENTS = 700
 
 
 def memory(process: Process) -> float:
