@@ -26,6 +26,14 @@ def is_name(text: object) -> bool:
     return isinstance(text, str) and 0 < len(text) <= MAX_NAME and text.isprintable()
 
 
+def is_endpoint(url: object) -> bool:
+    """Whether ``url`` is a text whose host and port can be read: what peers and files say may be anything."""
+    try:
+        return isinstance(url, str) and urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 def same_device(one: str, other: str) -> bool:
     """Whether two device ids name one device: case does not count."""
     return one.lower() == other.lower()

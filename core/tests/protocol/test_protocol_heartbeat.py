@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallway.protocol.heartbeat import ALERT, SUSPICION, Heartbeat, Pulse, Timing
+from hallway.protocol.heartbeat import ALERT, CALM, SUSPICION, Heartbeat, Pulse, Timing
 
 TIMING = Timing()
 
@@ -116,3 +116,18 @@ def test_there_is_always_a_deadline_that_ticks_move_on(steps):
         else:
             getattr(heartbeat, step)(now)
         assert heartbeat.deadline <= max(now, heartbeat.proved_at) + TIMING.lost_after
+
+
+def test_a_doubt_soon_after_one_that_was_disproved_asks_but_sets_no_deadline():
+    heart = Heartbeat(Timing(), 0.0)
+    heart.doubt(1.0)
+    assert heart.tick(1.0) is Pulse.ASK
+    heart.proved(1.1)
+    heart.doubt(1.2)
+    assert heart.tick(1.2) is Pulse.ASK
+    assert not heart.doubted
+    pulses = [heart.tick(time / 10) for time in range(13, 60)]
+    assert Pulse.DEAD not in pulses
+    heart.proved(6.0)
+    heart.doubt(1.1 + CALM)
+    assert heart.doubted

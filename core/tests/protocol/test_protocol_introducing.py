@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallway.model import DeviceInfo, PeerRecord
-from hallway.protocol.introducing import FIRST_PAUSE, MAX_ENDPOINTS, MAX_TOLD, PAUSE, Told, dumps, loads
+from hallway.protocol.introducing import FIRST_PAUSE, MAX_ENDPOINTS, MAX_TOLD, PAUSE, Told, dumps, loads, merged
 
 ME, OTHER = DeviceInfo("tablet-1", "hotel-1", "tablet", "e1"), DeviceInfo("desk", "hotel-1", "pc", "e2")
 URL = "http://10.0.0.7:8090"
@@ -35,6 +35,19 @@ def test_whoever_has_no_endpoint_is_not_told_of():
 def test_a_tellers_own_word_counts_for_itself():
     told = dumps(ME, [URL], []) | {"peers": [{"id": "Tablet-1", "endpoints": ["http://liar:1"]}]}
     assert loads(told, "tablet-1", OTHER)["tablet-1"].endpoints == (URL,)
+
+
+def test_what_several_tell_of_one_peer_is_tried_by_turns_and_its_own_word_alone():
+    liar, friend = [f"http://liar:{port}" for port in range(1, 5)], ["http://friend:1"]
+    heard = {"liar": {"b": record("b", *liar)}, "Friend": {"b": record("b", *friend)}}
+    assert merged(heard)["b"].endpoints == ("http://liar:1", "http://friend:1", "http://liar:2", "http://liar:3")
+    assert merged(heard | {"B": {"b": record("b", URL)}})["b"].endpoints == (URL,)
+
+
+@pytest.mark.parametrize("url", ["http://[x", "http://a]b/", "http://a:99999", "http://a:b"])
+def test_an_endpoint_that_cannot_be_read_is_left_out_and_hides_nobody(url):
+    told = {"peers": [{"id": "bad", "endpoints": [url]}, {"id": "good", "endpoints": [url, URL]}]}
+    assert {key: each.endpoints for key, each in loads(told, "tablet-1", OTHER).items()} == {"good": (URL,)}
 
 
 def test_much_is_cut():

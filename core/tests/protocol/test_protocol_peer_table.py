@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, same_device
-from hallway.protocol.peer_table import CAPACITY, Found, Lost, PeerTable, Updated
+from hallway.protocol.peer_table import CAPACITY, MAX_AT_ONE_HOST, Found, Lost, PeerTable, Updated
 
 DEVICE = DeviceInfo("tablet-1", "p", epoch="e1")
 
@@ -49,6 +49,24 @@ def test_this_device_and_other_properties_are_not_peers():
     assert peers.apply("mdns", Seen(record("TABLET-1"))) is None
     assert peers.apply("mdns", Seen(record("b", property_id="P"))) is None
     assert peers.sightings() == {}
+
+
+def test_hearsay_takes_no_place_from_those_who_tell_of_themselves():
+    everywhere = [("introduced", record(f"d{number}", f"http://10.0.{number}.1:1")) for number in range(CAPACITY)]
+    newcomer = record("newcomer", "http://10.1.0.1:1")
+    peers = table(*everywhere)
+    assert peers.apply("introduced", Seen(newcomer)) is None
+    assert peers.apply("mdns", Seen(newcomer)) == Found(newcomer, "mdns")
+    at_its_host = table(*[("introduced", record(f"d{number}", f"http://10.1.0.1:{number}")) for number in range(MAX_AT_ONE_HOST)])
+    assert at_its_host.apply("mdns", Seen(newcomer)) == Found(newcomer, "mdns")
+
+
+def test_a_peer_of_which_only_others_tell_is_a_rumour():
+    peers = table(("introduced", record("b", "http://a:1")))
+    assert peers.is_rumour("B")
+    peers.apply("mdns", Seen(record("b", "http://a:1")))
+    assert not peers.is_rumour("b")
+    assert not peers.is_rumour("unknown")
 
 
 def test_a_full_table_takes_no_more_peers_but_news_of_those_it_has():

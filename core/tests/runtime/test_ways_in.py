@@ -10,6 +10,7 @@ from hallway import create_peer, load_config
 from hallway.events import PeerConnected, PeerDisconnected, PeerFound
 from hallway.model import PeerRecord
 from hallway.protocol.frames import Request, Response, decode, encode
+from hallway.runtime.introductions import HEARD_BURST
 from hallway.runtime.memory import AddressMemory
 
 FACTS = {"type": "tablet", "epoch": "e7"}
@@ -61,6 +62,17 @@ class TestIntroductions:
         assert told.kind == "introduce"
         assert told.body["endpoints"] == ["memory://tablet-1"]
         assert [peer["id"] for peer in told.body["peers"]] == ["first"]
+
+    async def test_introductions_are_heard_at_a_bounded_rate(self, device, stranger):
+        one = stranger()
+        channel = await one.link("tablet-1")
+        answers = []
+        for number in range(int(HEARD_BURST) + 1):
+            await tell(channel, introduction((f"made-up-{number}", "memory://nobody")))
+            while not isinstance(frame := await one.heard(channel), Response):
+                pass
+            answers.append(frame.error and frame.error[0])
+        assert answers == [None] * int(HEARD_BURST) + ["busy"]
 
     @pytest.mark.parametrize("body", [None, 3, {"peers": "x"}, {"peers": [{"id": "tablet-1", "endpoints": ["memory://liar"]}]}], ids=str)
     async def test_garbage_and_news_of_ourselves_change_nothing(self, device, stranger, events, body):

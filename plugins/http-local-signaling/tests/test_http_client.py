@@ -16,12 +16,15 @@ from hallway_http_local_signaling.client import HttpClient
 OFFER = Envelope("offer", "application/json", b'{"an":"offer"}')
 
 
+ADDRESSES = {"desk.test": "127.0.0.1", "stranger.test": "198.51.100.7"}
+
+
 class OneName(Resolver):
-    """Knows `desk.test` and nothing else."""
+    """Knows these names and nothing else."""
 
     async def resolve(self, host, deadline):
-        if host == "desk.test":
-            return "127.0.0.1"
+        if host in ADDRESSES:
+            return ADDRESSES[host]
         raise Unreachable(f"{host} cannot be resolved")
 
 
@@ -225,6 +228,11 @@ async def test_names_go_through_the_resolver_and_keep_their_host_header(client):
         await client.request(f"http://desk.test:{port}", OFFER, soon())
 
     assert f"host: desk.test:{port}".encode() in other.requests[0].lower()
+
+
+async def test_a_name_that_leads_out_of_the_lan_is_not_asked(client):
+    with pytest.raises(Unreachable, match="not of this LAN"):
+        await client.request("http://stranger.test:8090", OFFER, soon())
 
 
 @pytest.mark.parametrize("name", ["tablet-1.local", "TABLET-1.LOCAL.", "unknown.test"])

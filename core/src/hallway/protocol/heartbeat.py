@@ -7,11 +7,15 @@ of the path is dead, we hear it well, and it does not hear us.
 from __future__ import annotations
 
 from enum import Enum
+from math import inf
 
 import attrs
 
 SUSPICION = 1.5
 """Seconds that a peer gets to answer once there is reason for doubt."""
+CALM = 10.0
+"""Seconds after a doubt was disproved in which another one makes us ask, but sets no deadline: whoever forges evidence must not keep a
+link one lost packet away from its end."""
 ALERT = 0.5
 """Seconds between two pings of a peer that has not answered the last one."""
 
@@ -47,6 +51,7 @@ class Heartbeat:
     """Whether there is evidence against the path, and no proof since."""
     suspected: bool = False
     """Whether `Pulse.SUSPECT` was told since the last proof."""
+    _calm_until: float = -inf
     _ask_at: float = attrs.field(init=False)
     _dead_at: float = attrs.field(init=False)
 
@@ -62,15 +67,18 @@ class Heartbeat:
     def proved(self, now: float) -> None:
         """Something that we sent has arrived."""
         self.proved_at = now
+        if self.doubted:
+            self._calm_until = now + CALM
         self.doubted = self.suspected = False
         self._ask_at = now + self.timing.ping_after
         self._dead_at = now + self.timing.lost_after
 
     def doubt(self, now: float) -> None:
-        """There is evidence that the path is dead: the peer has `SUSPICION` seconds to prove the contrary."""
-        self.doubted = True
+        """There is evidence that the path is dead: the peer has `SUSPICION` seconds to prove the contrary, unless it did lately."""
         self._ask_at = now
-        self._dead_at = min(self._dead_at, now + SUSPICION)
+        if now >= self._calm_until:
+            self.doubted = True
+            self._dead_at = min(self._dead_at, now + SUSPICION)
 
     def tick(self, now: float) -> Pulse | None:
         """What is due at ``now``; call it again until it is None.

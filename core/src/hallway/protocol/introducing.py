@@ -8,11 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 import attrs
 
-from hallway.model import DeviceInfo, PeerRecord, is_device_id, is_name
+from hallway.model import DeviceInfo, PeerRecord, is_device_id, is_endpoint, is_name
 
 MAX_TOLD = 64
 """Peers in one message, at most."""
@@ -65,7 +66,28 @@ def _name(value: Any) -> str | None:
 
 
 def _is_url(url: Any) -> bool:
-    return isinstance(url, str) and len(url) <= MAX_URL and url.isascii() and url.isprintable() and "://" in url
+    return isinstance(url, str) and len(url) <= MAX_URL and url.isascii() and url.isprintable() and "://" in url and is_endpoint(url)
+
+
+def merged(heard: Mapping[str, Mapping[str, PeerRecord]]) -> dict[str, PeerRecord]:
+    """All that was heard, by device id in lower case; ``heard`` is by teller.
+
+    Of a peer that tells of itself, its own word counts. What several others tell of one is taken by turns, so that one of them that is
+    wrong does not hide what the rest knows.
+    """
+    told: dict[str, list[PeerRecord]] = {}
+    for teller, records in heard.items():
+        for key, record in records.items():
+            if key != teller.lower():
+                told.setdefault(key, []).append(record)
+    own = {teller.lower(): records[teller.lower()] for teller, records in heard.items() if teller.lower() in records}
+    return {key: _by_turns(records) for key, records in told.items()} | own
+
+
+def _by_turns(records: list[PeerRecord]) -> PeerRecord:
+    turns = zip_longest(*(record.endpoints for record in records))
+    endpoints = dict.fromkeys(url for turn in turns for url in turn if url is not None)
+    return attrs.evolve(records[0], endpoints=tuple(endpoints)[:MAX_ENDPOINTS])
 
 
 @attrs.define

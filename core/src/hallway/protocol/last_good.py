@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from hallway.model import PeerRecord, is_device_id, is_name
+from hallway.model import PeerRecord, is_device_id, is_endpoint, is_name
 from hallway.protocol import jsontext
 
 MAX_AGE = 7 * 24 * 3600.0
@@ -80,6 +80,6 @@ def _list(value: Any) -> Iterable[Any]:
 def _place(facts: Any, property_id: str) -> Place | None:
     if not isinstance(facts, Mapping) or not is_device_id(facts.get("id")) or not isinstance(facts.get("at"), int | float):
         return None
-    endpoints = tuple(url for url in _list(facts.get("endpoints")) if isinstance(url, str))[:MAX_ENDPOINTS]
+    endpoints = tuple(url for url in _list(facts.get("endpoints")) if is_endpoint(url))[:MAX_ENDPOINTS]
     kind = str(facts["type"]) if is_name(facts.get("type")) else "device"
     return Place(PeerRecord(facts["id"], property_id, kind, endpoints), facts["at"]) if endpoints else None

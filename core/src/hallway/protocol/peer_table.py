@@ -10,7 +10,7 @@ import attrs
 from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
 
 CAPACITY = 256
-"""Peers in the table, at most; a sighting of one more is ignored."""
+"""Peers in the table that tell of themselves, at most, and peers in all of which it is told beside them; one more is ignored."""
 HINTS = frozenset({"last-good", "introduced"})
 """Sources that know of a peer by hearsay: what it was, or what another peer tells. They come after the others, and are told of only where
 they are alone."""
@@ -73,6 +73,10 @@ class PeerTable:
         hosts = (urlsplit(url).hostname for source, record in known.items() if source not in HINTS for url in record.endpoints)
         return frozenset(host for host in hosts if host is not None)
 
+    def is_rumour(self, device_id: str) -> bool:
+        """Whether nothing but what other peers tell says that this peer exists."""
+        return self._peers.get(device_id.lower(), {}).keys() == {"introduced"}
+
     def merged(self, device_id: str) -> PeerRecord | None:
         """One record of one peer: the first source's, with the endpoints of all and an epoch if any source knows it."""
         records = self.records(device_id)
@@ -89,7 +93,7 @@ class PeerTable:
     def _seen(self, plugin: str, record: PeerRecord) -> Change | None:
         key = record.device_id.lower()
         foreign = record.property_id != self.device.property_id
-        if foreign or key == self.device.device_id.lower() or (key not in self._peers and self._is_full(record)):
+        if foreign or key == self.device.device_id.lower() or (key not in self._peers and self._is_full(plugin, record)):
             return None
         known = self._peers.setdefault(key, {})
         previous = known.get(plugin)
@@ -98,9 +102,11 @@ class PeerTable:
             return Found(record, plugin)
         return Updated(record, plugin) if previous != record else None
 
-    def _is_full(self, record: PeerRecord) -> bool:
-        at_host = sum(known.ip == record.ip for known in self._firsts()) if record.ip is not None else 0
-        return len(self._peers) >= CAPACITY or at_host >= MAX_AT_ONE_HOST
+    def _is_full(self, plugin: str, record: PeerRecord) -> bool:
+        """Hearsay takes no place from those who tell of themselves: whoever is linked can tell of many that do not exist."""
+        rivals = [self.records(key)[0] for key, known in self._peers.items() if plugin in HINTS or known.keys() - HINTS]
+        at_host = sum(rival.ip == record.ip for rival in rivals) if record.ip is not None else 0
+        return len(rivals) >= CAPACITY or at_host >= MAX_AT_ONE_HOST
 
     def _firsts(self) -> Iterator[PeerRecord]:
         return (next(iter(sources.values())) for sources in self._peers.values())

@@ -50,9 +50,9 @@ class Slots:
 
     def _is_settled_against(self, epoch: str | None) -> bool:
         """Whether a stranger has nothing to hope for: only the peer itself, at a new address, names the epoch of the open link."""
-        if self.current is not None:
-            return epoch is None or epoch != self.current.epoch
-        return self.incoming is not None and not self.incoming.stranger
+        if self.incoming is not None and not self.incoming.stranger:
+            return True
+        return self.current is not None and (epoch is None or epoch != self.current.epoch)
 
     def _verdict(self, incoming: Attempt, *, unsent: bool) -> Verdict:
         if incoming.stranger:

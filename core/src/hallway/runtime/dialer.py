@@ -31,7 +31,8 @@ class ChannelMaker:
 
 MAX_DIALS = 4
 """Offers that are made and carried over the LAN at once. When a whole site starts, all of them at once would starve each other beyond their
-deadlines; while one waits for its turn, the peer's own offer may make it needless."""
+deadlines; while one waits for its turn, the peer's own offer may make it needless. As many again go to peers that may not exist, which are
+to hold up nobody: rumours of them are free, and each takes its whole deadline."""
 
 
 class _KindRefused(Unreachable):
@@ -53,7 +54,7 @@ class Dialer:
         self._chain = [carrier.entry for carrier in carriers]
         self._makers = makers
         self._guard = guard
-        self._turns = asyncio.Semaphore(MAX_DIALS)
+        self._turns = {doubtful: asyncio.Semaphore(MAX_DIALS) for doubtful in (False, True)}
 
     def awaits_better(self, record: PeerRecord) -> bool:
         """Whether a plugin of another mode, which is up and earlier in the chain than those that reach the peer, may see it in a moment."""
@@ -65,8 +66,10 @@ class Dialer:
         """Whether a plugin whose channels stay on the LAN may reach the peer."""
         return any(entry.ice_policy is IcePolicy.LAN and entry.endpoints(record) for entry in self._chain)
 
-    async def reach(self, run: AttemptRun, record: PeerRecord, *, near: bool = False) -> None:
-        """Give ``run`` a channel to the peer. ``near``: only over plugins whose channels stay on the LAN.
+    async def reach(self, run: AttemptRun, record: PeerRecord, *, near: bool = False, doubtful: bool = False) -> None:
+        """Give ``run`` a channel to the peer.
+
+        ``near``: only over plugins whose channels stay on the LAN. ``doubtful``: there may be no such peer.
 
         Raises:
             Yielded: there will be no channel, and that is as it should be.
@@ -77,7 +80,7 @@ class Dialer:
         for each in tries(self._chain, record, attempts, near=near):
             for maker in self._makers:
                 try:
-                    async with self._turns if each.entry.mode is Mode.LOCAL else nullcontext():
+                    async with self._turns[doubtful] if each.entry.mode is Mode.LOCAL else nullcontext():
                         await self._try(run, each, maker)
                 except Yielded:
                     raise

@@ -11,9 +11,10 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hallway.errors import HallwayError
+from hallway.errors import ControlRefused, HallwayError
 from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
 from hallway.protocol import introducing
+from hallway.protocol.bucket import Bucket
 from hallway.runtime.control import Bus
 from hallway.runtime.tasks import TaskSet
 
@@ -23,6 +24,9 @@ SOURCE = "introduced"
 KIND = "introduce"
 PATIENCE = 10.0
 """Seconds that a peer has to take what it is told."""
+HEARD_RATE = 0.25
+"""Introductions of one peer that are heard, per second: each may turn all that is known by hearsay over."""
+HEARD_BURST = 4.0
 
 
 class Introductions:
@@ -37,6 +41,7 @@ class Introductions:
         self._report = report
         self._linked = linked
         self._endpoints: tuple[str, ...] = ()
+        self._buckets: dict[str, Bucket] = {}
         self._heard: dict[str, dict[str, PeerRecord]] = {}
         self._reported: dict[str, PeerRecord] = {}
         self._told = introducing.Told()
@@ -82,12 +87,18 @@ class Introductions:
             logger.debug("%s was not told of this device: %s", peer_id, error)
 
     async def _hear(self, peer_id: str, body: Any) -> None:
+        now = asyncio.get_running_loop().time()
+        bucket = self._buckets.setdefault(peer_id, Bucket(HEARD_RATE, HEARD_BURST, now))
+        if not bucket.take(now):
+            text = f"{self._device.device_id} hears {peer_id} every {1 / HEARD_RATE:g} s"
+            raise ControlRefused(text, reason="busy", hint="tell it later")
         self._heard[peer_id] = introducing.loads(body, peer_id, self._device)
         self._compare()
 
     def _links_changed(self) -> None:
         self._changed.set()
         linked = set(self._bus.linked)
+        self._buckets = {peer_id: bucket for peer_id, bucket in self._buckets.items() if peer_id in linked}
         gone = self._heard.keys() - linked
         for peer_id in gone:
             del self._heard[peer_id]
@@ -95,12 +106,8 @@ class Introductions:
             self._compare()
 
     def _compare(self) -> None:
-        """Report what is new in all that was heard; of a peer that tells of itself, its own word counts."""
-        known: dict[str, PeerRecord] = {}
-        for teller, records in self._heard.items():
-            for key, record in records.items():
-                if key == teller.lower() or key not in known:
-                    known[key] = record
+        """Report what is new in all that was heard."""
+        known = introducing.merged(self._heard)
         before, self._reported = self._reported, known
         self._report_all(Gone(before[key].device_id) for key in before.keys() - known.keys())
         self._report_all(Seen(record) for key, record in known.items() if before.get(key) != record)

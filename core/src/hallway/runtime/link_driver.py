@@ -60,6 +60,8 @@ class LinkDriver:
         self._warned_of: AttemptRun | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._newcomer: PeerRecord | None = None
+        self._rumour = False
+        self._was_open = False
         self._head_start: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._answering = Answering(self.link, services, self._runs, self._carry_out, self._converse)
@@ -81,12 +83,12 @@ class LinkDriver:
         """Whether nothing is left that has to be remembered."""
         return self._head_start is None and self.link.forgettable
 
-    def seen(self, record: PeerRecord, announced: Collection[str] = ()) -> None:
+    def seen(self, record: PeerRecord, announced: Collection[str] = (), *, rumour: bool = False) -> None:
         """The peer is in sight. A new one is dialed a moment later if a better way may show up until then.
 
-        ``announced``: the hosts at which the peer itself says to be; none if it has not told.
+        ``announced``: the hosts at which the peer itself says to be; none if it has not told. ``rumour``: only others tell that it exists.
         """
-        self._newcomer = record
+        self._newcomer, self._rumour = record, rumour
         self._compare(announced)
         if self.link.record is not None or self.link.closed or not self._services.dialer.awaits_better(record):
             self._take_newcomer()
@@ -226,7 +228,7 @@ class LinkDriver:
                 self._down(reason)
 
     def _up(self, run: AttemptRun, seconds: float) -> None:
-        self._open = run
+        self._open, self._was_open = run, True
         self._services.reports.forget(self.peer_id)
         self._services.publisher.publish(PeerConnected(self.peer_id, run.signaling, run.channel_plugin, round(seconds * 1000, 3)))
         if run.speaks_hallway:
@@ -283,8 +285,9 @@ class LinkDriver:
         run.task = self._services.tasks.start(self._reach(run, record, near=near), f"dial {self.peer_id} {attempt_id}")
 
     async def _reach(self, run: AttemptRun, record: PeerRecord, *, near: bool) -> None:
+        doubtful = not self._was_open and (self._rumour or self.link.yielding)
         try:
-            await self._services.dialer.reach(run, record, near=near)
+            await self._services.dialer.reach(run, record, near=near, doubtful=doubtful)
         except HallwayError as error:
             self._failed(run, str(error), expected=isinstance(error, Yielded))
         except Exception:

@@ -18,7 +18,7 @@ from hallway.trust import Signal
 
 logger = logging.getLogger(__name__)
 
-MAX_LINKS = 256
+MAX_LINKS = 512
 """Links of one device, at most; offers of further devices are refused as busy."""
 MAX_PENDING = 32
 """Offers of others that are being answered at once, at most."""
@@ -113,7 +113,7 @@ class Links:
         if record is not None:
             link = self._make(device_id)
             if link is not None:
-                link.seen(record, self.table.announced(device_id))
+                link.seen(record, self.table.announced(device_id), rumour=self.table.is_rumour(device_id))
                 link.remember()
         elif (known := self._links.get(device_id.lower())) is not None:
             known.gone()

@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
 from hallway.interfaces import Channel
-from hallway.protocol.frames import MAX_MESSAGES, OVERHEAD, Frame, Pong, Response, encode, encode_texts
+from hallway.protocol.frames import MAX_MESSAGES, OVERHEAD, Frame, Ping, Pong, Request, Response, encode, encode_texts
 
 BATCH_BYTES = 16 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
 BACKLOG_BYTES = 256 * 1024
 """Bytes that wait here before `put` waits too."""
 MAX_FRAMES = 64
-"""Control frames that wait before answers are left out: a peer that asks and does not read must not make us queue."""
+"""Control frames that wait here, at most."""
 STALL_SECONDS = 5.0
 """How long a peer without frames may take nothing while more is waiting for it; then its link is ended, so that nobody waits for ever."""
 LOOK_SECONDS = 0.25
@@ -47,11 +47,14 @@ class Outgoing:
         self._idle.set()
 
     def frame(self, frame: Frame) -> None:
-        """Send a control frame before the messages that wait. Nothing happens towards a peer that does not speak hallway, or is flooded."""
+        """Send a control frame before the messages that wait. Nothing happens towards a peer that does not speak hallway.
+
+        A peer that takes nothing is asked and answered no more: it must not make us queue.
+        """
         if isinstance(frame, Pong):
             # One answer is enough for however many pings: a peer must not make us queue.
             self._frames = deque(each for each in self._frames if not isinstance(each, Pong))
-        if not self._plain and not (isinstance(frame, Response) and len(self._frames) >= MAX_FRAMES):
+        if not self._plain and not (isinstance(frame, Ping | Request | Response) and len(self._frames) >= MAX_FRAMES):
             self._frames.append(frame)
             self._wake()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from hallway.events import ErrorHappened
 from hallway.model import IcePolicy
 from hallway.protocol.attempt import Phase
+from hallway.protocol.bucket import Bucket
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.run import AttemptRun
@@ -15,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 REPEAT_SECONDS = 60.0
 """How long the same failure of the same peer is not told again."""
+
+RATE, BURST = 0.5, 32.0
+"""Failures that are told per second, and at once: whoever makes peers up must not fill the log under their names."""
 
 CODE = "attempt-failed"
 STEPS = {
@@ -37,6 +42,7 @@ class Reports:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._throttle = Throttle(REPEAT_SECONDS)
+        self._bucket = Bucket(RATE, BURST, asyncio.get_running_loop().time())
 
     def failed(self, run: AttemptRun, phase: Phase, reason: str, now: float) -> None:
         """An attempt came to nothing."""
@@ -45,7 +51,9 @@ class Reports:
         if phase is not Phase.SIGNALING and run.channel_plugin:
             way += f" and {run.channel_plugin} ({'any path' if run.policy is IcePolicy.WAN else 'LAN only'})"
         text = f"{run.peer_id} was not reached{way}: {meaning}: {reason}"
-        if self._throttle.lets((run.peer_id.lower(), phase, run.signaling), now):
+        key = (run.peer_id.lower(), phase, run.signaling)
+        if not self._bucket.wait(now) and self._throttle.lets(key, now):
+            self._bucket.take(now)
             logger.warning("%s", text)
             self._publisher.publish(ErrorHappened(CODE, text, hint))
         else:

@@ -1,4 +1,4 @@
-"""The client: one session, made ahead of time, that reaches only addresses of the LAN and names that DNS knows.
+"""The client: one session, made ahead of time, that reaches only addresses of the LAN, and names that DNS leads there.
 
 An endpoint comes from discovery, and there from anybody on the network: no record may make this device send to a stranger.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
@@ -31,8 +32,9 @@ _HEADERS: LooseHeaders = {"Accept": "application/json, application/octet-stream"
 class _Names(AbstractResolver):
     """hallway's resolver for aiohttp: no thread, and no `.local` name, which only discovery can answer."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, check: Callable[[str, Address], None]) -> None:
         self._resolver = resolver
+        self._check = check
 
     async def resolve(
         self,
@@ -43,6 +45,7 @@ class _Names(AbstractResolver):
         if host.lower().rstrip(".").endswith(".local"):
             raise Unreachable(f"{host} cannot be resolved here", hint="give the device's address; discovery resolves .local names")
         address = await self._resolver.resolve(host, asyncio.get_running_loop().time() + _DNS_TIME)
+        self._check(host, ipaddress.ip_address(address))
         found = socket.AF_INET6 if ":" in address else socket.AF_INET
         return [ResolveResult(hostname=host, host=address, port=port, family=found, proto=0, flags=socket.AI_NUMERICHOST)]
 
@@ -75,7 +78,8 @@ class HttpClient:
         if self._closed:
             raise ClosedError("the signaling client was closed")
         if self._session is None:
-            connector = aiohttp.TCPConnector(resolver=_Names(self._resolver), use_dns_cache=False, force_close=True, limit=0)
+            names = _Names(self._resolver, self._check_place)
+            connector = aiohttp.TCPConnector(resolver=names, use_dns_cache=False, force_close=True, limit=0)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -93,7 +97,8 @@ class HttpClient:
         if path is None:
             return Refusal(RefusalCode.UNSUPPORTED_KIND, f"http-local cannot carry {envelope.kind!r}")
         self.open()
-        self._check_place(endpoint)
+        if (ip := _address(_parts(endpoint).hostname or "")) is not None:
+            self._check_place(endpoint, ip)
         status, reason, content_type, body = await self._exchange("POST", endpoint, path, envelope, deadline)
         if not 200 <= status < 300:
             return refusal_from(status, reason, body)
@@ -101,10 +106,7 @@ class HttpClient:
         kind = "answer" if envelope.kind == "offer" and not said_nothing else "accepted"
         return Envelope(kind, content_type, body)
 
-    def _check_place(self, endpoint: str) -> None:
-        ip = _address(_parts(endpoint).hostname or "")
-        if ip is None:
-            return
+    def _check_place(self, endpoint: str, ip: Address) -> None:
         with mapped(endpoint):
             lan = Lan.of(self._interfaces.addresses())
         if not lan.holds(ip):
