@@ -239,6 +239,7 @@ class LinkDriver:
         run.succeed(self._open)
         self._open = run
         self.remember()
+        self._services.bus.moved(self.peer_id)
         self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))
 
     def _down(self, reason: DownReason) -> None:
