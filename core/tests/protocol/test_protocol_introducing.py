@@ -101,7 +101,7 @@ def test_whatever_is_told_gives_records_of_our_property_or_nothing(body):
 class TestTold:
     def told(self) -> Told:
         told = Told()
-        told.linked(["a", "b"], 0.0)
+        told.linked({"a": 1, "b": 2}, 0.0)
         return told
 
     def test_a_peer_is_told_soon_after_it_was_linked_and_never_the_same_twice(self):
@@ -120,6 +120,21 @@ class TestTold:
     def test_a_peer_that_went_is_told_anew(self):
         told = self.told()
         told.told("a", 1, 0.0)
-        told.linked(["b"], 1.0)
-        told.linked(["a", "b"], 2.0)
+        told.linked({"b": 2}, 1.0)
+        told.linked({"a": 1, "b": 2}, 2.0)
         assert told.due("a", 1, 2.0 + FIRST_PAUSE) == pytest.approx(0)
+
+    def test_a_peer_that_is_linked_over_another_channel_is_told_anew_and_nobody_else(self):
+        told = self.told()
+        told.told("a", 1, 0.0)
+        told.told("b", 1, 0.0)
+        told.linked({"a": 3, "b": 2}, 2.0)
+        assert told.due("a", 1, 2.0) == pytest.approx(FIRST_PAUSE)
+        assert told.due("b", 1, 2.0) is None
+
+    def test_a_peer_that_has_not_answered_is_told_again(self):
+        told = self.told()
+        told.told("a", 1, 1.0)
+        told.missed("a")
+        told.missed("gone")
+        assert told.due("a", 1, 2.0) == pytest.approx(PAUSE - 1.0)

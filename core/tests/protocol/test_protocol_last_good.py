@@ -65,6 +65,22 @@ def test_another_property_or_garbage_is_not_taken(text):
     assert known.records(2.0) == [record()]
 
 
+def test_what_was_remembered_before_the_file_was_read_stays():
+    written, known = LastGood("hotel-1"), LastGood("hotel-1")
+    written.remember(record("tablet-2"), 1.0)
+    written.remember(record("tablet-3", "http://10.0.0.3:8090"), 1.0)
+    known.remember(record("tablet-3", "http://10.0.0.4:8090"), 2.0)
+    assert known.loads(written.dumps())
+    assert known.records(3.0) == [record("tablet-2"), record("tablet-3", "http://10.0.0.4:8090")]
+
+
+@pytest.mark.parametrize("at", ["1" + 400 * "0", "-1", "null"], ids=["too large", "negative", "none"])
+def test_a_time_that_no_clock_tells_makes_an_address_worthless(at):
+    known = LastGood("hotel-1")
+    assert known.loads(f'{{"version":1,"property":"hotel-1","peers":[{{"id":"a","at":{at},"endpoints":["http://10.0.0.3:1"]}}]}}')
+    assert known.records(2.0) == []
+
+
 @pytest.mark.fuzz
 @given(
     st.binary(max_size=64)

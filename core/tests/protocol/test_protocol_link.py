@@ -518,6 +518,18 @@ class TestDown:
         link.gone()
         assert link.seen(record(), 5.0) == []
 
+    def test_after_bye_a_look_for_the_lan_that_was_under_way_is_the_last_dial(self):
+        link = make()
+        link.seen(record(), 0.0, near=True)
+        link.answered(1, 0.0, distant=True)
+        link.opened(1, 0.0, speaks_hallway=True)
+        link.admitted(1, "e1", 0.0)
+        assert pass_time(link, 0.5) == [(0.3, Dial(2, record(), near=True))]
+        link.received(1, Bye(), 0.6)
+        link.failed(2, "refused", 0.7)
+        assert link.state is State.IDLE
+        assert link.deadline is None
+
     def test_after_bye_a_new_epoch_is_dialed_at_once(self):
         link = opened()
         link.received(1, Bye(), 3.0)
@@ -666,6 +678,15 @@ class TestStrangers:
         link = make()
         link.offered(0.1, epoch="e1", stranger=True)
         assert link.seen(record(), 0.2) == [Dial(2, record())]
+
+    def test_it_puts_off_no_dial_that_is_planned(self):
+        link = dialing()
+        link.failed(1, "no", 0.1)
+        planned = link.deadline
+        for number in range(2, 12):
+            link.offered(0.1, epoch="e1", stranger=True)
+            link.failed(number, "withdrawn", 0.1)
+        assert link.deadline == planned
 
 
 class TestNamesakes:

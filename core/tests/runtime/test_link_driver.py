@@ -12,9 +12,10 @@ import hallway.testing.memory.channel
 import hallway.testing.memory.plugin
 from hallway.errors import ChannelClosed, PeerUnavailable
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
-from hallway.model import Candidate, Description, Envelope, IcePolicy, Origin, Refusal, RefusalCode
+from hallway.model import Candidate, Description, Envelope, IcePolicy, Origin, Path, PeerRecord, Refusal, RefusalCode
+from hallway.protocol.attempt import Phase
 from hallway.protocol.frames import Bye, Hello, Message, Messages, Pause, Ping, Pong, Resume, encode
-from hallway.testing.memory.channel import MemoryConnector
+from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
 
 ORIGIN = Origin("memory")
 GARBAGE = [b"", b"\x00", b"\xff\xff", b"text", "text", b"\x10{", b"\x10" + b"[" * 100_000, b"\x03true", b"\x02NaN"]
@@ -472,6 +473,44 @@ class TestDuplicates:
         asked.cancel()
         await asyncio.wait([asked])
         assert device._node.links.get("stranger").link.incoming is None
+
+
+class TestAddresses:
+    """What follows from where offers come from, and from the addresses of this device."""
+
+    async def test_only_the_offer_that_came_from_an_address_is_vouched_for_by_it(self, device, stranger, hub, events):
+        one = stranger()
+        one.arrive()
+        await one.greet(await one.channels.get(), "tablet-1")
+        await events.first(PeerConnected)
+        link = device._node.links.get("stranger").link
+        offer = (await one.connector.dial(IcePolicy.LAN)).offer
+        asked = asyncio.create_task(one.hub.listeners["tablet-1"].handle(one.seal("tablet-1", offer), Origin("memory", "moved")))
+        await until(lambda: link.incoming is not None)
+        other = stranger(epoch="e9")
+        theirs = (await other.connector.dial(IcePolicy.LAN)).offer
+        refused = await hub.listeners["tablet-1"].handle(other.seal("tablet-1", theirs), Origin("memory", "other"))
+        assert refused.code is RefusalCode.FORBIDDEN
+        hub.advertise(PeerRecord("stranger", "property-123", endpoints=("memory://other",), epoch="e1"))
+        await asyncio.sleep(0)
+        assert link.incoming.phase is Phase.HELD
+        hub.advertise(PeerRecord("stranger", "property-123", endpoints=("memory://moved",), epoch="e1"))
+        assert isinstance(await asked, Envelope)
+
+    @pytest.mark.parametrize("distant", [True, False])
+    async def test_a_channel_whose_local_address_may_be_a_relays_is_asked_for_life_and_not_ended(
+        self, device, stranger, events, monkeypatch, distant
+    ):
+        one = stranger()
+        channel = await one.link("tablet-1")
+        await events.first(PeerConnected)
+        monkeypatch.setattr(MemoryChannel, "path", Path("203.0.113.9", "10.0.0.2", distant=distant))
+        device._node.links.readdressed({"10.0.0.1"})
+        if distant:
+            assert isinstance(await one.heard(channel), Ping)
+            assert device.connected_peers == ("stranger",)
+        else:
+            assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "address-changed")
 
 
 class TestRoom:

@@ -301,6 +301,17 @@ class TestClose:
         assert closed == ["channel"]
         assert caplog.text.count("closing did not end well") == 2
 
+    async def test_addresses_that_cannot_be_saved_keep_no_listener_waiting(self, make_device, watch, monkeypatch, caplog):
+        def fail(self):
+            raise ValueError("a bug")
+
+        monkeypatch.setattr("hallway.runtime.memory.AddressMemory.save", fail)
+        async with make_device() as device:
+            seen = watch(device)
+        with pytest.raises(AssertionError, match="has closed"):
+            await seen.first(PeerConnected)
+        assert "closing did not end well" in caplog.text
+
     async def test_a_listener_may_close_its_own_device(self, make_device, stranger, nothing_is_left):
         device, done = make_device(), asyncio.Event()
 

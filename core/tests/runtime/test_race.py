@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from functools import partial
 
 import pytest
@@ -78,3 +79,15 @@ async def test_what_is_no_failure_of_the_network_ends_the_race():
     with pytest.raises(RuntimeError):
         await race([other, partial(broken)], 0.0)
     assert other.cancelled
+
+
+async def test_ways_that_fail_in_the_same_moment_as_another_works_leave_no_error_behind(caplog):
+    *failing, works = [Way() for _ in range(8)]
+    racing = asyncio.create_task(race([*failing, works], 0.0))
+    await works.started.wait()
+    for way in failing:
+        way.outcome.set_exception(Unreachable("no route"))
+    works.outcome.set_result("works")
+    assert await racing == "works"
+    gc.collect()
+    assert "never retrieved" not in caplog.text

@@ -74,6 +74,16 @@ class TestIntroductions:
             answers.append(frame.error and frame.error[0])
         assert answers == [None] * int(HEARD_BURST) + ["busy"]
 
+    async def test_a_linked_peer_is_told_again_once_the_link_has_moved(self, device, stranger):
+        one = stranger()
+        told = decode(await (await one.link("tablet-1")).receive())
+        again = decode(await (await one.link("tablet-1")).receive())
+        assert (again.kind, again.body) == (told.kind, told.body)
+
+    async def test_what_is_heard_of_a_peer_whose_link_is_down_already_counts_for_nothing(self, device):
+        await device._node._introductions._hear("ghost", introduction(("friend", "memory://friend")).body)
+        assert device.status()["peers"] == []
+
     @pytest.mark.parametrize("body", [None, 3, {"peers": "x"}, {"peers": [{"id": "tablet-1", "endpoints": ["memory://liar"]}]}], ids=str)
     async def test_garbage_and_news_of_ourselves_change_nothing(self, device, stranger, events, body):
         one = stranger()

@@ -53,4 +53,6 @@ class ControlBus(ABC):
 
     @abstractmethod
     def watch(self, listener: Callable[[], None]) -> None:
-        """Call ``listener``, in the event loop, each time after `linked` has changed. It must not block or raise."""
+        """Call ``listener``, in the event loop, each time after `linked` has changed or a link has moved to another channel. It must not
+        block or raise.
+        """

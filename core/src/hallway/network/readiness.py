@@ -48,7 +48,8 @@ def unsettled() -> frozenset[ipaddress.IPv6Address]:
         return frozenset()
     try:
         lines = _IF_INET6.read_text(encoding="ascii").splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
+        # Without IPv6 there is no such file; a sandbox may hide it.
         return frozenset()
     fields = map(str.split, lines)
     return frozenset(ipaddress.IPv6Address(int(address, 16)) for address, _, _, _, flags, _ in fields if _is_unsettled(flags))

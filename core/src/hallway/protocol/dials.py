@@ -23,6 +23,8 @@ class Dials(Slots):
     near: bool = attrs.field(default=False, kw_only=True)
     """Whether there is a way to the peer over the LAN."""
     _since: float | None = attrs.field(default=None, kw_only=True)
+    _left: str | None = attrs.field(default=None, kw_only=True)
+    """The epoch of the peer that said bye: it is not to be dialed until another one shows up."""
     _redial: Redial = attrs.field(init=False)
     _upgrade: Upgrade = attrs.field(init=False)
 
@@ -34,6 +36,11 @@ class Dials(Slots):
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self.state is State.CLOSED
+
+    @property
+    def _is_wanted(self) -> bool:
+        """Whether there is a peer to dial: it is in sight, and not in the life in which it said bye."""
+        return self.record is not None and (self._left is None or self.record.epoch != self._left)
 
     def noticed(self, now: float) -> None:
         """The peer was seen for the first time, but is not to be dialed yet: from here on the time to a link counts."""
@@ -65,9 +72,10 @@ class Dials(Slots):
         return [Dial(self.dial.id, self.record)]
 
     def _plan_redial(self, now: float) -> None:
-        if self.closed or self.dial is not None:
+        # What is planned already stands, however many offers of strangers fail meanwhile.
+        if self.closed or self.dial is not None or self._redial.at is not None or self._upgrade.at is not None:
             return
-        if self.current is None and self.record is not None:
+        if self.current is None and self._is_wanted:
             self._redial.failed(now)
         elif self.current is not None and self._is_upgradable(self.current):
             self._upgrade.failed(now)

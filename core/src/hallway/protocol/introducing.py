@@ -94,11 +94,14 @@ def _by_turns(records: list[PeerRecord]) -> PeerRecord:
 class Told:
     """Who was told what, and when; ``now`` is in seconds."""
 
+    _channels: dict[str, int] = attrs.field(factory=dict)
     _last: dict[str, tuple[Any, float]] = attrs.field(factory=dict)
 
-    def linked(self, peers: Iterable[str], now: float) -> None:
-        """These peers are linked, and nobody else."""
-        self._last = {peer: self._last.get(peer, (None, now + FIRST_PAUSE - PAUSE)) for peer in peers}
+    def linked(self, channels: Mapping[str, int], now: float) -> None:
+        """These peers are linked, and nobody else. Over another channel than before a peer is told anew: it may have lost what it knew."""
+        kept = {peer: told for peer, told in self._last.items() if channels.get(peer) == self._channels[peer]}
+        self._channels = dict(channels)
+        self._last = {peer: kept.get(peer, (None, now + FIRST_PAUSE - PAUSE)) for peer in channels}
 
     def due(self, peer_id: str, news: Any, now: float) -> float | None:
         """Seconds until ``peer_id`` is to be told ``news``, 0 for now; None if it knows them."""
@@ -108,3 +111,8 @@ class Told:
     def told(self, peer_id: str, news: Any, now: float) -> None:
         """It is being told."""
         self._last[peer_id] = (news, now)
+
+    def missed(self, peer_id: str) -> None:
+        """It has not answered, and may not know what it was told."""
+        if peer_id in self._last:
+            self._last[peer_id] = (None, self._last[peer_id][1])

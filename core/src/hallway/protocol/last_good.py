@@ -13,6 +13,8 @@ from hallway.protocol import jsontext
 
 MAX_AGE = 7 * 24 * 3600.0
 """Seconds for which an address is worth a try."""
+MAX_TIME = 1e11
+"""No clock tells such seconds; what a file says must stay a number to reckon with."""
 CAPACITY = 256
 MAX_ENDPOINTS = 3
 VERSION = 1
@@ -69,7 +71,8 @@ class LastGood:
         if not isinstance(value, Mapping) or value.get("version") != VERSION or value.get("property") != self.property_id:
             return False
         places = [_place(facts, self.property_id) for facts in _list(value.get("peers"))]
-        self._places = {place.record.device_id.lower(): place for place in places if place is not None}
+        # What was remembered while the file was read is newer.
+        self._places = {place.record.device_id.lower(): place for place in places if place is not None} | self._places
         return True
 
 
@@ -78,8 +81,11 @@ def _list(value: Any) -> Iterable[Any]:
 
 
 def _place(facts: Any, property_id: str) -> Place | None:
-    if not isinstance(facts, Mapping) or not is_device_id(facts.get("id")) or not isinstance(facts.get("at"), int | float):
+    if not isinstance(facts, Mapping) or not is_device_id(facts.get("id")):
+        return None
+    at = facts.get("at")
+    if not isinstance(at, int | float) or not 0 <= at < MAX_TIME:
         return None
     endpoints = tuple(url for url in _list(facts.get("endpoints")) if is_endpoint(url))[:MAX_ENDPOINTS]
     kind = str(facts["type"]) if is_name(facts.get("type")) else "device"
-    return Place(PeerRecord(facts["id"], property_id, kind, endpoints), facts["at"]) if endpoints else None
+    return Place(PeerRecord(facts["id"], property_id, kind, endpoints), at) if endpoints else None

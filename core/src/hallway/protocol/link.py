@@ -54,8 +54,6 @@ class Link(Dials):
     timing: Timing = attrs.field(factory=Timing)
     _patience: float = CONNECT_PATIENCE
     _vitals: Vitals | None = None
-    _left: str | None = None
-    """The epoch of the peer that said bye: it is not to be dialed until another one shows up."""
     _fading: int | None = None
     """The attempt whose channel the link has moved from."""
 
@@ -82,7 +80,7 @@ class Link(Dials):
                 self.doubt(now)
             self._look_for_lan(self.current, now, news=news)
             return []
-        waits = (self.incoming is not None and not self.incoming.stranger) or (self._left is not None and record.epoch == self._left)
+        waits = (self.incoming is not None and not self.incoming.stranger) or not self._is_wanted
         return self._dial_soon(now) if news and self.dial is None and not waits else []
 
     def gone(self) -> list[Effect]:
@@ -198,7 +196,7 @@ class Link(Dials):
         effects = ended(self.dial, "this device's network has changed")
         self.dial = None
         effects += self._release_held(now)
-        if self.record is not None and self.incoming is None:
+        if self._is_wanted and self.incoming is None:
             self._redial.soon(now)
         self._settle()
         return effects
@@ -344,9 +342,8 @@ class Link(Dials):
         self._upgrade.cancel()
         # The bye of an earlier life may come after the sight of the next one.
         self._left = lost.epoch if reason is DownReason.BYE else None
-        wanted = self.record is not None and (self._left is None or self.record.epoch != self._left)
-        self._since = now if wanted or self.incoming is not None else None
-        if wanted and self.dial is None:
+        self._since = now if self._is_wanted or self.incoming is not None else None
+        if self._is_wanted and self.dial is None:
             self._redial.lost(now)
         self._turn(Turn.LEAVE if self._redial.at is None else Turn.LOSE)
         effects: list[Effect] = [Down(reason)]

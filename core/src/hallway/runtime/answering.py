@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 from hallway.errors import BadDescription, HallwayError
 from hallway.model import Description, Envelope, IcePolicy, Refusal, RefusalCode
@@ -53,10 +54,10 @@ class Answering:
         self._converse = converse
         self._now = asyncio.get_running_loop().time
 
-    async def offered(self, signal: Signal, carrier: str, policy: IcePolicy, *, stranger: bool) -> Envelope | Refusal:
-        """Decide on an offer and return our answer, or why there is none."""
+    async def offered(self, signal: Signal, carrier: str, policy: IcePolicy, address: str | None) -> Envelope | Refusal:
+        """Decide on an offer, which came from the network address ``address``, and return our answer, or why there is none."""
         assert signal.description is not None
-        run = self._twin(signal.description) or self._begin(signal, signal.description, carrier, policy, stranger=stranger)
+        run = self._twin(signal.description) or self._begin(signal, signal.description, carrier, policy, address)
         run.requests += 1
         try:
             return await asyncio.shield(run.reply)
@@ -70,14 +71,20 @@ class Answering:
         """The attempt that this very offer has led to already: it came twice, or over two addresses of ours."""
         return next((run for run in self._runs.values() if run.offer == offer), None)
 
-    def _begin(self, signal: Signal, offer: Description, carrier: str, policy: IcePolicy, *, stranger: bool) -> AttemptRun:
+    def _begin(self, signal: Signal, offer: Description, carrier: str, policy: IcePolicy, address: str | None) -> AttemptRun:
         epoch = signal.mark.epoch if signal.mark is not None else None
-        attempt_id, effects = self._link.offered(self._now(), epoch=epoch, stranger=stranger, unsent=self._is_unsent())
+        attempt_id, effects = self._link.offered(self._now(), epoch=epoch, stranger=self._is_stranger(address), unsent=self._is_unsent())
         run = self._runs[attempt_id] = AttemptRun(attempt_id, self._link.peer_id)
-        run.signaling, run.policy, run.speaks_hallway, run.offer = carrier, policy, epoch is not None, offer
+        run.signaling, run.policy, run.speaks_hallway, run.offer, run.address = carrier, policy, epoch is not None, offer, address
         run.deciding = self._services.tasks.start(self._decide(run, offer), f"answer {run.peer_id} {run.id}")
         self._carry_out(effects)
         return run
+
+    def _is_stranger(self, address: str | None) -> bool:
+        """Whether ``address`` is none of those where the peer is known to be; carriers without addresses know no strangers."""
+        record = self._link.record
+        hosts = {urlsplit(endpoint).hostname for endpoint in record.endpoints} - {None} if record is not None else set()
+        return address is not None and bool(hosts) and address not in hosts
 
     def _is_unsent(self) -> bool:
         dial = self._link.dial

@@ -28,9 +28,10 @@ Error = tuple[str, str, str]
 class _Port:
     """One linked peer: how to send to it, what it was asked, and how much of its own is being handled."""
 
-    def __init__(self, peer_id: str, send: Callable[[Frame], None]) -> None:
+    def __init__(self, peer_id: str, send: Callable[[Frame], None], channel: int) -> None:
         self.peer_id = peer_id
         self.send = send
+        self.channel = channel
         self.asked: dict[int, asyncio.Future[Any]] = {}
         self.handling = 0
         self.numbers = count(1)
@@ -44,6 +45,12 @@ class Bus(ControlBus):
         self._ports: dict[str, _Port] = {}
         self._handlers: dict[str, ControlHandler] = {}
         self._listeners: list[Callable[[], None]] = []
+        self._numbers = count(1)
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """The number of the open channel to each linked peer: no two channels have the same."""
+        return {port.peer_id: port.channel for port in self._ports.values()}
 
     @property
     def linked(self) -> tuple[str, ...]:
@@ -81,8 +88,14 @@ class Bus(ControlBus):
 
     def up(self, peer_id: str, send: Callable[[Frame], None]) -> None:
         """A link to ``peer_id`` is open; ``send`` sends a frame over whichever channel it has."""
-        self._ports[peer_id.lower()] = _Port(peer_id, send)
+        self._ports[peer_id.lower()] = _Port(peer_id, send, next(self._numbers))
         self._changed()
+
+    def moved(self, peer_id: str) -> None:
+        """It is open over another channel now."""
+        if (port := self._ports.get(peer_id.lower())) is not None:
+            port.channel = next(self._numbers)
+            self._changed()
 
     def down(self, peer_id: str) -> None:
         """It is not open any more."""

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hallway.errors import ControlRefused, HallwayError
+from hallway.errors import ControlRefused, DeadlineExceeded, HallwayError
 from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
 from hallway.protocol import introducing
 from hallway.protocol.bucket import Bucket
@@ -67,7 +67,7 @@ class Introductions:
 
     def _tell_all(self, now: float) -> float | None:
         """Tell those who are due; returns the seconds until the next one is, None if nobody waits."""
-        linked = self._bus.linked
+        linked = self._bus.channels
         self._told.linked(linked, now)
         news = introducing.dumps(self._device, self._endpoints, sorted(self._linked(), key=lambda record: record.device_id))
         waits = []
@@ -83,10 +83,16 @@ class Introductions:
     async def _tell(self, peer_id: str, news: Any) -> None:
         try:
             await self._bus.request(peer_id, KIND, news, asyncio.get_running_loop().time() + PATIENCE)
+        except DeadlineExceeded as error:
+            logger.debug("%s may not have been told of this device: %s", peer_id, error)
+            self._told.missed(peer_id)
+            self._changed.set()
         except HallwayError as error:
             logger.debug("%s was not told of this device: %s", peer_id, error)
 
     async def _hear(self, peer_id: str, body: Any) -> None:
+        if peer_id not in self._bus.linked:
+            return
         now = asyncio.get_running_loop().time()
         bucket = self._buckets.setdefault(peer_id, Bucket(HEARD_RATE, HEARD_BURST, now))
         if not bucket.take(now):

@@ -7,7 +7,6 @@ import logging
 import random
 from collections.abc import Collection
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from hallway.errors import HallwayError, PeerUnavailable
 from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerPath
@@ -65,8 +64,6 @@ class LinkDriver:
         self._head_start: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._answering = Answering(self.link, services, self._runs, self._carry_out, self._converse)
-        self.answers_to: str | None = None
-        """The network address from which the peer's last offer came."""
 
     @property
     def open(self) -> AttemptRun | None:
@@ -74,9 +71,9 @@ class LinkDriver:
         return self._open
 
     @property
-    def answering(self) -> bool:
-        """Whether an offer of the peer is under way."""
-        return self.link.incoming is not None
+    def answering(self) -> AttemptRun | None:
+        """The attempt that answers an offer of the peer."""
+        return self._runs.get(self.link.incoming.id) if self.link.incoming is not None else None
 
     @property
     def forgettable(self) -> bool:
@@ -107,7 +104,7 @@ class LinkDriver:
         path = self._open.path if self._open is not None else None
         if announced and path is not None and not path.distant and path.remote not in announced:
             self._carry_out(self.link.doubt(self._loop.time()))
-        if self.answers_to in announced:
+        if self.answering is not None and self.answering.address in announced:
             self._carry_out(self.link.vouched(self._loop.time()))
 
     def readdressed(self, own: Collection[str]) -> None:
@@ -116,7 +113,11 @@ class LinkDriver:
         if self._open is None:
             self.renew()
         elif own and path is not None and path.local not in own and not ip_address(path.local).is_loopback:
-            self._failed(self._open, "this device has lost the address that its channel used", DownReason.ADDRESS_CHANGED)
+            if path.distant:
+                # It may be a relay's address, which is none of ours.
+                self._carry_out(self.link.doubt(self._loop.time()))
+            else:
+                self._failed(self._open, "this device has lost the address that its channel used", DownReason.ADDRESS_CHANGED)
 
     def renew(self) -> None:
         """This device has slept, or its network has changed: doubt what is open, dial anew what is not."""
@@ -134,14 +135,7 @@ class LinkDriver:
 
     async def offered(self, signal: Signal, carrier: str, policy: IcePolicy, address: str | None) -> Envelope | Refusal:
         """Decide on an offer of this peer and return our answer, or why there is none."""
-        self.answers_to = address
-        return await self._answering.offered(signal, carrier, policy, stranger=self._is_stranger(address))
-
-    def _is_stranger(self, address: str | None) -> bool:
-        """Whether ``address`` is none of those where the peer is known to be; carriers without addresses know no strangers."""
-        record = self.link.record
-        hosts = {urlsplit(endpoint).hostname for endpoint in record.endpoints} - {None} if record is not None else set()
-        return address is not None and bool(hosts) and address not in hosts
+        return await self._answering.offered(signal, carrier, policy, address)
 
     def late_answer(self, signal: Signal) -> bool:
         """Take an answer that came by itself; False if no offer of ours waits for one."""
@@ -247,6 +241,7 @@ class LinkDriver:
         run.succeed(self._open)
         self._open = run
         self.remember()
+        self._services.bus.moved(self.peer_id)
         self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))
 
     def _down(self, reason: DownReason) -> None:

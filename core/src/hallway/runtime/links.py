@@ -141,7 +141,7 @@ class Links:
 
     def _crowded(self, address: str | None) -> bool:
         """Whether no more offers can be taken in from there now: one host must not use up what all share."""
-        pending = [link.answers_to for link in self._links.values() if link.answering]
+        pending = [run.address for link in self._links.values() if (run := link.answering) is not None]
         return len(pending) >= MAX_PENDING or (address is not None and pending.count(address) >= MAX_PENDING_FROM_ONE)
 
     async def _handle_late(self, signal: Signal) -> Envelope | Refusal:

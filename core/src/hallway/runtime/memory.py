@@ -86,7 +86,7 @@ class AddressMemory:
         try:
             with self._writing:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                part.write_text(text)
+                part.write_text(text, encoding="utf-8")
                 part.replace(path)
         except OSError as error:
             reason = error.strerror or str(error)

@@ -45,6 +45,8 @@ GRACE_SECONDS = 0.3
 """How long it waits for the others once one is up."""
 CLOSE_SECONDS = 1.7
 """How long closing may take in all; what still hangs then is cancelled."""
+SAVE_SECONDS = 0.5
+"""How long the disk may take beyond that to keep the addresses of peers."""
 LOOK_PAUSE = 1.0
 """Seconds between two looks for peers that are made because links are in doubt, at least."""
 
@@ -233,7 +235,7 @@ class Node:
         await self._finish([carrier.signaling.aclose() for carrier in self.carriers], deadline)
         await self._finish([maker.connector.aclose() for maker in self._makers], deadline)
         await self._tasks.aclose()
-        await asyncio.to_thread(self._memory.save)
+        await self._finish([asyncio.to_thread(self._memory.save)], asyncio.get_running_loop().time() + SAVE_SECONDS)
         await self.publisher.aclose(deadline, but=self._closers)
 
     async def _finish(self, work: list[Coroutine[Any, Any, None]], deadline: float) -> None:

@@ -28,11 +28,13 @@ async def race(ways: Sequence[Callable[[], Coroutine[Any, Any, T]]], stagger: fl
     """
     waiting = list(ways)
     running: set[asyncio.Task[T]] = set()
+    started: list[asyncio.Task[T]] = []
     errors: list[HallwayError] = []
     try:
         while waiting or running:
             if waiting:
-                running.add(asyncio.create_task(waiting.pop(0)(), name="race"))
+                started.append(asyncio.create_task(waiting.pop(0)(), name="race"))
+                running.add(started[-1])
             done, running = await asyncio.wait(running, timeout=stagger if waiting else None, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 try:
@@ -41,7 +43,7 @@ async def race(ways: Sequence[Callable[[], Coroutine[Any, Any, T]]], stagger: fl
                     errors.append(error)
         raise RaceLost(errors)
     finally:
-        for task in running:
+        for task in started:
             task.cancel()
-        if running:
-            await asyncio.wait(running)
+        # The errors of those that came in beside the winner are nobody's any more.
+        await asyncio.gather(*started, return_exceptions=True)

@@ -39,6 +39,8 @@ class AttemptRun:
         self.task: asyncio.Task[None] | None = None
         self.offer: Description | None = None
         """The offer of the peer that it answers."""
+        self.address: str | None = None
+        """The network address from which that came."""
         self.deciding: asyncio.Task[None] | None = None
         self.verdict: asyncio.Future[Refusal | None] = loop.create_future()
         self.reply: asyncio.Future[Envelope | Refusal] = loop.create_future()

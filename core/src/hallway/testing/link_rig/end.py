@@ -35,7 +35,6 @@ class End:
         self.link = Link(device.name, peer.upper(), self._rig.random.random)
         self.runs: dict[int, Run] = {}
         self.open: int | None = None
-        self._answers_to: str | None = None
         self._unread: int | None = None
         self._alarm: float | None = None
         self._promises = Promises(self)
@@ -66,7 +65,9 @@ class End:
         pipe, now = self.open_pipe, self.device.now
         if announced and pipe is not None and not pipe.distant and pipe.addresses[pipe.other(self)] not in announced:
             self.do("doubt: the peer is elsewhere", lambda: self.link.doubt(now))
-        if self._answers_to in announced:
+        incoming = self.link.incoming
+        offer = self.runs[incoming.id].offer if incoming is not None else None
+        if offer is not None and not offer.distant and offer.address in announced:
             self.do("vouched", lambda: self.link.vouched(now))
         near = any(urlsplit(url).scheme == "http" for url in record.endpoints)
         self.do(f"seen {record.epoch} {record.endpoints}", lambda: self.link.seen(record, now, near=near))
@@ -91,7 +92,6 @@ class End:
         """An offer arrives; the same offer again leads to the same attempt."""
         twin = next((attempt for attempt, run in self.runs.items() if run.offer is offer), None)
         if twin is None:
-            self._answers_to = None if offer.distant else offer.address
             self.do("offered", lambda: self._begin(offer))
         elif (pipe := self.runs[twin].pipe) is not None:
             self._rig.network.respond(offer, pipe, requests=1)
