@@ -25,7 +25,7 @@ CODE = "attempt-failed"
 STEPS = {
     Phase.SIGNALING: (
         "no answer to the offer",
-        "see that the peer runs and that both are on one network; its firewall must let TCP 8090 to 8099 in",
+        "see that both devices run and are on one network; the peer's firewall must let TCP 8090 to 8099 in",
     ),
     Phase.CONNECTING: (
         "offer and answer passed, but no channel opened",
@@ -34,6 +34,7 @@ STEPS = {
     Phase.GREETING: ("the channel opened, but the peer was not admitted", "see that both run versions of hallway that go together"),
 }
 """By the phase in which an attempt failed: what that means, and what to do next."""
+DISTANT_HINT = "see that both devices run and reach the signal server"
 
 
 class Reports:
@@ -47,6 +48,8 @@ class Reports:
     def failed(self, run: AttemptRun, phase: Phase, reason: str, now: float) -> None:
         """An attempt came to nothing."""
         meaning, hint = STEPS.get(phase, ("it ended", ""))
+        if phase is Phase.SIGNALING and run.policy is IcePolicy.WAN:
+            hint = DISTANT_HINT
         way = f" over {run.signaling}" if run.signaling else ""
         if phase is not Phase.SIGNALING and run.channel_plugin:
             way += f" and {run.channel_plugin} ({'any path' if run.policy is IcePolicy.WAN else 'LAN only'})"
