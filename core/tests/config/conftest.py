@@ -118,6 +118,12 @@ chain = ["t-rtc"]
 
 
 @pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose path is short: mistakes name files, and cut what is long."""
+    return tmp_path_factory.mktemp("c")
+
+
+@pytest.fixture
 def write(tmp_path: Path) -> Any:
     """Write a file that names the test plugins, followed by ``text``, and return its path."""
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallway.model import IcePolicy, Mode, PeerRecord
-from hallway.protocol.chain import CLOUD_PATIENCE, LAN_PATIENCE, MAX_ENDPOINTS, STAGGER, Attempts, ChainEntry, tries
+from hallway.protocol.chain import CLOUD_PATIENCE, LAN_PATIENCE, MAX_ENDPOINTS, NEAR_CLOUD_PATIENCE, STAGGER, Attempts, ChainEntry, tries
 
 LAN = ChainEntry("http-local", Mode.LOCAL, IcePolicy.LAN, frozenset({"http"}))
 CLOUD = ChainEntry("cloud-ws", Mode.CLOUD, IcePolicy.WAN, frozenset({"wss", "ws"}))
@@ -27,8 +27,14 @@ def test_plugins_are_tried_in_the_order_of_the_chain_each_with_its_own_endpoints
 
 
 def test_the_lan_has_a_second_and_a_half_and_the_cloud_thirty():
+    (lan,) = tries([LAN], record("http://a:1"), Attempts())
+    (cloud,) = tries([LAN, CLOUD], record("ws://b:2"), Attempts())
+    assert (lan.patience, cloud.patience) == (LAN_PATIENCE, CLOUD_PATIENCE) == (1.5, 30.0)
+
+
+def test_the_cloud_has_less_while_there_is_a_way_over_the_lan():
     planned = tries([LAN, CLOUD], record("http://a:1", "ws://b:2"), Attempts())
-    assert [each.patience for each in planned] == [LAN_PATIENCE, CLOUD_PATIENCE] == [1.5, 30.0]
+    assert [each.patience for each in planned] == [LAN_PATIENCE, NEAR_CLOUD_PATIENCE]
 
 
 def test_endpoints_of_one_plugin_are_raced_in_their_order_within_its_patience():

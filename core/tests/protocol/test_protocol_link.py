@@ -29,7 +29,15 @@ from hallway.protocol.effects import (
 )
 from hallway.protocol.frames import Bye, Hello, Message, Messages, Ping, Pong, Request, Response
 from hallway.protocol.heartbeat import SUSPICION, Timing
-from hallway.protocol.link import ANSWER_PATIENCE, CONNECT_PATIENCE, GREETING_PATIENCE, MAX_CONNECT_PATIENCE, VERDICT_MARGIN, Link
+from hallway.protocol.link import (
+    ANSWER_PATIENCE,
+    CONNECT_PATIENCE,
+    DISTANT_PATIENCE,
+    GREETING_PATIENCE,
+    MAX_CONNECT_PATIENCE,
+    VERDICT_MARGIN,
+    Link,
+)
 from hallway.protocol.redial import PATIENT_REDIALS, PATIENT_SECONDS, REDIAL_CAP, SLOW_REDIAL_CAP
 from hallway.protocol.states import State
 from hallway.protocol.upgrade import LOOKS
@@ -625,6 +633,22 @@ class TestDistantAttempts:
         link = dialing()
         link.answered(1, 1.0, distant=True)
         assert link.deadline == 1.0 + MAX_CONNECT_PATIENCE
+
+    def test_it_has_less_while_there_is_a_way_over_the_lan_too(self):
+        link = make()
+        link.seen(record(), 0.0, near=True)
+        link.answered(1, 1.0, distant=True)
+        assert link.deadline == 1.0 + DISTANT_PATIENCE
+
+    def test_an_offer_that_waits_far_away_is_given_up_when_the_peer_comes_into_sight_on_the_lan(self):
+        link = dialing()
+        near = record("e1", "http://10.0.0.7:8090")
+        assert link.seen(near, 2.0, near=True) == [Drop(1, "the peer has come into sight on the LAN"), Dial(2, near)]
+
+    def test_one_that_has_its_answer_is_not(self):
+        link = dialing()
+        link.answered(1, 1.0, distant=True)
+        assert link.seen(record("e1", "http://10.0.0.7:8090"), 2.0, near=True) == []
 
 
 class TestStrangers:

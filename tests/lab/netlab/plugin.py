@@ -43,18 +43,16 @@ async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
         pytest.fail("the test left processes running:\n" + "\n".join(lab.leftovers), pytrace=False)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what uses the fixture, so that ``-m 'not lab'`` is complete.
 
     With two workers (pytest-xdist, ``--dist loadgroup``) one has the lab and the other one all the rest, which shares this machine's ports
     and its mDNS.
     """
-    for item in items:
-        in_lab = "lab" in getattr(item, "fixturenames", ())
-        if in_lab:
-            item.add_marker("lab")
-        item.add_marker(pytest.mark.xdist_group("lab" if in_lab else "machine"))
+    in_lab = "lab" in getattr(item, "fixturenames", ())
+    if in_lab:
+        item.add_marker("lab")
+    item.add_marker(pytest.mark.xdist_group("lab" if in_lab else "machine"))
 
 
 @pytest.hookimpl(wrapper=True)

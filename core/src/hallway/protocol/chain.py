@@ -14,6 +14,8 @@ LAN_PATIENCE = 1.5
 """Seconds that the LAN path has in one attempt."""
 CLOUD_PATIENCE = 30.0
 """Seconds that a cloud path has in one attempt."""
+NEAR_CLOUD_PATIENCE = 5.0
+"""Seconds that it has for a peer to which there is a way over the LAN as well: that is to be tried again soon."""
 MAX_ENDPOINTS = 4
 """Endpoints of one peer that one plugin tries in one attempt."""
 STAGGER = 0.2
@@ -64,11 +66,8 @@ class Try:
 
     entry: ChainEntry
     endpoints: tuple[str, ...]
-
-    @property
-    def patience(self) -> float:
-        """Seconds for all of them together."""
-        return self.entry.patience
+    patience: float
+    """Seconds for all of them together."""
 
 
 @attrs.define
@@ -96,11 +95,13 @@ def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts, *
     """
     planned: list[Try] = []
     attempts.order = tuple(entry.plugin for entry in chain)
+    is_near = any(entry.ice_policy is IcePolicy.LAN and entry.endpoints(record) for entry in chain)
     for entry in chain:
         if near and entry.ice_policy is not IcePolicy.LAN:
             continue
         if endpoints := entry.endpoints(record):
-            planned.append(Try(entry, endpoints))
+            distant = entry.ice_policy is not IcePolicy.LAN
+            planned.append(Try(entry, endpoints, min(entry.patience, NEAR_CLOUD_PATIENCE) if is_near and distant else entry.patience))
         else:
             attempts.failed(entry.plugin, "the peer has no endpoint for it")
     return planned

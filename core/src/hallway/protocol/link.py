@@ -36,6 +36,8 @@ CONNECT_PATIENCE = 1.5
 """Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
 MAX_CONNECT_PATIENCE = 12.0
 """Seconds that it has at most, and from the start if it is to open over more than the LAN."""
+DISTANT_PATIENCE = 4.0
+"""Seconds that a channel over more than the LAN has while there is a way to the peer over the LAN too, which is to be tried again soon."""
 GREETING_PATIENCE = 5.0
 """Seconds that a peer has to send its HELLO."""
 HOLD_PATIENCE = 8.0
@@ -68,7 +70,7 @@ class Link(Dials):
         """The peer is in sight, or something about it has changed. ``near``: there is a way to it over the LAN."""
         if self.closed:
             return []
-        news = self.record is None or self.record != record
+        news, nearer = self.record != record, near and not self.near
         self.record, self.near = record, near
         self.noticed(now)
         if self.incoming is not None and not self.incoming.stranger and not self._contests(self.incoming.epoch):
@@ -80,8 +82,9 @@ class Link(Dials):
                 self.doubt(now)
             self._look_for_lan(self.current, now, news=news)
             return []
+        dropped = self._drop_distant_dial() if nearer else []
         waits = (self.incoming is not None and not self.incoming.stranger) or not self._is_wanted
-        return self._dial_soon(now) if news and self.dial is None and not waits else []
+        return dropped + (self._dial_soon(now) if (news or dropped) and self.dial is None and not waits else [])
 
     def gone(self) -> list[Effect]:
         """The peer is out of sight. An open channel and attempts under way live on; no new one is made."""
@@ -132,7 +135,7 @@ class Link(Dials):
         attempt = self.find(attempt_id)
         if attempt is not None and attempt.phase is Phase.SIGNALING:
             attempt.distant = distant
-            patience = MAX_CONNECT_PATIENCE if distant else self._patience
+            patience = (DISTANT_PATIENCE if self.near else MAX_CONNECT_PATIENCE) if distant else self._patience
             attempt.apply(Step.ANSWERED, now + (patience if attempt.role is Role.OFFERER else ANSWER_PATIENCE))
         return []
 
@@ -266,6 +269,14 @@ class Link(Dials):
         for attempt in (self.dial, self.incoming):
             effects += ended(attempt, "this device closes", RefusalCode.CLOSING)
         self.dial = self.incoming = self.current = None
+        return effects
+
+    def _drop_distant_dial(self) -> list[Effect]:
+        """Give up an offer that waits for its answer far away, for half a minute perhaps, now that there is a way over the LAN."""
+        if self.dial is None or self.dial.phase is not Phase.SIGNALING:
+            return []
+        effects = ended(self.dial, "the peer has come into sight on the LAN")
+        self.dial = None
         return effects
 
     def _release(self, attempt: Attempt, now: float) -> list[Effect]:

@@ -238,8 +238,9 @@ class LinkDriver:
             self._loop.call_soon(self._services.memory.works, self.link.record, remote)
 
     def _moved(self, run: AttemptRun) -> None:
-        run.succeed(self._open)
-        self._open = run
+        previous, self._open = self._open, run
+        if previous is not None:
+            self._services.tasks.start(run.succeed(previous), f"move {self.peer_id} {run.id}")
         self.remember()
         self._services.bus.moved(self.peer_id)
         self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))

@@ -80,10 +80,11 @@ class AttemptRun:
         else:
             self.outgoing.frame(frame)
 
-    def succeed(self, previous: AttemptRun | None) -> None:
-        """Take over the messages that wait for the channel that the link had before."""
-        if previous is not None and previous.outgoing is not None and self.outgoing is not None:
+    async def succeed(self, previous: AttemptRun) -> None:
+        """Take over the messages that wait for the channel that the link had before, and send them after those that it has sent."""
+        if previous.outgoing is not None and self.outgoing is not None:
             previous.outgoing.hand_over(self.outgoing)
+            await self.outgoing.follow(previous.outgoing, DRAIN_SECONDS)
 
     def greet(self, device: DeviceInfo, guard: Guard) -> None:
         """Send our HELLO."""
