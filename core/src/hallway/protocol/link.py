@@ -82,9 +82,11 @@ class Link(Dials):
                 self.doubt(now)
             self._look_for_lan(self.current, now, news=news)
             return []
-        dropped = self._drop_distant_dial() if nearer else []
+        dropped = self._drop_distant_dial(now) if nearer else []
         waits = (self.incoming is not None and not self.incoming.stranger) or not self._is_wanted
-        return dropped + (self._dial_soon(now) if (news or dropped) and self.dial is None and not waits else [])
+        dialed = self._dial_soon(now) if (news or dropped) and self.dial is None and not waits else []
+        self._settle()
+        return dropped + dialed
 
     def gone(self) -> list[Effect]:
         """The peer is out of sight. An open channel and attempts under way live on; no new one is made."""
@@ -271,13 +273,13 @@ class Link(Dials):
         self.dial = self.incoming = self.current = None
         return effects
 
-    def _drop_distant_dial(self) -> list[Effect]:
+    def _drop_distant_dial(self, now: float) -> list[Effect]:
         """Give up an offer that waits for its answer far away, for half a minute perhaps, now that there is a way over the LAN."""
         if self.dial is None or self.dial.phase is not Phase.SIGNALING:
             return []
         effects = ended(self.dial, "the peer has come into sight on the LAN")
         self.dial = None
-        return effects
+        return effects + self._release_held(now)
 
     def _release(self, attempt: Attempt, now: float) -> list[Effect]:
         attempt.apply(Step.RELEASED, now + ANSWER_PATIENCE)
