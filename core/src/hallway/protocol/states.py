@@ -71,8 +71,6 @@ TABLE: dict[tuple[State, Turn], State] = {
     **{(state, Turn.CLOSE): State.CLOSED for state in State},
 }
 
-OPEN_STATES = frozenset({State.OPEN, State.SUSPECT})
-
 
 class IllegalTurn(Exception):
     """A turn that the table does not have; nothing has changed."""
