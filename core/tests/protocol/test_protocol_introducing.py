@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallway.model import DeviceInfo, PeerRecord
-from hallway.protocol.introducing import FIRST_PAUSE, MAX_ENDPOINTS, MAX_TOLD, PAUSE, Told, dumps, loads, merged
+from hallway.protocol.chain import MAX_ENDPOINTS
+from hallway.protocol.introducing import FIRST_PAUSE, MAX_TOLD, PAUSE, Told, dumps, loads, merged
 
 ME, OTHER = DeviceInfo("tablet-1", "hotel-1", "tablet", "e1"), DeviceInfo("desk", "hotel-1", "pc", "e2")
 URL = "http://10.0.0.7:8090"

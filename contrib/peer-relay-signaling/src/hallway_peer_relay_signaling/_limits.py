@@ -52,4 +52,4 @@ class Bounds:
     reported_by_one: int = 64
     """Of these, those whose first relay is one and the same, so that one that lies does not crowd out what the others tell."""
     endpoints: int = 3
-    """Relays that are named for one peer; the runtime tries no more."""
+    """Relays that are named for one peer."""

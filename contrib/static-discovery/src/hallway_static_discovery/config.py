@@ -54,7 +54,8 @@ class StaticConfig:
     """Options of `static`."""
 
     peers: Mapping[str, str | tuple[str, ...]] = option(
-        help='the peers by device id, each with its place: tablet-2 = "10.0.0.7", or host:port, a URL, or a list of up to 3, best first',
+        help='the peers by device id, each with its place: tablet-2 = "10.0.0.7", or host:port, a URL, '
+        f"or a list of up to {MAX_ENDPOINTS}, best first",
         factory=dict,
         check=_check_peers,
     )

@@ -14,10 +14,10 @@ from typing import Any
 import attrs
 
 from hallway.model import DeviceInfo, PeerRecord, is_device_id, is_endpoint, is_name
+from hallway.protocol.chain import MAX_ENDPOINTS
 
 MAX_TOLD = 64
 """Peers in one message, at most."""
-MAX_ENDPOINTS = 4
 MAX_URL = 256
 FIRST_PAUSE = 0.5
 """Seconds from the open link to the first message: when a whole site starts, most of what it tells is known only then."""
