@@ -11,7 +11,7 @@ from typing import Any
 from hallway.errors import HallwayError
 from hallway.interfaces import ControlBus
 from hallway.model import DeviceInfo, same_device
-from hallway.protocol.bucket import Bucket
+from hallway.protocol.bucket import PeerBuckets
 from hallway_peer_relay_signaling import _messages as messages
 from hallway_peer_relay_signaling._limits import Bounds
 from hallway_peer_relay_signaling._messages import Answer, Delivery, Failure, RelayRequest
@@ -29,14 +29,12 @@ class Relay:
         self._bounds = bounds
         self._willing = willing
         self._loop = asyncio.get_running_loop()
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = PeerBuckets(bounds.relay_rate, bounds.relay_burst)
         self._carried: Counter[tuple[str, str]] = Counter()
 
     def linked(self, peer_ids: tuple[str, ...]) -> None:
         """These peers, and no others, have an open link."""
-        current = {peer_id.lower() for peer_id in peer_ids}
-        for key in self._buckets.keys() - current:
-            del self._buckets[key]
+        self._buckets.keep(peer_ids)
 
     async def take(self, peer: str, body: Any) -> dict[str, Any]:
         """Carry a request of ``peer``: the handler of `messages.RELAY`."""
@@ -44,7 +42,7 @@ class Relay:
 
     async def _outcome(self, peer: str, body: Any) -> Answer | Failure:
         # The bucket comes first: reading garbage is work, too.
-        if not self._bucket(peer).take(self._loop.time()):
+        if not self._buckets.take(peer, self._loop.time()):
             return _failure("rate-limited", f"it carries {self._bounds.relay_rate:g} requests a second for one device")
         try:
             request = messages.read_relay_request(body)
@@ -56,10 +54,6 @@ class Relay:
             return objection or _failure("not-linked", f"it has no open link to {request.to}")
         with self._place(peer, target):
             return await self._carry(peer, target, request)
-
-    def _bucket(self, peer: str) -> Bucket:
-        fresh = Bucket(self._bounds.relay_rate, self._bounds.relay_burst, self._loop.time())
-        return self._buckets.setdefault(peer.lower(), fresh)
 
     def _objection(self, peer: str, to: str, target: str | None) -> Failure | None:
         if not self._willing:

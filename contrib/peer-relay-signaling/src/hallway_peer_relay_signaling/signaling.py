@@ -10,7 +10,7 @@ from hallway.errors import BadEnvelope, ClosedError, DeadlineExceeded, HallwayEr
 from hallway.interfaces import Signaling, SignalingHost
 from hallway.model import Envelope, Origin, Refusal, RefusalCode, Sighting, is_device_id, same_device
 from hallway.plugins import PluginContext
-from hallway.protocol.bucket import Bucket
+from hallway.protocol.bucket import PeerBuckets
 from hallway_peer_relay_signaling import _messages as messages
 from hallway_peer_relay_signaling._limits import MAX_BODY, MAX_RESPONSE, Bounds
 from hallway_peer_relay_signaling._messages import Answer, Delivery, Failure, Parcel, RelayRequest
@@ -35,7 +35,7 @@ class PeerRelaySignaling(Signaling):
         self._host: SignalingHost | None = None
         self._presence: Presence | None = None
         self._relay: Relay | None = None
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = PeerBuckets(self._bounds.handle_rate, self._bounds.handle_burst)
         self._handled = 0
         self._is_up: bool | None = None
         self._closed = False
@@ -70,8 +70,7 @@ class PeerRelaySignaling(Signaling):
         assert self._relay is not None
         linked = self._bus.linked
         self._relay.linked(linked)
-        for key in self._buckets.keys() - {peer.lower() for peer in linked}:
-            del self._buckets[key]
+        self._buckets.keep(linked)
         if bool(linked) is not self._is_up:
             self._is_up = bool(linked)
             if linked:
@@ -135,7 +134,7 @@ class PeerRelaySignaling(Signaling):
     async def _deliver(self, relay: str, body: Any) -> dict[str, Any]:
         """Take in what a relay brings: the handler of `messages.DELIVER`. Whatever is wrong becomes a refusal."""
         try:
-            if not self._bucket(relay).take(asyncio.get_running_loop().time()):
+            if not self._buckets.take(relay, asyncio.get_running_loop().time()):
                 answer: Answer = Refusal(RefusalCode.RATE_LIMITED, f"{self._device.device_id} gets too many requests by this relay")
             elif self._handled >= self._bounds.handled:
                 answer = Refusal(RefusalCode.BUSY, "too many requests at once; try again in a second")
@@ -147,10 +146,6 @@ class PeerRelaySignaling(Signaling):
         except ClosedError:
             answer = Refusal(RefusalCode.CLOSING, f"{self._device.device_id} is closing")
         return messages.write_answer(answer)
-
-    def _bucket(self, relay: str) -> Bucket:
-        fresh = Bucket(self._bounds.handle_rate, self._bounds.handle_burst, asyncio.get_running_loop().time())
-        return self._buckets.setdefault(relay.lower(), fresh)
 
     async def _answer(self, relay: str, delivery: Delivery) -> Answer:
         assert self._host is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class Bucket:
     """A token bucket, full at first: ``rate`` tokens a second, ``burst`` at most."""
@@ -26,3 +28,24 @@ class Bucket:
             return False
         self._tokens -= 1.0
         return True
+
+
+class PeerBuckets:
+    """A bucket for each linked peer, made when it first asks. Ids are compared without case."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._of: dict[str, Bucket] = {}
+
+    def take(self, peer_id: str, now: float) -> bool:
+        """Take one token of that peer's, or nothing if there is none."""
+        key = peer_id.lower()
+        if key not in self._of:
+            self._of[key] = Bucket(self._rate, self._burst, now)
+        return self._of[key].take(now)
+
+    def keep(self, peer_ids: Iterable[str]) -> None:
+        """Forget all peers but these: whoever is linked anew has a full bucket."""
+        for key in self._of.keys() - {peer_id.lower() for peer_id in peer_ids}:
+            del self._of[key]

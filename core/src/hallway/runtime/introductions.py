@@ -14,7 +14,7 @@ from typing import Any
 from hallway.errors import ControlRefused, DeadlineExceeded, HallwayError
 from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
 from hallway.protocol import introducing
-from hallway.protocol.bucket import Bucket
+from hallway.protocol.bucket import PeerBuckets
 from hallway.runtime.control import Bus
 from hallway.runtime.tasks import TaskSet
 
@@ -41,7 +41,7 @@ class Introductions:
         self._report = report
         self._linked = linked
         self._endpoints: tuple[str, ...] = ()
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = PeerBuckets(HEARD_RATE, HEARD_BURST)
         self._heard: dict[str, dict[str, PeerRecord]] = {}
         self._reported: dict[str, PeerRecord] = {}
         self._told = introducing.Told()
@@ -93,9 +93,7 @@ class Introductions:
     async def _hear(self, peer_id: str, body: Any) -> None:
         if peer_id not in self._bus.linked:
             return
-        now = asyncio.get_running_loop().time()
-        bucket = self._buckets.setdefault(peer_id, Bucket(HEARD_RATE, HEARD_BURST, now))
-        if not bucket.take(now):
+        if not self._buckets.take(peer_id, asyncio.get_running_loop().time()):
             text = f"{self._device.device_id} hears {peer_id} every {1 / HEARD_RATE:g} s"
             raise ControlRefused(text, reason="busy", hint="tell it later")
         self._heard[peer_id] = introducing.loads(body, peer_id, self._device)
@@ -104,7 +102,7 @@ class Introductions:
     def _links_changed(self) -> None:
         self._changed.set()
         linked = set(self._bus.linked)
-        self._buckets = {peer_id: bucket for peer_id, bucket in self._buckets.items() if peer_id in linked}
+        self._buckets.keep(linked)
         gone = self._heard.keys() - linked
         for peer_id in gone:
             del self._heard[peer_id]
