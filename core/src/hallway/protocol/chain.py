@@ -88,6 +88,11 @@ class Attempts:
         return "; ".join(f"{plugin}: {self.reasons[plugin]}" for plugin in plugins) or "nothing was tried"
 
 
+def is_near(chain: Sequence[ChainEntry], record: PeerRecord) -> bool:
+    """Whether a plugin whose channels stay on the LAN may reach the peer."""
+    return any(entry.ice_policy is IcePolicy.LAN and entry.endpoints(record) for entry in chain)
+
+
 def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts, *, near: bool = False) -> list[Try]:
     """The turns to take for one peer, in order; plugins that cannot reach it leave their reason in ``attempts`` at once.
 
@@ -95,13 +100,13 @@ def tries(chain: Sequence[ChainEntry], record: PeerRecord, attempts: Attempts, *
     """
     planned: list[Try] = []
     attempts.order = tuple(entry.plugin for entry in chain)
-    is_near = any(entry.ice_policy is IcePolicy.LAN and entry.endpoints(record) for entry in chain)
+    has_near = is_near(chain, record)
     for entry in chain:
         if near and entry.ice_policy is not IcePolicy.LAN:
             continue
         if endpoints := entry.endpoints(record):
             distant = entry.ice_policy is not IcePolicy.LAN
-            planned.append(Try(entry, endpoints, min(entry.patience, NEAR_CLOUD_PATIENCE) if is_near and distant else entry.patience))
+            planned.append(Try(entry, endpoints, min(entry.patience, NEAR_CLOUD_PATIENCE) if has_near and distant else entry.patience))
         else:
             attempts.failed(entry.plugin, "the peer has no endpoint for it")
     return planned

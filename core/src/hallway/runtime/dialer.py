@@ -12,8 +12,8 @@ import attrs
 
 from hallway.errors import BadDescription, BadEnvelope, HallwayError, Unreachable
 from hallway.interfaces import Connector
-from hallway.model import Envelope, IcePolicy, Mode, PeerRecord, Refusal, RefusalCode, same_device
-from hallway.protocol.chain import STAGGER, Attempts, Try, tries
+from hallway.model import Envelope, Mode, PeerRecord, Refusal, RefusalCode, same_device
+from hallway.protocol.chain import STAGGER, Attempts, Try, is_near, tries
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.race import RaceLost, race
 from hallway.runtime.run import AttemptRun
@@ -64,7 +64,7 @@ class Dialer:
 
     def is_near(self, record: PeerRecord) -> bool:
         """Whether a plugin whose channels stay on the LAN may reach the peer."""
-        return any(entry.ice_policy is IcePolicy.LAN and entry.endpoints(record) for entry in self._chain)
+        return is_near(self._chain, record)
 
     async def reach(self, run: AttemptRun, record: PeerRecord, *, near: bool = False, doubtful: bool = False) -> None:
         """Give ``run`` a channel to the peer.
