@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
 from hallway.interfaces import Channel
@@ -24,6 +25,14 @@ LOOK_SECONDS = 0.25
 """How often it is looked whether the peer has acknowledged something, while something is under way."""
 
 
+class _Message(NamedTuple):
+    """One that waits, and how many bytes of a frame it takes."""
+
+    id: str
+    text: str
+    size: int
+
+
 class Outgoing:
     """A queue in front of one open channel. ``plain``: one JSON text a message, as the seed has it, and no frames.
 
@@ -35,7 +44,7 @@ class Outgoing:
         self._peer_id = peer_id
         self._plain = plain
         self._frames: deque[Frame] = deque()
-        self._messages: deque[tuple[str, str]] = deque()
+        self._messages: deque[_Message] = deque()
         self._sent = 0
         self._last: Frame | None = None
         self._backlog = 0
@@ -87,16 +96,16 @@ class Outgoing:
 
     def hand_over(self, successor: Outgoing) -> None:
         """Let another channel of the same link send the messages that wait here."""
-        for message_id, text in self._messages:
-            successor.take(message_id, text)
+        for message in self._messages:
+            successor._take(message)
         self._messages.clear()
         self._backlog = 0
         self._room.set()
 
-    def take(self, message_id: str, text: str) -> None:
+    def _take(self, message: _Message) -> None:
         """Queue one message, whatever waits already."""
-        self._messages.append((message_id, text))
-        self._backlog += len(text.encode()) + OVERHEAD
+        self._messages.append(message)
+        self._backlog += message.size
         if self._backlog > BACKLOG_BYTES:
             self._room.clear()
         self._wake()
@@ -116,7 +125,7 @@ class Outgoing:
         await self._room.wait()
         if self._ended:
             raise PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
-        self.take(message_id, text)
+        self._take(_Message(message_id, text, size))
 
     async def run(self) -> None:
         """Send what is put, in order.
@@ -176,7 +185,7 @@ class Outgoing:
         if self._frames:
             await self._channel.send(encode(self._frames.popleft()))
         elif self._messages and not self._held:
-            await self._channel.send(self._take(1)[0][1] if self._plain else encode_texts(self._take(MAX_MESSAGES)))
+            await self._channel.send(self._batch(1)[0][1] if self._plain else encode_texts(self._batch(MAX_MESSAGES)))
         elif self._last is not None:
             # A peer that has no room for the messages before it still hears the last word.
             last, self._last = self._last, None
@@ -186,16 +195,17 @@ class Outgoing:
         if not self._work.is_set() and not self._messages:
             self._idle.set()
 
-    def _take(self, most: int) -> list[tuple[str, str]]:
+    def _batch(self, most: int) -> list[tuple[str, str]]:
         batch: list[tuple[str, str]] = []
         room = min(BATCH_BYTES, self._channel.max_message)
         while self._messages and len(batch) < most:
-            size = len(self._messages[0][1].encode()) + OVERHEAD
+            message_id, text, size = self._messages[0]
             if batch and size > room:
                 break
             room -= size
             self._backlog -= size
-            batch.append(self._messages.popleft())
+            self._messages.popleft()
+            batch.append((message_id, text))
         if self._backlog <= BACKLOG_BYTES:
             self._room.set()
         return batch
