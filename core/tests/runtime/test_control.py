@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from hallway.errors import BadMessage, ControlRefused, DeadlineExceeded, MessageTooLarge, MisuseError, PeerUnavailable
+from hallway.interfaces import MAX_CONTROL_REQUESTS
 from hallway.protocol.frames import MAX_ERROR, Request, Response
-from hallway.runtime.control import MAX_HANDLING, Bus
+from hallway.runtime.control import Bus
 from hallway.runtime.tasks import TaskSet
 
 
@@ -70,13 +71,13 @@ async def test_requests_to_one_peer_arrive_in_order_and_are_handled_side_by_side
         return body
 
     pair.other.serve("slow", slow)
-    asked = [asyncio.create_task(pair.ask(number, "slow")) for number in range(MAX_HANDLING)]
-    while len(began) < MAX_HANDLING:
+    asked = [asyncio.create_task(pair.ask(number, "slow")) for number in range(MAX_CONTROL_REQUESTS)]
+    while len(began) < MAX_CONTROL_REQUESTS:
         await asyncio.sleep(0)
     with pytest.raises(ControlRefused, match="under way") as refused:
         await pair.ask("one too many", "slow")
     go.set()
-    assert await asyncio.gather(*asked) == began == list(range(MAX_HANDLING))
+    assert await asyncio.gather(*asked) == began == list(range(MAX_CONTROL_REQUESTS))
     assert refused.value.reason == "busy"
     assert await pair.ask("room again", "slow") == "room again"
 

@@ -131,8 +131,8 @@ FAULTS = [
     ("Discoveries", f"{REFRESH}, tells_everybody_again", "test_a_refresh_loses_nobody_and_reports_nobody_again"),
     ("Discoveries", f"{REFRESH}, is_there_in_any_case", "test_a_refresh_makes_nobody_known_that_does_not_advertise"),
     ("Discoveries", f"{REFRESH}, is_there_in_any_case", "test_a_closed_discovery_refreshes_nothing"),
-    ("Buses", "control, 'MAX_HANDLED', 17", "test_more_than_sixteen_at_once_are_refused_as_busy"),
-    ("Buses", "control, 'MAX_HANDLED', 15", "test_requests_arrive_in_the_order_of_the_calls"),
+    ("Buses", "control, 'MAX_CONTROL_REQUESTS', 17", "test_more_than_sixteen_at_once_are_refused_as_busy"),
+    ("Buses", "control, 'MAX_CONTROL_REQUESTS', 15", "test_requests_arrive_in_the_order_of_the_calls"),
     ("Buses", "control, 'MAX_CONTROL_BODY', 1 << 17", "test_the_largest_body_passes_and_a_larger_one_does_not"),
     ("Buses", "MemoryBus, 'serve', serves_anew", "test_a_kind_is_served_once"),
 ]

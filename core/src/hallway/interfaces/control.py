@@ -9,6 +9,9 @@ from typing import Any
 MAX_CONTROL_BODY = 64 * 1024
 """Bytes of JSON in one body, at most."""
 
+MAX_CONTROL_REQUESTS = 16
+"""Requests of one peer that a device handles at once; more are refused as ``busy``."""
+
 ControlHandler = Callable[[str, Any], Awaitable[Any]]
 """Takes the peer's id and the body of its request, and returns the body of the response, both JSON values. A `HallwayError` that it raises
 becomes the peer's `ControlRefused`, with the same text and its code as the reason; a `ControlRefused` keeps its own reason."""
@@ -19,7 +22,7 @@ class ControlBus(ABC):
 
     * **Order**: requests to one peer arrive in the order of the calls; they are handled side by side.
     * **Loss**: a request returns what the peer's handler returned, or raises; it may have been handled when it raises.
-    * **Concurrency**: any number of requests at once; a device handles 16 of one peer at a time and refuses more as ``busy``.
+    * **Concurrency**: any number of requests at once; of one peer a device handles `MAX_CONTROL_REQUESTS` and refuses more as ``busy``.
     * **Cancellation**: a cancelled request leaves nothing behind at this end; the peer's handler ends by itself.
     """
 

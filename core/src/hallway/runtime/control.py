@@ -9,15 +9,12 @@ from itertools import count
 from typing import Any
 
 from hallway.errors import BadMessage, ControlRefused, DeadlineExceeded, HallwayError, MessageTooLarge, MisuseError, PeerUnavailable
-from hallway.interfaces import MAX_CONTROL_BODY, ControlBus, ControlHandler
+from hallway.interfaces import MAX_CONTROL_BODY, MAX_CONTROL_REQUESTS, ControlBus, ControlHandler
 from hallway.protocol import jsontext
 from hallway.protocol.frames import MAX_ERROR, Frame, Request, Response
 from hallway.runtime.tasks import TaskSet
 
 logger = logging.getLogger(__name__)
-
-MAX_HANDLING = 16
-"""Requests of one peer that are handled at once, at most."""
 
 UNSERVED = "let both devices have the plugin in a chain, in versions that go together"
 """The hint for a requester whose peer does not know what it is asked."""
@@ -114,8 +111,8 @@ class Bus(ControlBus):
             return
         if isinstance(frame, Response):
             _settle(port.asked.get(frame.number), frame)
-        elif port.handling >= MAX_HANDLING:
-            port.send(Response(frame.number, error=("busy", f"more than {MAX_HANDLING} requests are under way", "ask again later")))
+        elif port.handling >= MAX_CONTROL_REQUESTS:
+            port.send(Response(frame.number, error=("busy", f"more than {MAX_CONTROL_REQUESTS} requests are under way", "ask again later")))
         else:
             port.handling += 1
             self._tasks.start(self._handle(port, frame), f"control {frame.kind[:32]} of {peer_id}")

@@ -17,12 +17,9 @@ from hallway.errors import (
     MisuseError,
     PeerUnavailable,
 )
-from hallway.interfaces import MAX_CONTROL_BODY, ControlBus, ControlHandler
+from hallway.interfaces import MAX_CONTROL_BODY, MAX_CONTROL_REQUESTS, ControlBus, ControlHandler
 from hallway.protocol import jsontext
 from hallway.testing.memory.hub import Hub
-
-MAX_HANDLED = 16
-"""Requests of one peer that are handled at once; more are refused as ``busy``."""
 
 logger = logging.getLogger(__name__)
 
@@ -125,8 +122,8 @@ class MemoryBus(ControlBus):
         handler = self._handlers.get(kind)
         if handler is None:
             _settle(answer, ControlRefused(f"no plugin of the peer serves {kind!r}", reason="unknown-kind"))
-        elif self._handled[asker._key] >= MAX_HANDLED:
-            _settle(answer, ControlRefused(f"{self.device_id} handles {MAX_HANDLED} requests already", reason="busy"))
+        elif self._handled[asker._key] >= MAX_CONTROL_REQUESTS:
+            _settle(answer, ControlRefused(f"{self.device_id} handles {MAX_CONTROL_REQUESTS} requests already", reason="busy"))
         else:
             self._handled[asker._key] += 1
             task = asyncio.create_task(self._handle(handler, asker, text, answer), name=f"memory control {kind}")
