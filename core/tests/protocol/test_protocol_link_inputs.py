@@ -26,14 +26,19 @@ def make() -> Link:
     return Link("lima", "mike", lambda: 0.5)
 
 
-def dialing(phase: Phase = Phase.SIGNALING) -> Link:
-    link = make()
-    link.seen(RECORD, 0.0)
+def brought(link: Link, phase: Phase) -> Link:
+    """The link with its first attempt in that phase."""
     if phase is not Phase.SIGNALING:
         link.answered(1, 0.1)
     if phase is Phase.GREETING:
         link.opened(1, 0.2, speaks_hallway=True)
     return link
+
+
+def dialing(phase: Phase = Phase.SIGNALING) -> Link:
+    link = make()
+    link.seen(RECORD, 0.0)
+    return brought(link, phase)
 
 
 def waiting() -> Link:
@@ -51,11 +56,7 @@ def held() -> Link:
 def answering(phase: Phase) -> Link:
     link = make()
     link.offered(0.0, epoch="e1")
-    if phase is not Phase.SIGNALING:
-        link.answered(1, 0.1)
-    if phase is Phase.GREETING:
-        link.opened(1, 0.2, speaks_hallway=True)
-    return link
+    return brought(link, phase)
 
 
 def opened() -> Link:
