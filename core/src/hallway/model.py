@@ -91,6 +91,11 @@ class PeerRecord:
         return urlsplit(self.endpoints[0]).hostname if self.endpoints else None
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts of all endpoints; those of a scheme that names no network host have none."""
+        return frozenset(host for url in self.endpoints if (host := urlsplit(url).hostname) is not None)
+
+    @property
     def port(self) -> int | None:
         """The port of the first endpoint, or None."""
         return urlsplit(self.endpoints[0]).port if self.endpoints else None

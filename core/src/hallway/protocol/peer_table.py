@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -70,8 +69,7 @@ class PeerTable:
     def announced(self, device_id: str) -> frozenset[str]:
         """The hosts at which a peer itself says to be; empty if only hearsay knows it."""
         known = self._peers.get(device_id.lower(), {})
-        hosts = (urlsplit(url).hostname for source, record in known.items() if source not in HINTS for url in record.endpoints)
-        return frozenset(host for host in hosts if host is not None)
+        return frozenset(host for source, record in known.items() if source not in HINTS for host in record.hosts)
 
     def is_rumour(self, device_id: str) -> bool:
         """Whether nothing but what other peers tell says that this peer exists."""

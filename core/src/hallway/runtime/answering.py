@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import urlsplit
 
 from hallway.errors import BadDescription, HallwayError
 from hallway.model import Description, Envelope, IcePolicy, Refusal, RefusalCode
@@ -82,8 +81,7 @@ class Answering:
 
     def _is_stranger(self, address: str | None) -> bool:
         """Whether ``address`` is none of those where the peer is known to be; carriers without addresses know no strangers."""
-        record = self._link.record
-        hosts = {urlsplit(endpoint).hostname for endpoint in record.endpoints} - {None} if record is not None else set()
+        hosts = self._link.record.hosts if self._link.record is not None else frozenset()
         return address is not None and bool(hosts) and address not in hosts
 
     def _is_unsent(self) -> bool:

@@ -112,8 +112,7 @@ class End:
             self._rig.network.tell_withdrawn(offer, self.device, partial(self.withdrawn, attempt))
 
     def _is_stranger(self, offer: Offer) -> bool:
-        record = self.link.record
-        hosts = {urlsplit(endpoint).hostname for endpoint in record.endpoints} - {None} if record is not None else set()
+        hosts = self.link.record.hosts if self.link.record is not None else frozenset()
         return not offer.distant and bool(hosts) and offer.address not in hosts
 
     def withdrawn(self, attempt: int) -> None:
