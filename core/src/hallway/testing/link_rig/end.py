@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.attempt import Role
-from hallway.protocol.chain import CLOUD_PATIENCE, LAN_PATIENCE
+from hallway.protocol.chain import CLOUD_PATIENCE, LAN_PATIENCE, NEAR_CLOUD_PATIENCE
 from hallway.protocol.effects import Admit, Answer, Dial, Down, DownReason, Drop, Effect, Greet, Moved, Refuse, SendFrame, Up
 from hallway.protocol.frames import Frame, Hello
 from hallway.protocol.link import Link
@@ -144,7 +144,8 @@ class End:
         to, distant = run.ways.pop(0)
         run.offer = Offer(self, attempt, self.device.epoch, to, self.device.address, distant)
         self._rig.network.send(run.offer)
-        patience = CLOUD_PATIENCE if distant else LAN_PATIENCE
+        far = NEAR_CLOUD_PATIENCE if self.link.near else CLOUD_PATIENCE
+        patience = far if distant else LAN_PATIENCE
         self._rig.schedule.alarm(self.device, patience, partial(self._give_up, run.offer))
 
     def _give_up(self, offer: Offer) -> None:
