@@ -10,7 +10,7 @@ from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any
 
-from faults import Site, now, relinked, together
+from faults import Site, asleep, down_and_up, move, now, relinked, together
 from mesh import EACH, PROCESSES, mesh
 
 from netlab import Host, Lab, Process, matching
@@ -67,21 +67,17 @@ async def _returned(site: Site) -> float:
 
 async def _parted(site: Site) -> float:
     one, two = await site.pair()
-    with one.host.partition_from(two.host):
-        await asyncio.sleep(OUTAGE)
-    return await relinked(one, two, now())
+    return await relinked(one, two, await down_and_up(one, two, OUTAGE))
 
 
 async def _stopped(site: Site) -> float:
     one, two = await site.pair()
-    two.freeze()
-    await asyncio.sleep(OUTAGE)
-    return await relinked(one, two, two.thaw())
+    return await relinked(one, two, await asleep(two, OUTAGE))
 
 
 async def _moved(site: Site) -> float:
     one, two = await site.pair()
-    two.host.change_address(str(two.host.lan.network[90]))
+    move(two.host, 90)
     return await relinked(one, two, now())
 
 
@@ -121,7 +117,7 @@ async def _bare_killed(hosts: Pair, client: Process, server: Process) -> float:
 
 async def _bare_moved(hosts: Pair, client: Process, server: Process) -> float:
     """Seconds until both ends say that they lost each other; they stay so."""
-    hosts[1].change_address(str(hosts[1].lan.network[90]))
+    move(hosts[1], 90)
     moved = now()
     return max(await asyncio.gather(_lost(client), _lost(server))) - moved
 

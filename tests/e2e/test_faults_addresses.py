@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from faults import Device, Site, either, measured, now, p95, relinked, start, together, whole
+from faults import Site, either, measured, move, now, p95, relinked, start, together, whole
 
 from netlab import Lab
-
-
-def move(device: Device, host_part: int) -> None:
-    """Another address of its own LAN."""
-    network = device.host.lan.network
-    device.host.change_address(str(network[host_part]))
 
 
 @pytest.mark.timeout(either(90, 900))
@@ -19,7 +13,7 @@ async def test_devices_that_change_their_addresses_are_linked_again_within_5_s(l
     async def some(site: Site, sides: int) -> float:
         devices = await site.pair()
         for place, device in enumerate(devices[:sides]):
-            move(device, 90 + place)
+            move(device.host, 90 + place)
         changed = now()
         seconds = await relinked(*devices, changed)
         assert any(device.link_events(changed) for device in devices), "the link neither moved nor was made anew"
@@ -27,7 +21,7 @@ async def test_devices_that_change_their_addresses_are_linked_again_within_5_s(l
 
     async def there_and_back(site: Site) -> float:
         one, two = await site.pair()
-        fault = two.host.change_address(str(two.host.lan.network[90]))
+        fault = move(two.host, 90)
         there = await relinked(one, two, now())
         fault.restore()
         return max(there, await relinked(one, two, now()))

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 
 import pytest
-from faults import Site, either, measured, now, p95, quiet, relinked, start, together, whole
+from faults import Site, asleep, either, measured, now, p95, quiet, relinked, start, together, whole
 
 from netlab import Lab
 
@@ -43,16 +43,12 @@ async def test_stopped_processes_are_linked_within_3_s_once_they_go_on(lab: Lab)
 
     async def one_of_two(site: Site) -> float:
         one, two = await site.pair()
-        two.freeze()
-        await asyncio.sleep(STOPPED)
-        return await relinked(one, two, two.thaw())
+        return await relinked(one, two, await asleep(two, STOPPED))
 
     async def not_for_long(site: Site) -> float:
         one, two = await site.pair()
         begun = now()
-        two.freeze()
-        await asyncio.sleep(2)
-        seconds = await relinked(one, two, two.thaw())
+        seconds = await relinked(one, two, await asleep(two, 2))
         quiet([one, two], begun)
         return seconds
 

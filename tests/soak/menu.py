@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from random import Random
 
-from faults import Device, now
+from faults import Device, asleep, now
 
 from netlab import Lab
 
@@ -58,13 +58,7 @@ class Trouble:
 
     async def stopped(self) -> float:
         """SIGSTOP and SIGCONT."""
-        device = self.random.choice(self.devices)
-        device.freeze()
-        try:
-            await self._pause(1, 25)
-        finally:
-            over = device.thaw()
-        return over
+        return await asleep(self.random.choice(self.devices), self.random.uniform(1, 25))
 
     async def partition(self) -> float:
         """Some pairs lose each other."""

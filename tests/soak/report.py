@@ -7,13 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from faults import rank
 from tests.soak.site import GIVE_UP, Soak
 from tests.soak.vitals import FILES_BOUND, MEMORY_BOUND
-
-
-def rank(values: list[float], share: float) -> float:
-    """The nearest-rank percentile."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def figures(values: list[float]) -> dict[str, float]:

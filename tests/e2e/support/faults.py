@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 
 import attrs
 
-from netlab import Host, Lab, Process, ProcessError
+from netlab import Fault, Host, Lab, Process, ProcessError
 from site_devices import PROPERTY, up
 
 FULL = os.environ.get("SOAK") == "1"
@@ -276,6 +276,21 @@ async def down_and_up(one: Device, two: Device, seconds: float) -> float:
     return now()
 
 
+async def asleep(device: Device, seconds: float) -> float:
+    """Stop a device's process for so long and return when it went on."""
+    device.freeze()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        over = device.thaw()
+    return over
+
+
+def move(host: Host, host_part: int) -> Fault:
+    """Give a host another address of its own LAN."""
+    return host.change_address(str(host.lan.network[host_part]))
+
+
 async def measured(site: Site, short: int, full: int, scenario: Callable[[Site], Awaitable[float]]) -> list[float]:
     """What ``scenario`` took in each of its rounds, some of which run side by side; its devices end with each of them."""
 
@@ -300,9 +315,15 @@ async def together(scenarios: Iterable[Awaitable[Result]]) -> list[Result]:
     return outcomes  # type: ignore[return-value]
 
 
+def rank(figures: Iterable[float], share: float) -> float:
+    """The percentile by nearest rank; ``share`` is over 0, and 1 at most."""
+    ordered = sorted(figures)
+    return ordered[math.ceil(share * len(ordered)) - 1]
+
+
 def p95(figures: Iterable[float], what: str) -> float:
     """The 95th percentile (nearest rank), which of fewer than 20 figures is the largest; ``what`` they are is printed with them."""
     ordered = sorted(figures)
-    found = ordered[math.ceil(0.95 * len(ordered)) - 1]
-    print(f"{what}: {len(ordered)} rounds, s: p50 {ordered[(len(ordered) - 1) // 2]:.2f}, p95 {found:.2f}, max {ordered[-1]:.2f}")
+    found = rank(ordered, 0.95)
+    print(f"{what}: {len(ordered)} rounds, s: p50 {rank(ordered, 0.5):.2f}, p95 {found:.2f}, max {ordered[-1]:.2f}")
     return found
