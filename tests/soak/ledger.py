@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
 import attrs
-from faults import Seen
+from faults import LINK_EVENTS, Seen
 
 BEFORE, AFTER = 12.0, 1.0
 """Seconds before and after a break of its link in which a message may be lost: by then each end has noticed that the other is gone."""
@@ -30,12 +30,14 @@ class Stream:
     arrived: set[int] = attrs.field(factory=set)
     last: int = -1
     duplicates: int = 0
-    out_of_order: int = 0
+    late: list[tuple[int, int, float]] = attrs.field(factory=list)
+    """Number, the highest one that came before it, and when, of each message that came out of order."""
 
-    def hear(self, number: int) -> None:
+    def hear(self, number: int, at: float) -> None:
         """A message has arrived."""
         self.duplicates += number in self.arrived
-        self.out_of_order += number < self.last
+        if number < self.last:
+            self.late.append((number, self.last, at))
         self.last = max(self.last, number)
         self.arrived.add(number)
 
@@ -59,6 +61,7 @@ class Ledger:
     refused: int = 0
     closed: bool = False
     """Whether the run is over: how the devices end is no part of it."""
+    _events: list[tuple[str, Seen]] = attrs.field(factory=list)
     _breaks: defaultdict[frozenset[str], list[float]] = attrs.field(factory=lambda: defaultdict(list))
     _ends_of_life: defaultdict[str, list[float]] = attrs.field(factory=lambda: defaultdict(list))
 
@@ -81,10 +84,12 @@ class Ledger:
         if self.closed:
             return
         line, peer = seen.line, seen.line.get("peerId", "")
+        if line["event"] in LINK_EVENTS:
+            self._events.append((name, seen))
         match line["event"]:
             case "message":
                 life, number = line["message"]
-                self.streams[Way(peer, life, name)].hear(number)
+                self.streams[Way(peer, life, name)].hear(number, seen.at)
             case "peer-connected":
                 self.ends[name, peer].up += 1
             case "peer-path":
@@ -122,8 +127,14 @@ class Ledger:
                 "lost": len(lost),
                 "lost_unexplained": unexplained,
                 "duplicates": sum(stream.duplicates for stream in streams),
-                "out_of_order": sum(stream.out_of_order for stream in streams),
+                "out_of_order": sum(len(stream.late) for stream in streams),
             },
+            "late": [
+                f"{way.sender} to {way.receiver}: {number} after {last} at {at - begun:.2f} s"
+                for way, stream in self.streams.items()
+                for number, last, at in stream.late
+            ],
+            "events": [{"at": seen.at - begun, "device": name, **seen.line} for name, seen in self._events],
             "links": {
                 f"{name} to {peer}": {"up": end.up, "moved": end.moved, "down": dict(end.down)}
                 for (name, peer), end in sorted(self.ends.items())

@@ -54,7 +54,8 @@ def complaints(results: dict[str, Any]) -> Iterator[str]:
     if messages["duplicates"]:
         yield f"{messages['duplicates']} messages arrived twice"
     if messages["out_of_order"]:
-        yield f"{messages['out_of_order']} messages arrived out of order"
+        yield f"{messages['out_of_order']} messages arrived out of order:"
+        yield from results["late"][:20]
     for lost in messages["lost_unexplained"][:20]:
         yield f"lost without a break of the link: {lost}"
     for name, life in results["vitals"].items():
