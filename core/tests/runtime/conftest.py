@@ -84,10 +84,10 @@ class Stranger(SignalingHost):
         await channel.send(encode(Hello(**{"sender": self.device_id, "to": to, "epoch": self.epoch} | change)))
         return decode(await channel.receive())
 
-    async def link(self, to: str) -> MemoryChannel:
-        """An open link to the device ``to``."""
+    async def link(self, to: str, *, moves: bool = False) -> MemoryChannel:
+        """An open link to the device ``to``. ``moves``: it carries on the one that there is."""
         channel = await self.dial(to)
-        assert isinstance(await self.greet(channel, to), Hello)
+        assert isinstance(await self.greet(channel, to, moves=moves), Hello)
         return channel
 
     async def heard(self, channel: MemoryChannel) -> Frame:

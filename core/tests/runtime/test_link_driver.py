@@ -14,7 +14,7 @@ from hallway.errors import ChannelClosed, PeerUnavailable
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Description, Envelope, IcePolicy, Origin, Path, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.attempt import Phase
-from hallway.protocol.frames import Bye, Hello, Message, Messages, Pause, Ping, Pong, Resume, encode
+from hallway.protocol.frames import MOVED, Bye, Hello, Message, Messages, Pause, Ping, Pong, Resume, encode
 from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
 
 ORIGIN = Origin("memory")
@@ -116,20 +116,71 @@ class TestFrames:
 class TestMoving:
     async def test_a_second_channel_of_the_same_life_moves_the_link(self, device, stranger, events):
         one = stranger()
-        first, second = await one.link("tablet-1"), await one.link("tablet-1")
+        first = await one.link("tablet-1")
+        second = await one.link("tablet-1", moves=True)
         assert await events.first(PeerPath) == PeerPath("stranger", "memory", "memory")
+        assert await one.heard(first) == Bye(MOVED)
+        await first.send(encode(Bye(MOVED)))
         await closed(first)
         await second.send(encode(Messages((Message("1", "over the second"),))))
         assert (await events.first(MessageReceived)).message == "over the second"
 
-    async def test_the_channel_that_the_link_has_moved_from_is_closed_when_the_other_end_has_left_it_too(self, device, stranger, events):
+    async def test_messages_keep_their_order_across_the_channels(self, device, stranger, events):
+        """However late the old channel delivers."""
         one = stranger()
-        first, _ = await one.link("tablet-1"), await one.link("tablet-1")
+        first = await one.link("tablet-1")
+        second = await one.link("tablet-1", moves=True)
         await events.first(PeerPath)
+        await second.send(encode(Messages((Message("3", 3),))))
+        for number in (1, 2):
+            for _ in range(100):
+                await asyncio.sleep(0)
+            await first.send(encode(Messages((Message(str(number), number),))))
+        await first.send(encode(Bye(MOVED)))
+        assert [(await events.first(MessageReceived)).message for _ in range(3)] == [1, 2, 3]
+
+    @pytest.mark.parametrize("last_word", [True, False], ids=["moved", "closed"])
+    async def test_the_new_channel_is_read_as_soon_as_the_old_one_has_ended(self, device, stranger, events, last_word):
+        one = stranger()
+        first = await one.link("tablet-1")
+        second = await one.link("tablet-1", moves=True)
+        await events.first(PeerPath)
+        await second.send(encode(Messages((Message("2", "over the second"),))))
         await first.send(encode(Messages((Message("1", "sent before the move was noticed"),))))
-        assert (await events.first(MessageReceived)).message == "sent before the move was noticed"
-        await first.aclose()
+        await (first.send(encode(Bye(MOVED))) if last_word else first.aclose())
+        heard = [(await events.first(MessageReceived)).message for _ in range(2)]
+        assert heard == ["sent before the move was noticed", "over the second"]
         assert device.connected_peers == ("stranger",)
+
+    async def test_what_an_old_channel_says_too_late_is_not_heard(self, device, stranger, events, monkeypatch):
+        monkeypatch.setattr("hallway.protocol.fading.MOVE_PATIENCE", 0.01)
+        one = stranger()
+        first = await one.link("tablet-1")
+        second = await one.link("tablet-1", moves=True)
+        await events.first(PeerPath)
+        await second.send(encode(Messages((Message("2", 2),))))
+        assert (await events.first(MessageReceived)).message == 2
+        with contextlib.suppress(ChannelClosed):
+            await first.send(encode(Messages((Message("1", 1),))))
+        await second.send(encode(Messages((Message("3", 3),))))
+        assert (await events.first(MessageReceived)).message == 3
+
+    async def test_a_peer_that_has_lost_the_link_goes_down_and_up(self, device, stranger, events):
+        """What it did not hear was lost, and both ends are to know."""
+        one = stranger()
+        await one.link("tablet-1")
+        await one.link("tablet-1")
+        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "address-changed")
+        assert (await events.first(PeerConnected)).peer_id == "stranger"
+
+    async def test_a_link_that_moves_closes_at_once(self, make_device, hub, stranger):
+        one = stranger()
+        async with make_device("tablet-1"):
+            first = await one.link("tablet-1")
+            second = await one.link("tablet-1", moves=True)
+            assert await one.heard(first) == Bye(MOVED)
+        await closed(first)
+        await closed(second)
 
     async def test_a_second_channel_that_says_nothing_right_leaves_the_first_alone(self, device, stranger, events):
         one = stranger()

@@ -262,25 +262,19 @@ async def test_a_peer_that_takes_nothing_does_not_make_us_queue_answers(ends):
     assert frames[-1] == Bye()
 
 
-async def test_after_a_move_messages_wait_for_those_that_went_before_them(ends):
+async def test_what_waits_when_a_link_moves_goes_over_the_new_channel_and_so_does_what_is_put_late(ends):
     near, far = ends
-    old = Acknowledging()
+    old = MemoryChannel()
     old.join(MemoryChannel())
-    old.under_way = 10
-    before, outgoing = Outgoing(old, "b", plain=False), Outgoing(near, "b", plain=False)
-    await outgoing.put("2", '"after"')
-    following = asyncio.create_task(outgoing.follow(before, 60.0))
+    before, after = Outgoing(old, "b", plain=False), Outgoing(near, "b", plain=False)
+    large = ["x" * (BACKLOG_BYTES // 2), "y" * (BACKLOG_BYTES // 2)]
+    for number, text in enumerate(large):
+        await before.put(str(number), json.dumps(text))
+    late = asyncio.create_task(before.put("late", '"late"'))
     await asyncio.sleep(0)
-    async with sending(outgoing):
-        outgoing.frame(Ping(1))
-        assert decode(await far.receive()) == Ping(1)
-        old.under_way = 0
-        await following
-        assert values([decode(await far.receive())]) == ["after"]
-
-
-async def test_a_channel_that_never_empties_holds_a_moved_link_up_for_a_moment_only(ends):
-    near, _ = ends
-    old = Acknowledging()
-    old.under_way = 10
-    await Outgoing(near, "b", plain=False).follow(Outgoing(old, "b", plain=False), 0.0)
+    assert not late.done()
+    before.hand_over(after)
+    async with sending(after):
+        heard = values([decode(await far.receive()) for _ in range(3)])
+    await late
+    assert heard == [*large, "late"]

@@ -6,6 +6,19 @@ from enum import Enum
 
 import attrs
 
+CONNECT_PATIENCE = 1.5
+"""Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
+MAX_CONNECT_PATIENCE = 12.0
+"""Seconds that it has at most, and from the start if it is to open over more than the LAN."""
+DISTANT_PATIENCE = 4.0
+"""Seconds that a channel over more than the LAN has while there is a way to the peer over the LAN too, which is to be tried again soon."""
+GREETING_PATIENCE = 5.0
+"""Seconds that a peer has to send its HELLO."""
+HOLD_PATIENCE = 8.0
+"""Seconds that an offer is held while ours is under way."""
+ANSWER_PATIENCE = 15.0
+"""Seconds that an answered offer has to become a channel."""
+
 
 class Role(Enum):
     """Which end of offer and answer we are (JSEP)."""
@@ -81,6 +94,10 @@ class Attempt:
     """Whether their offer names another epoch than the open link, and nothing else says that the peer has restarted."""
     distant: bool = False
     """Whether its channel opens over more than the LAN."""
+    moves: bool = False
+    """Whether its channel is to carry on the open link: we say so in our HELLO, and the peer has not denied it in its own."""
+    left: bool = False
+    """Whether the peer has moved from its channel."""
 
     def apply(self, step: Step, deadline: float | None = None) -> None:
         """Take one step.

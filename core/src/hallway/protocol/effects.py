@@ -67,9 +67,10 @@ class Failed:
 
 @attrs.frozen
 class Greet:
-    """Send our HELLO over the channel of ``attempt``."""
+    """Send our HELLO over the channel of ``attempt``. ``moves``: this end has a link that works, which the channel is to carry on."""
 
     attempt: int
+    moves: bool = False
 
 
 @attrs.frozen
@@ -124,7 +125,18 @@ class Up:
 
 @attrs.frozen
 class Moved:
-    """The link is now over the channel of ``attempt``; it was never down."""
+    """The link is now over the channel of ``attempt``; it was never down.
+
+    What comes over that channel waits unread for the `Faded` of the old one, unless the peer sends no frames: then nothing can tell what
+    was the last over the old one.
+    """
+
+    attempt: int
+
+
+@attrs.frozen
+class Faded:
+    """All has come over the channel of ``attempt``, which the link has moved from, or its time is up: nothing of it is taken any more."""
 
     attempt: int
 
@@ -156,6 +168,7 @@ Effect = (
     | Suspected
     | Up
     | Moved
+    | Faded
     | Down
     | Contested
 )

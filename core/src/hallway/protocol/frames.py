@@ -24,6 +24,9 @@ MAX_MESSAGES = 1024
 MAX_ERROR = 1024
 """Characters in a text of an error response, at most."""
 
+MOVED = "moved"
+"""The reason of a `Bye` over the channel that a link has moved from."""
+
 OVERHEAD = 96
 """Bytes that a frame adds to one message, at most: type, brackets, id and separators."""
 
@@ -51,6 +54,8 @@ class Hello:
     epoch: str
     versions: tuple[int, ...] = (VERSION,)
     sections: dict[str, Any] = attrs.field(factory=dict)
+    moves: bool = False
+    """Whether the sender has a link to the receiver that works, which this channel is to carry on; it does if both say so."""
 
 
 @attrs.frozen
@@ -69,7 +74,7 @@ class Pong:
 
 @attrs.frozen
 class Bye:
-    """This end closes on purpose; ``reason`` is a word."""
+    """The last frame: this end closes the channel on purpose; ``reason`` is a word. `MOVED`: the link goes on over another channel."""
 
     reason: str = "bye"
 
@@ -174,6 +179,7 @@ def _hello_json(hello: Hello) -> dict[str, Any]:
         "epoch": hello.epoch,
         "versions": list(hello.versions),
         "sections": hello.sections,
+        "moves": hello.moves,
     }
 
 
@@ -197,7 +203,8 @@ def _read_hello(body: Any) -> Hello:
     if not isinstance(body["sections"], dict) or not isinstance(body["versions"], list) or len(body["versions"]) > 32:
         raise TypeError("sections must be an object, versions an array")
     versions = tuple(_number(version) for version in body["versions"])
-    return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"])
+    moves = body.get("moves", False) is True
+    return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"], moves)
 
 
 def _read_request(body: Any) -> Request:

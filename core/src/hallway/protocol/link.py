@@ -10,8 +10,18 @@ from __future__ import annotations
 import attrs
 
 from hallway.model import PeerRecord, RefusalCode
-from hallway.protocol.attempt import Attempt, Phase, Role, Step
-from hallway.protocol.dials import Dials
+from hallway.protocol.attempt import (
+    ANSWER_PATIENCE,
+    CONNECT_PATIENCE,
+    DISTANT_PATIENCE,
+    GREETING_PATIENCE,
+    HOLD_PATIENCE,
+    MAX_CONNECT_PATIENCE,
+    Attempt,
+    Phase,
+    Role,
+    Step,
+)
 from hallway.protocol.effects import (
     Admit,
     Answer,
@@ -21,49 +31,33 @@ from hallway.protocol.effects import (
     Effect,
     Failed,
     Greet,
-    Moved,
     Refuse,
     SendFrame,
     Up,
 )
-from hallway.protocol.frames import Bye, Frame, Hello
-from hallway.protocol.heartbeat import SUSPICION, Heartbeat, Timing
+from hallway.protocol.frames import MOVED, Bye, Frame, Hello
+from hallway.protocol.heartbeat import SUSPICION, Heartbeat
 from hallway.protocol.negotiation import Verdict, ended
 from hallway.protocol.states import State, Turn
+from hallway.protocol.upkeep import Upkeep
 from hallway.protocol.vitals import Vitals, content
 
-CONNECT_PATIENCE = 1.5
-"""Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
-MAX_CONNECT_PATIENCE = 12.0
-"""Seconds that it has at most, and from the start if it is to open over more than the LAN."""
-DISTANT_PATIENCE = 4.0
-"""Seconds that a channel over more than the LAN has while there is a way to the peer over the LAN too, which is to be tried again soon."""
-GREETING_PATIENCE = 5.0
-"""Seconds that a peer has to send its HELLO."""
-HOLD_PATIENCE = 8.0
-"""Seconds that an offer is held while ours is under way."""
-ANSWER_PATIENCE = 15.0
-"""Seconds that an answered offer has to become a channel."""
 VERDICT_MARGIN = 0.5
 """Seconds beyond `SUSPICION` for which an offer is held that speaks against the open link: its death must come first."""
 TIMED_OUT = "the channel did not open in time"
 
 
 @attrs.define
-class Link(Dials):
+class Link(Upkeep):
     """All decisions about one peer. Every method that takes ``now`` returns the effects to carry out, in order."""
 
-    timing: Timing = attrs.field(factory=Timing)
     _patience: float = CONNECT_PATIENCE
-    _vitals: Vitals | None = None
-    _fading: int | None = None
-    """The attempt whose channel the link has moved from."""
 
     @property
     def deadline(self) -> float | None:
         """When `timer` wants to be called; None: not until something else happens."""
         times = [attempt.deadline for attempt in self.attempts()]
-        times += [self._redial.at, self._upgrade.at, None if self._vitals is None else self._vitals.deadline]
+        times += [self._redial.at, self._upgrade.at, self._fading.deadline, None if self._vitals is None else self._vitals.deadline]
         return min((time for time in times if time is not None), default=None)
 
     def seen(self, record: PeerRecord, now: float, *, near: bool = False) -> list[Effect]:
@@ -147,9 +141,10 @@ class Link(Dials):
         if attempt is None or attempt.phase is not Phase.CONNECTING:
             return []
         attempt.distant = attempt.distant if distant is None else distant
+        attempt.moves = self.current is not None and (self._vitals is None or self._vitals.is_sound(now))
         if speaks_hallway:
             attempt.apply(Step.OPENED, now + GREETING_PATIENCE)
-            return [Greet(attempt_id)]
+            return [Greet(attempt_id, attempt.moves)]
         attempt.apply(Step.OPENED_PLAIN)
         return self._promote(attempt, now)
 
@@ -164,35 +159,27 @@ class Link(Dials):
 
     def received(self, attempt_id: int, frame: Frame, now: float) -> list[Effect]:
         """A frame came over the channel of the attempt."""
-        if attempt_id == self._fading:
-            # What the peer sent over the old channel before it moved still counts.
-            return content(frame)
+        if attempt_id == self._fading.attempt:
+            return self._end_fading(now) if isinstance(frame, Bye) else content(frame)
         attempt = self.find(attempt_id)
         if attempt is not None and attempt.phase is Phase.GREETING:
             return self._greeting(attempt, frame, now)
         if attempt is None or attempt is not self.current or self._vitals is None:
             return []
+        return self._take(attempt, self._vitals, frame, now)
+
+    def _take(self, current: Attempt, vitals: Vitals, frame: Frame, now: float) -> list[Effect]:
         match frame:
+            case Bye(reason) if reason == MOVED:
+                current.left = True
+                return []
             case Bye():
-                return self.failed(attempt.id, "the peer said bye", now, DownReason.BYE)
+                return self.failed(current.id, "the peer said bye", now, DownReason.BYE)
             case Hello():
-                return self.failed(attempt.id, "a second HELLO", now, DownReason.PROTOCOL)
-        effects = self._vitals.received(frame, now)
+                return self.failed(current.id, "a second HELLO", now, DownReason.PROTOCOL)
+        effects = vitals.received(frame, now)
         self._follow_vitals()
         return effects
-
-    def proved(self, attempt_id: int, now: float) -> list[Effect]:
-        """The channel of the attempt tells that something which we sent has arrived at the peer."""
-        if self._vitals is not None and self._vitals.attempt == attempt_id:
-            self._vitals.proved(now)
-            self._follow_vitals()
-        return []
-
-    def doubt(self, now: float) -> list[Effect]:
-        """There is evidence that the open channel's path is dead: the peer is asked, and has `SUSPICION` seconds to answer."""
-        if self._vitals is not None:
-            self._vitals.doubt(now)
-        return []
 
     def renew(self, now: float) -> list[Effect]:
         """This device has slept, or has other addresses: what was under way is doubted, and the peer is dialed anew."""
@@ -210,6 +197,8 @@ class Link(Dials):
         self, attempt_id: int, reason: str, now: float, down: DownReason = DownReason.CLOSED, *, expected: bool = False
     ) -> list[Effect]:
         """The attempt has come to an end: no answer, no channel, or an open channel lost. ``expected``: that is no failure to tell of."""
+        if attempt_id == self._fading.attempt:
+            return self._end_fading(now)
         attempt = self.find(attempt_id)
         if attempt is None:
             return []
@@ -232,22 +221,14 @@ class Link(Dials):
         self._settle()
         return effects
 
-    def pause(self, attempt_id: int, now: float, *, paused: bool) -> list[Effect]:
-        """The open channel of the attempt is not read at this end (or is again).
-
-        Silence proves nothing meanwhile, and we go on showing that we live.
-        """
-        if self._vitals is not None and self._vitals.attempt == attempt_id:
-            self._vitals.pause(now, paused=paused)
-            self._follow_vitals()
-        return []
-
     def timer(self, now: float) -> list[Effect]:
         """Time has passed; call it at `deadline`, or at any time."""
         effects: list[Effect] = []
         for attempt in list(self.attempts()):
             if attempt.deadline is not None and attempt.deadline <= now:
                 effects += self.failed(attempt.id, TIMED_OUT, now)
+        if self._fading.is_due(now):
+            effects += self._end_fading(now)
         if self._vitals is not None:
             effects += self._beat(self._vitals, now)
         if self._redial.is_due(now):
@@ -262,7 +243,7 @@ class Link(Dials):
         self._redial.cancel()
         self._upgrade.cancel()
         self._vitals = None
-        effects: list[Effect] = []
+        effects = self._fading.end()
         if self.current is not None:
             if self.current.epoch is not None:
                 effects.append(SendFrame(self.current.id, Bye()))
@@ -321,10 +302,11 @@ class Link(Dials):
         if (objection := self._objection(frame)) is not None:
             return self.failed(attempt.id, objection, now)
         assert isinstance(frame, Hello)
+        attempt.moves = attempt.moves and frame.moves
         return [Admit(attempt.id, frame)]
 
     def _promote(self, attempt: Attempt, now: float) -> list[Effect]:
-        previous, vitals, since = self.current, self._vitals, self._since
+        previous, since = self.current, self._since
         others = [other for other in (self.dial, self.incoming) if other is not attempt]
         self.current, self.dial, self.incoming = attempt, None, None
         self._since = self._left = None
@@ -339,17 +321,17 @@ class Link(Dials):
         up = Up(attempt.id, now - (since if since is not None else now))
         if previous is None:
             return [*effects, up]
-        return effects + self._replace(previous, attempt, up, is_sound=vitals is None or vitals.is_sound(now))
+        return effects + self._fading.end() + self._replace(previous, attempt, up, now)
 
-    def _replace(self, previous: Attempt, attempt: Attempt, up: Up, *, is_sound: bool) -> list[Effect]:
+    def _replace(self, previous: Attempt, attempt: Attempt, up: Up, now: float) -> list[Effect]:
         previous.apply(Step.END)
-        if previous.epoch == attempt.epoch and is_sound:
-            self._fading = previous.id
-            return [Moved(attempt.id), Drop(previous.id, "the link has moved", graceful=True)]
+        if previous.epoch == attempt.epoch and attempt.moves:
+            return self._move(previous, attempt, now)
         reason = DownReason.RESTARTED if previous.epoch != attempt.epoch else DownReason.ADDRESS_CHANGED
         return [Down(reason), Drop(previous.id, "a newer channel replaced it"), up]
 
     def _lost(self, lost: Attempt, reason: DownReason, now: float) -> list[Effect]:
+        effects = self._fading.end() + self._end_moving()
         self.current = None
         self._vitals = None
         self._upgrade.cancel()
@@ -359,7 +341,7 @@ class Link(Dials):
         if self._is_wanted and self.dial is None:
             self._redial.lost(now)
         self._turn(Turn.LEAVE if self._redial.at is None else Turn.LOSE)
-        effects: list[Effect] = [Down(reason)]
+        effects.append(Down(reason))
         if any(self.attempts()):
             self._turn(Turn.ATTEMPT)
         if self.incoming is not None and self.incoming.phase is Phase.HELD:
@@ -371,10 +353,3 @@ class Link(Dials):
         effects, dead = vitals.tick(now)
         self._follow_vitals()
         return effects + (self.failed(vitals.attempt, "the peer has fallen silent", now, DownReason.TIMEOUT) if dead else [])
-
-    def _follow_vitals(self) -> None:
-        assert self._vitals is not None
-        if self.state is State.OPEN and self._vitals.suspected:
-            self._turn(Turn.DOUBT)
-        elif self.state is State.SUSPECT and not self._vitals.suspected:
-            self._turn(Turn.PROVE)

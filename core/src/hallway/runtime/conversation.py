@@ -99,6 +99,7 @@ class Conversation:
             take(await self._run.channel.receive())
             # A channel with much to read must not starve the others.
             await asyncio.sleep(0)
+            await self._run.turn()
             if self._publisher.crowded:
                 await self._make_room()
 

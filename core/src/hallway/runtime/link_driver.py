@@ -21,6 +21,7 @@ from hallway.protocol.effects import (
     DownReason,
     Drop,
     Effect,
+    Faded,
     Failed,
     Greet,
     Held,
@@ -56,6 +57,7 @@ class LinkDriver:
         self._loop = asyncio.get_running_loop()
         self._runs: dict[int, AttemptRun] = {}
         self._open: AttemptRun | None = None
+        self._fading: AttemptRun | None = None
         self._warned_of: AttemptRun | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._newcomer: PeerRecord | None = None
@@ -195,8 +197,8 @@ class LinkDriver:
 
     def _apply_open(self, effect: Effect) -> None:
         match effect:
-            case Greet(attempt_id):
-                self._runs[attempt_id].greet(self._services.device, self._services.guard)
+            case Greet(attempt_id, moves):
+                self._runs[attempt_id].greet(self._services.device, self._services.guard, moves=moves)
             case Admit(attempt_id, hello):
                 self._admit(self._runs[attempt_id], hello)
             case SendFrame(attempt_id, frame):
@@ -216,6 +218,9 @@ class LinkDriver:
                 self._up(self._runs[attempt_id], seconds)
             case Moved(attempt_id):
                 self._moved(self._runs[attempt_id])
+            case Faded() if self._fading is not None:
+                self._fading.faded.set()
+                self._fading = None
             case Contested():
                 self._warn_of_namesake()
             case Down(reason):
@@ -238,9 +243,9 @@ class LinkDriver:
             self._loop.call_soon(self._services.memory.works, self.link.record, remote)
 
     def _moved(self, run: AttemptRun) -> None:
-        previous, self._open = self._open, run
-        if previous is not None:
-            self._services.tasks.start(run.succeed(previous), f"move {self.peer_id} {run.id}")
+        assert self._open is not None
+        run.succeed(self._open)
+        self._fading, self._open = self._open, run
         self.remember()
         self._services.bus.moved(self.peer_id)
         self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))

@@ -19,8 +19,6 @@ MAX_FRAMES = 64
 """Control frames that wait here, at most."""
 STALL_SECONDS = 5.0
 """How long a peer without frames may take nothing while more is waiting for it; then its link is ended, so that nobody waits for ever."""
-FOLLOW_STEP = 0.01
-"""Seconds between two looks whether the old channel of a link that has moved is empty."""
 LOOK_SECONDS = 0.25
 """How often it is looked whether the peer has acknowledged something, while something is under way."""
 
@@ -52,7 +50,8 @@ class Outgoing:
         self._room = asyncio.Event()
         self._idle = asyncio.Event()
         self._under_way = asyncio.Event()
-        self._held: set[str] = set()
+        self._held = False
+        self._successor: Outgoing | None = None
         self._ended = False
         self._room.set()
         self._idle.set()
@@ -75,27 +74,14 @@ class Outgoing:
             self._last = frame
             self._wake()
 
-    def hold(self, *, paused: bool, why: str = "no room") -> None:
-        """Keep messages back, for as long as any reason to do so holds; control frames go on."""
-        if paused:
-            self._held.add(why)
-        else:
-            self._held.discard(why)
+    def hold(self, *, paused: bool) -> None:
+        """Keep messages back for as long as that holds; control frames go on."""
+        self._held = paused
         self._wake()
 
-    async def follow(self, previous: Outgoing, seconds: float) -> None:
-        """Send no message before the peer has those of ``previous``, ``seconds`` at most: they keep their order across the channels."""
-        self.hold(paused=True, why="order")
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        try:
-            while previous._channel.buffered and loop.time() < end:  # noqa: ASYNC110 - a channel tells what is under way, not when it has arrived
-                await asyncio.sleep(FOLLOW_STEP)
-        finally:
-            self.hold(paused=False, why="order")
-
     def hand_over(self, successor: Outgoing) -> None:
-        """Let another channel of the same link send the messages that wait here."""
+        """Let another channel of the same link send the messages that wait here, and those that are still put."""
+        self._successor = successor
         for message in self._messages:
             successor._take(message)
         self._messages.clear()
@@ -123,6 +109,9 @@ class Outgoing:
             limit = self._channel.max_message - OVERHEAD
             raise MessageTooLarge(f"the message has {size - OVERHEAD} bytes as JSON; {self._peer_id} takes {limit}", hint="split it")
         await self._room.wait()
+        if self._successor is not None:
+            await self._successor.put(message_id, text)
+            return
         if self._ended:
             raise PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
         self._take(_Message(message_id, text, size))

@@ -33,6 +33,10 @@ class AttemptRun:
         self.speaks_hallway = False
         self.begun = False
         """Whether its offer is on the way: until then it waits for its turn."""
+        self.previous: AttemptRun | None = None
+        """The attempt whose channel the link has moved from to this one, until that has faded."""
+        self.faded = asyncio.Event()
+        """Set once nothing that comes over its channel counts any more."""
         self.dialing: Dialing | None = None
         self.channel: Channel | None = None
         self.outgoing: Outgoing | None = None
@@ -80,18 +84,25 @@ class AttemptRun:
         else:
             self.outgoing.frame(frame)
 
-    async def succeed(self, previous: AttemptRun) -> None:
-        """Take over the messages that wait for the channel that the link had before, and send them after those that it has sent."""
+    def succeed(self, previous: AttemptRun) -> None:
+        """Take over the messages that wait for the channel that the link had before, and read after those that come over it."""
         if previous.outgoing is not None and self.outgoing is not None:
             previous.outgoing.hand_over(self.outgoing)
-            await self.outgoing.follow(previous.outgoing, DRAIN_SECONDS)
+        if self.speaks_hallway:
+            self.previous = previous
 
-    def greet(self, device: DeviceInfo, guard: Guard) -> None:
+    async def turn(self) -> None:
+        """Wait until the channel may be read: not before the one that the link had before has faded."""
+        if self.previous is not None:
+            await self.previous.faded.wait()
+            self.previous = None
+
+    def greet(self, device: DeviceInfo, guard: Guard, *, moves: bool) -> None:
         """Send our HELLO."""
         assert self.channel is not None
         assert self.outgoing is not None
         section = guard.hello(self.peer_id, self.channel.binding, time.time())
-        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section}))
+        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section}, moves=moves))
 
     def objection(self, guard: Guard, hello: Hello) -> str | None:
         """What the guard has against the peer's HELLO; None lets the peer in."""
@@ -101,13 +112,15 @@ class AttemptRun:
     async def aclose(self, *, graceful: bool, moved: bool = False) -> None:
         """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before.
 
-        ``moved``: the link goes on over another channel. The other end may need a moment to notice, and must not take the link for lost.
+        ``moved``: the link goes on over another channel. The other end may need a moment to notice, and must not take the link for lost:
+        this one stays until it has `faded`.
         """
+        if moved:
+            # The link bounds it.
+            await self.faded.wait()
         deadline = asyncio.get_running_loop().time() + (DRAIN_SECONDS if graceful else 0.0)
         if graceful and self.channel is not None:
             await self._drain(deadline)
-            if moved and self.task is not None:
-                await asyncio.wait([self.task], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
             # The channel is read until it is closed: what the peer sent meanwhile still counts.
             await self.channel.aclose(deadline)
         await self._stop_task()

@@ -10,8 +10,23 @@ from urllib.parse import urlsplit
 from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.attempt import Role
 from hallway.protocol.chain import CLOUD_PATIENCE, LAN_PATIENCE, NEAR_CLOUD_PATIENCE
-from hallway.protocol.effects import Admit, Answer, Dial, Down, DownReason, Drop, Effect, Greet, Moved, Refuse, SendFrame, Up
-from hallway.protocol.frames import Frame, Hello
+from hallway.protocol.effects import (
+    Admit,
+    Answer,
+    Deliver,
+    Dial,
+    Down,
+    DownReason,
+    Drop,
+    Effect,
+    Faded,
+    Greet,
+    Moved,
+    Refuse,
+    SendFrame,
+    Up,
+)
+from hallway.protocol.frames import Bye, Frame, Hello, Message, Messages, Ping
 from hallway.protocol.link import Link
 from hallway.testing.link_rig.promises import Promises
 from hallway.testing.link_rig.values import Offer, Pipe, Run
@@ -22,7 +37,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.25
 """How often it is looked whether something was acknowledged, while something is under way."""
 DRAIN_SECONDS = 1.0
-"""How long a channel is kept that the link has moved away from: the other end may not have noticed yet."""
+"""How long a channel is kept once the peer has moved from it too: what was sent over it is to arrive."""
 INSTANT = 1e-6
 """Seconds that an alarm is ahead at least: sums of seconds are not exact."""
 
@@ -36,6 +51,8 @@ class End:
         self.runs: dict[int, Run] = {}
         self.open: int | None = None
         self._unread: int | None = None
+        self._fading: Pipe | None = None
+        """The channel that the link has moved from, while something may come over it."""
         self._alarm: float | None = None
         self._promises = Promises(self)
 
@@ -182,14 +199,19 @@ class End:
     def read(self, pipe: Pipe) -> None:
         """Take in what has arrived, unless the application does not read."""
         attempt, inbox = pipe.ends[self], pipe.flows[self].inbox
-        while inbox and self in pipe.opened and self not in pipe.closed and self._unread != attempt:
+        while inbox and self in pipe.opened and self not in pipe.closed and not self._waits(attempt):
             frame = inbox.popleft()
             if frame is None and attempt not in self.runs:
+                self.failed(attempt, "the old channel has ended")
                 self._rig.channels.close(pipe, self)
             elif frame is None:
                 self.failed(attempt, "the channel has ended")
             else:
                 self.do(f"received {attempt}", partial(self.link.received, attempt, frame, self.device.now), frame)
+
+    def _waits(self, attempt: int) -> bool:
+        """Whether that channel is not read now."""
+        return attempt == self._unread or (attempt == self.open and self._fading is not None)
 
     def pause(self, seconds: float) -> None:
         """The application does not read the open channel for a while."""
@@ -202,9 +224,9 @@ class End:
     def _resume(self, attempt: int) -> None:
         self._unread = None
         self.do("resumed", lambda: self.link.pause(attempt, self.device.now, paused=False))
-        run = self.runs.get(attempt)
-        if run is not None and run.pipe is not None:
-            self.read(run.pipe)
+        for pipe in (self._fading, self.open_pipe):
+            if pipe is not None:
+                self.read(pipe)
 
     def close(self) -> None:
         """The device closes as it should."""
@@ -220,8 +242,8 @@ class End:
                 self._refuse(self.runs.pop(attempt), code)
             case Drop(attempt, _, graceful):
                 self._drop(self.runs.pop(attempt), moved=graceful and self.open is not None)
-            case Greet(attempt):
-                self._send(attempt, Hello(self.device.name, self.peer.lower(), self.device.epoch))
+            case Greet(attempt, moves):
+                self._send(attempt, Hello(self.device.name, self.peer.lower(), self.device.epoch, moves=moves))
             case Admit(attempt, hello):
                 self.do(f"admitted {attempt}", lambda: self.link.admitted(attempt, hello.epoch, self.device.now))
             case _:
@@ -230,11 +252,32 @@ class End:
     def _apply_open(self, effect: Effect) -> None:
         match effect:
             case SendFrame(attempt, frame):
+                if isinstance(frame, Ping | Bye):
+                    self._say(attempt)
                 self._send(attempt, frame)
             case Up(attempt) | Moved(attempt):
+                self._fading = self.open_pipe if isinstance(effect, Moved) else None
                 self.open = attempt
+                self._promises.check_carried(self.open_pipe, moved=isinstance(effect, Moved))
+                self._say(attempt)
+            case Faded(attempt):
+                self._fade(attempt)
+            case Deliver(messages):
+                self._promises.check_order(messages)
             case Down():
                 self.open = None
+
+    def _fade(self, attempt: int) -> None:
+        self._promises.check_faded(attempt, self._fading)
+        assert self._fading is not None
+        # What was sent over it is to arrive, too.
+        self._rig.schedule.alarm(self.device, DRAIN_SECONDS, partial(self._rig.channels.close, self._fading, self))
+        self._fading = None
+        self._rig.schedule.alarm(self.device, 0.0, self._read_on)
+
+    def _read_on(self) -> None:
+        if self.open_pipe is not None:
+            self.read(self.open_pipe)
 
     def _dial(self, attempt: int, record: PeerRecord, *, near: bool) -> None:
         self._promises.check_new(attempt)
@@ -248,14 +291,17 @@ class End:
         self._rig.network.respond(run.offer, code, requests=run.requests)
 
     def _drop(self, run: Run, *, moved: bool) -> None:
-        if run.pipe is not None and moved:
-            self._rig.schedule.alarm(self.device, DRAIN_SECONDS, partial(self._rig.channels.close, run.pipe, self))
-        elif run.pipe is not None:
-            self._rig.channels.close(run.pipe, self)
+        if run.pipe is not None:
+            if not moved:
+                self._rig.channels.close(run.pipe, self)
         elif run.role is Role.ANSWERER:
             self._refuse(run, RefusalCode.GLARE)
         elif run.offer is not None:
             self._rig.network.withdraw(run.offer)
+
+    def _say(self, attempt: int) -> None:
+        """Send a message of the application; all that are ever sent are numbered."""
+        self._send(attempt, Messages((Message("", self._rig.new_number()),)))
 
     def _send(self, attempt: int, frame: Frame) -> None:
         run = self.runs[attempt]

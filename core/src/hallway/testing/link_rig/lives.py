@@ -7,8 +7,8 @@ from random import Random
 
 import attrs
 
+from hallway.protocol.attempt import ANSWER_PATIENCE, MAX_CONNECT_PATIENCE
 from hallway.protocol.chain import CLOUD_PATIENCE
-from hallway.protocol.link import ANSWER_PATIENCE, MAX_CONNECT_PATIENCE
 from hallway.protocol.redial import SLOW_REDIAL_CAP
 from hallway.protocol.states import State
 from hallway.protocol.upgrade import LOOKS

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from hallway.protocol.attempt import Attempt, Phase, Role
+from hallway.protocol.attempt import ANSWER_PATIENCE, GREETING_PATIENCE, HOLD_PATIENCE, MAX_CONNECT_PATIENCE, Attempt, Phase, Role
 from hallway.protocol.effects import Down, Drop, Effect, Failed, Moved, Refuse, SendFrame, Suspected, Up
-from hallway.protocol.link import ANSWER_PATIENCE, GREETING_PATIENCE, HOLD_PATIENCE, MAX_CONNECT_PATIENCE, Link
+from hallway.protocol.frames import Message
+from hallway.protocol.link import Link
 from hallway.protocol.redial import SLOW_REDIAL_CAP
 from hallway.protocol.states import State
-from hallway.testing.link_rig.values import PromiseBroken
+from hallway.testing.link_rig.values import Pipe, PromiseBroken
 
 if TYPE_CHECKING:
     from hallway.testing.link_rig.end import End
@@ -41,6 +42,7 @@ class Promises:
     def __init__(self, end: End) -> None:
         self._end = end
         self._newest = 0
+        self._heard = 0
 
     def broken(self, promise: str) -> PromiseBroken:
         """The error that tells of a broken promise."""
@@ -85,6 +87,22 @@ class Promises:
                 case Suspected():
                     self._hold(is_open is not None, "only an open link is suspected")
         self._hold(before is None or is_open == before or before in dropped, "a channel that is not the link's any more is closed")
+
+    def check_faded(self, attempt: int, fading: Pipe | None) -> None:
+        """The attempt of the channel that the link has moved from, once for each move."""
+        self._hold(fading is not None and fading.ends[self._end] == attempt, "only what the link has moved from fades, and once")
+
+    def check_carried(self, pipe: Pipe | None, *, moved: bool) -> None:
+        """The channel that is the link's now, and whether it carries on an open link: the other end must see no gap where this one does."""
+        assert pipe is not None
+        pipe.carries_on[self._end] = moved
+        self._hold(len(set(pipe.carries_on.values())) == 1, "a channel carries a link on at both ends or at none")
+
+    def check_order(self, messages: tuple[Message, ...]) -> None:
+        """Messages for the application, numbered in the order in which they were sent."""
+        for message in messages:
+            self._hold(message.value > self._heard, f"messages keep their order: {message.value} comes after {self._heard}")
+            self._heard = message.value
 
     def check(self, deadline: float | None) -> None:
         """How things are after one event; ``deadline`` is the link's."""

@@ -62,7 +62,7 @@ class Rig:
         """When a link of a pair went down last."""
         self.trace: dict[Pair, deque[Event]] = {}
         self.faults: list[Event] = []
-        self._epochs, self._addresses = count(1), count(1)
+        self._epochs, self._addresses, self._numbers = count(1), count(1), count(1)
         for name in ids or names(self.setting.devices):
             self.devices[name.lower()] = self._born(name)
             self.devices[name.lower()].alive = False
@@ -103,6 +103,10 @@ class Rig:
         """One that nobody has had."""
         number = next(self._addresses)
         return f"10.{number // 65536}.{number // 256 % 256}.{number % 256}"
+
+    def new_number(self) -> int:
+        """That of the next message of whatever device."""
+        return next(self._numbers)
 
     def _born(self, name: str) -> Device:
         return Device(self, name, f"e{next(self._epochs)}", self.new_address())

@@ -112,6 +112,8 @@ class Pipe:
     established: bool = False
     opened: set[End] = attrs.field(factory=set)
     closed: set[End] = attrs.field(factory=set)
+    carries_on: dict[End, bool] = attrs.field(factory=dict)
+    """Of each end whose link it has become, whether the link was open before, and has moved."""
     flows: dict[End, Flow] = attrs.field(factory=dict)
     dead: bool = False
     """It carries nothing any more and tells nobody."""
