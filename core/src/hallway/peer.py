@@ -15,7 +15,7 @@ from hallway.network import Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime.node import Habits, Node
-from hallway.runtime.publisher import MessageReader, Publisher, Subscription
+from hallway.runtime.publisher import EventReader, MessageReader, Publisher
 from hallway.trust import OpenGuard
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
@@ -122,9 +122,9 @@ class Peer:
         """
         return MessageReader(self._publisher.subscribe(lambda event: event.name == "message"))
 
-    def events(self, wants: Callable[[Event], bool] = lambda _: True) -> Subscription:
+    def events(self, wants: Callable[[Event], bool] = lambda _: True) -> EventReader:
         """What happens from now on and ``wants`` accepts, as `hallway.events` values, in order; ends when the peer closes."""
-        return self._publisher.subscribe(wants)
+        return EventReader(self._publisher.subscribe(wants))
 
     async def send_to_peer(self, peer_id: str, message: Any) -> str:
         """Send a JSON value to one peer; returns the message's id once the link has taken it.

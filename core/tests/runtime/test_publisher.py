@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, PeerPath, SignalingMode
-from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, MessageReader, Publisher
+from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, EventReader, MessageReader, Publisher
 
 
 class Hook:
@@ -165,6 +165,18 @@ class TestRoom:
             assert (peer_id, value) == ("tablet-2", 1)
             break
         await inbox.aclose()
+        publisher.on("message", lambda *_: None)
+        publisher.publish(message(2), BACKLOG_BYTES + 1)
+        assert not publisher.crowded
+
+    @pytest.mark.parametrize("kind", [EventReader, MessageReader])
+    async def test_a_reader_that_nobody_keeps_holds_up_nobody(self, publisher, kind):
+        async def first():
+            async for each in kind(everything(publisher)):
+                return each
+
+        publisher.publish(message(1))
+        await first()
         publisher.on("message", lambda *_: None)
         publisher.publish(message(2), BACKLOG_BYTES + 1)
         assert not publisher.crowded

@@ -13,7 +13,7 @@ from hallway.errors import HallwayError, MisuseError
 from hallway.events import SignalingMode, to_json
 from hallway.peer import Peer
 from hallway.protocol import jsontext
-from hallway.runtime.publisher import Subscription
+from hallway.runtime.publisher import EventReader
 
 Reply = dict[str, Any] | None
 
@@ -65,7 +65,7 @@ class JsonDevice:
             await self._peer.aclose()
             await self._writer.aclose()
 
-    async def _serve(self, events: Subscription) -> None:
+    async def _serve(self, events: EventReader) -> None:
         async with asyncio.TaskGroup() as group:
             pump = group.create_task(self._pump(events))
             commands = group.create_task(self._obey())
@@ -87,7 +87,7 @@ class JsonDevice:
             "pid": os.getpid(),
         }
 
-    async def _pump(self, events: Subscription) -> None:
+    async def _pump(self, events: EventReader) -> None:
         await self._writer.write(self._ready())
         async for event in events:
             await self._writer.write(to_json(event))

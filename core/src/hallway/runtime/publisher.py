@@ -235,14 +235,36 @@ async def _logged(work: Awaitable[Any]) -> None:
         logger.exception("a listener failed")
 
 
-class MessageReader:
-    """The messages of a subscription as pairs of peer id and message: an asynchronous iterator.
-
-    It keeps what arrives from its making on. `aclose` it, or let go of it, and it holds nothing up any more.
-    """
+class Reader:
+    """What reads a subscription. Close it, or let go of it, and it holds nothing up any more."""
 
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
+
+    def close(self) -> None:
+        """Stop reading and forget what waits; whoever waits comes to the end. Closing twice is silent."""
+        self._subscription.close()
+
+    async def aclose(self) -> None:
+        """Stop reading, as `close` does."""
+        self.close()
+
+    def __del__(self) -> None:
+        self._subscription.close()
+
+
+class EventReader(Reader):
+    """What happens from its making on, as `hallway.events` values: an asynchronous iterator."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        return await anext(self._subscription)
+
+
+class MessageReader(Reader):
+    """What arrives from its making on, as pairs of peer id and message: an asynchronous iterator."""
 
     def __aiter__(self) -> Self:
         return self
@@ -252,10 +274,3 @@ class MessageReader:
             event = await anext(self._subscription)
             if isinstance(event, MessageReceived):
                 return event.peer_id, event.message
-
-    async def aclose(self) -> None:
-        """Stop reading. Closing twice is silent."""
-        self._subscription.close()
-
-    def __del__(self) -> None:
-        self._subscription.close()
