@@ -164,8 +164,11 @@ class Device:
         """
         tag = secrets.token_hex(4)
         answer = self._asked[tag] = asyncio.get_running_loop().create_future()
-        await self.running.send_json({**command, "tag": tag})
-        return await answer
+        try:
+            await self.running.send_json({**command, "tag": tag})
+            return await answer
+        finally:
+            self._asked.pop(tag, None)
 
     def link_events(self, since: float) -> list[Seen]:
         """What happened to its links from ``since`` on."""
