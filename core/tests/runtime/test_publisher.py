@@ -172,8 +172,8 @@ class TestRoom:
     @pytest.mark.parametrize("kind", [EventReader, MessageReader])
     async def test_a_reader_that_nobody_keeps_holds_up_nobody(self, publisher, kind):
         async def first():
-            async for each in kind(everything(publisher)):
-                return each
+            async for _ in kind(everything(publisher)):
+                return
 
         publisher.publish(message(1))
         await first()

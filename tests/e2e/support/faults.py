@@ -166,9 +166,10 @@ class Device:
         answer = self._asked[tag] = asyncio.get_running_loop().create_future()
         try:
             await self.running.send_json({**command, "tag": tag})
-            return await answer
-        finally:
+        except ProcessError:
             self._asked.pop(tag, None)
+            raise
+        return await answer
 
     def link_events(self, since: float) -> list[Seen]:
         """What happened to its links from ``since`` on."""
