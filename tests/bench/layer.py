@@ -25,9 +25,9 @@ from hallway.model import Description, DeviceInfo, IcePolicy
 from hallway.network import InterfacePolicy, Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import load_plugins
-from hallway.protocol import jsontext
-from hallway.protocol.frames import OVERHEAD, Messages, decode, encode_texts
-from hallway.runtime.conversation import new_message_id
+from hallway.protocol.batches import OVERHEAD, Squeezer, encode
+from hallway.protocol.frames import Messages, decode
+from hallway.protocol.packed import pack
 from hallway.runtime.outgoing import BATCH_BYTES
 from hallway_aiortc_channel import AiortcConfig, AiortcConnector
 
@@ -47,7 +47,7 @@ def message(size: int) -> dict[str, str]:
 
 def per_frame(size: int) -> int:
     """How many messages of this size hallway puts into one frame when it has enough of them."""
-    return max(1, BATCH_BYTES // (len(jsontext.dumps(message(size))) + OVERHEAD))
+    return max(1, BATCH_BYTES // (len(pack(message(size))) + OVERHEAD))
 
 
 def connector(way: str) -> Connector:
@@ -129,18 +129,17 @@ async def send_direct(way: str, host: str, port: int) -> None:
 
 async def send_bytes(channel: Channel, size: int, count: int) -> None:
     most = per_frame(size)
-    text = jsontext.dumps(message(size))
-    frame = encode_texts([(new_message_id(), text) for _ in range(most)])
+    frame = encode(0, 0, [pack(message(size)) for _ in range(most)])
     for _ in range(count // most):
         await channel.send(frame)
 
 
 async def send_frames(channel: Channel, size: int, count: int) -> None:
-    most = per_frame(size)
+    most, squeezer = per_frame(size), Squeezer()
     value = message(size)
     for start in range(0, count, most):
-        batch = [(new_message_id(), jsontext.dumps(value)) for _ in range(min(most, count - start))]
-        await channel.send(encode_texts(batch))
+        bodies = [pack(value) for _ in range(min(most, count - start))]
+        await channel.send(squeezer.squeeze(encode(0, start, bodies)))
 
 
 # The two ends of a link.

@@ -8,7 +8,7 @@
     ├── MisuseError                   ours, the calling program's
     │   ├── ClosedError               we closed it ourselves
     │   ├── BusyError                 two tasks did what one may do at a time
-    │   ├── BadMessage                not a JSON value
+    │   ├── BadMessage                not a JSON value, nor bytes
     │   ├── MessageTooLarge           larger than the channel takes
     │   └── PeerUnavailable           no open link to that peer
     ├── ControlRefused                the peer's: said no to a request over the open link
@@ -115,7 +115,7 @@ class BusyError(MisuseError):
 
 
 class BadMessage(MisuseError):
-    """The message is not a JSON value."""
+    """The message is not a JSON value, nor bytes."""
 
     code = "bad-message"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any, ClassVar
 
 import attrs
@@ -92,7 +93,19 @@ NAMES = tuple(
 """The names of all events."""
 
 
+def bytes_as_json(value: object) -> dict[str, str]:
+    """What stands in JSON for bytes in a message: ``{"base64": text}`` (RFC 4648, section 4). For the ``default`` of `json.dumps`.
+
+    Raises:
+        TypeError: it is something else.
+
+    """
+    if not isinstance(value, bytes):
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+    return {"base64": base64.b64encode(value).decode()}
+
+
 def to_json(event: Event) -> dict[str, Any]:
-    """The event as one JSON object, its keys in the wire's camelCase."""
+    """The event as one JSON object, its keys in the wire's camelCase. Bytes in a message stay bytes: see `bytes_as_json`."""
     fields = {("peerId" if key == "peer_id" else key): value for key, value in attrs.asdict(event, recurse=False).items()}
     return {"event": event.name, **fields}

@@ -127,20 +127,20 @@ class Peer:
         return EventReader(self._publisher.subscribe(wants))
 
     async def send_to_peer(self, peer_id: str, message: Any) -> str:
-        """Send a JSON value to one peer; returns the message's id once the link has taken it.
+        """Send a JSON value, or bytes, to one peer; returns the message's id once the link has taken it.
 
         Waits for room while the link is open. What is under way when a link breaks may be lost.
 
         Raises:
             PeerUnavailable: there is no open link to that peer.
-            BadMessage: it is not a JSON value.
-            MessageTooLarge: it does not fit the channel (256 KiB as JSON between two hallways).
+            BadMessage: it is neither, or the peer takes JSON only.
+            MessageTooLarge: it does not fit the channel (256 KiB as MessagePack between two hallways).
 
         """
         return await self._running().send(peer_id, message)
 
     async def broadcast(self, message: Any) -> dict[str, str]:
-        """Send a JSON value to every peer with an open link; returns its id for each of them.
+        """Send a JSON value, or bytes, to every peer with an open link; returns its id for each of them.
 
         Raises:
             BadMessage, MessageTooLarge: as for `send_to_peer`.

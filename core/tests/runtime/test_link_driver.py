@@ -7,6 +7,7 @@ import contextlib
 import json
 
 import pytest
+from messages import says
 
 import hallway.testing.memory.channel
 import hallway.testing.memory.plugin
@@ -14,6 +15,7 @@ from hallway.errors import ChannelClosed, PeerUnavailable
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Description, Envelope, IcePolicy, Origin, Path, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.attempt import Phase
+from hallway.protocol.batches import message_id as sent_id
 from hallway.protocol.frames import MOVED, Bye, Hello, Message, Messages, Pause, Ping, Pong, Resume, encode
 from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
 
@@ -41,13 +43,21 @@ class TestFrames:
         channel = await one.link("tablet-1")
         connected = await events.first(PeerConnected)
         assert (connected.peer_id, connected.signaling, connected.channel) == ("stranger", "memory", "memory")
-        await channel.send(encode(Messages((Message("id-1", {"a": 1}), Message("id-2", None)))))
-        assert await events.first(MessageReceived) == MessageReceived("stranger", {"a": 1}, "id-1")
-        assert await events.first(MessageReceived) == MessageReceived("stranger", None, "id-2")
+        await channel.send(says({"a": 1}, None))
+        assert await events.first(MessageReceived) == MessageReceived("stranger", {"a": 1}, sent_id(7, 1))
+        assert await events.first(MessageReceived) == MessageReceived("stranger", None, sent_id(7, 2))
         await channel.send(encode(Ping(7)))
         assert await one.heard(channel) == Pong(7)
         message_id = await device.send_to_peer("STRANGER", [1])
         assert await one.heard(channel) == Messages((Message(message_id, [1]),))
+
+    async def test_bytes_pass_both_ways(self, device, stranger, events):
+        one = stranger()
+        channel = await one.link("tablet-1")
+        await channel.send(says({"picture": b"\x00\xff"}))
+        assert (await events.first(MessageReceived)).message == {"picture": b"\x00\xff"}
+        message_id = await device.send_to_peer("stranger", b"\xff" * 1000)
+        assert await one.heard(channel) == Messages((Message(message_id, b"\xff" * 1000),))
 
     @pytest.mark.parametrize("data", GARBAGE, ids=lambda data: repr(data)[:20])
     async def test_garbage_ends_that_link_and_leaves_others_alone(self, device, stranger, events, data):
@@ -55,7 +65,7 @@ class TestFrames:
         await bad.send(data)
         assert await events.first(PeerDisconnected) == PeerDisconnected("bad", "protocol")
         await closed(bad)
-        await good.send(encode(Messages((Message("1", "still here"),))))
+        await good.send(says("still here"))
         assert (await events.first(MessageReceived)).message == "still here"
         assert device.connected_peers == ("good",)
 
@@ -64,10 +74,10 @@ class TestFrames:
         await channel.send(encode(Hello("stranger", "tablet-1", "e1")))
         assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
 
-    @pytest.mark.parametrize("frame", [Ping(1), Bye(), Messages((Message("1", "x"),))], ids=lambda frame: type(frame).__name__)
+    @pytest.mark.parametrize("frame", [encode(Ping(1)), encode(Bye()), says("x")], ids=["Ping", "Bye", "Messages"])
     async def test_a_frame_before_hello_ends_the_attempt_and_is_not_heard(self, device, stranger, events, frame):
         channel = await stranger("rude").dial("tablet-1")
-        await channel.send(encode(frame))
+        await channel.send(frame)
         await closed(channel)
         await stranger("polite").link("tablet-1")
         assert (await events.first(PeerConnected)).peer_id == "polite"
@@ -98,7 +108,7 @@ class TestFrames:
     async def test_messages_sent_before_the_end_of_a_channel_arrive(self, device, stranger, events):
         channel = await stranger().link("tablet-1")
         for number in range(100):
-            await channel.send(encode(Messages((Message(str(number), number),))))
+            await channel.send(says(number))
         await channel.aclose()
         assert [(await events.first(MessageReceived)).message for _ in range(100)] == list(range(100))
 
@@ -122,7 +132,7 @@ class TestMoving:
         assert await one.heard(first) == Bye(MOVED)
         await first.send(encode(Bye(MOVED)))
         await closed(first)
-        await second.send(encode(Messages((Message("1", "over the second"),))))
+        await second.send(says("over the second"))
         assert (await events.first(MessageReceived)).message == "over the second"
 
     async def test_messages_keep_their_order_across_the_channels(self, device, stranger, events):
@@ -131,11 +141,11 @@ class TestMoving:
         first = await one.link("tablet-1")
         second = await one.link("tablet-1", moves=True)
         await events.first(PeerPath)
-        await second.send(encode(Messages((Message("3", 3),))))
+        await second.send(says(3))
         for number in (1, 2):
             for _ in range(100):
                 await asyncio.sleep(0)
-            await first.send(encode(Messages((Message(str(number), number),))))
+            await first.send(says(number))
         await first.send(encode(Bye(MOVED)))
         assert [(await events.first(MessageReceived)).message for _ in range(3)] == [1, 2, 3]
 
@@ -145,8 +155,8 @@ class TestMoving:
         first = await one.link("tablet-1")
         second = await one.link("tablet-1", moves=True)
         await events.first(PeerPath)
-        await second.send(encode(Messages((Message("2", "over the second"),))))
-        await first.send(encode(Messages((Message("1", "sent before the move was noticed"),))))
+        await second.send(says("over the second"))
+        await first.send(says("sent before the move was noticed"))
         await (first.send(encode(Bye(MOVED))) if last_word else first.aclose())
         heard = [(await events.first(MessageReceived)).message for _ in range(2)]
         assert heard == ["sent before the move was noticed", "over the second"]
@@ -158,11 +168,11 @@ class TestMoving:
         first = await one.link("tablet-1")
         second = await one.link("tablet-1", moves=True)
         await events.first(PeerPath)
-        await second.send(encode(Messages((Message("2", 2),))))
+        await second.send(says(2))
         assert (await events.first(MessageReceived)).message == 2
         with contextlib.suppress(ChannelClosed):
-            await first.send(encode(Messages((Message("1", 1),))))
-        await second.send(encode(Messages((Message("3", 3),))))
+            await first.send(says(1))
+        await second.send(says(3))
         assert (await events.first(MessageReceived)).message == 3
 
     async def test_a_peer_that_has_lost_the_link_goes_down_and_up(self, device, stranger, events):
@@ -187,7 +197,7 @@ class TestMoving:
         first, second = await one.link("tablet-1"), await one.dial("tablet-1")
         await second.send(b"nonsense")
         await closed(second)
-        await first.send(encode(Messages((Message("1", "over the first"),))))
+        await first.send(says("over the first"))
         assert (await events.first(MessageReceived)).message == "over the first"
 
     async def test_a_new_life_takes_the_link_over(self, device, stranger, events):
@@ -489,7 +499,7 @@ class TestDuplicates:
         await one.greet(channel, "tablet-1")
         await events.first(PeerConnected)
         assert await one.request("tablet-1", dialing.offer) == first
-        await channel.send(encode(Messages((Message("1", "still the one"),))))
+        await channel.send(says("still the one"))
         assert (await events.first(MessageReceived)).message == "still the one"
 
     async def test_a_requester_that_goes_does_not_take_the_answer_from_another_one(self, device, stranger, monkeypatch):
@@ -569,7 +579,7 @@ class TestRoom:
         monkeypatch.setattr("hallway.runtime.publisher.BACKLOG_BYTES", 10_000)
         one = stranger()
         channel = await one.link("tablet-1")
-        await channel.send(encode(Messages((Message("1", "x" * 20_000),))))
+        await channel.send(says("x" * 20_000))
         while not isinstance(await one.heard(channel), Pause):
             pass
         await channel.send(encode(Ping(7)))
@@ -586,8 +596,8 @@ class TestRoom:
         monkeypatch.setattr("hallway.runtime.conversation.SURPLUS_BYTES", 10_000)
         one = stranger()
         channel = await one.link("tablet-1")
-        for number in range(200):
-            await channel.send(encode(Messages((Message(str(number), "x" * 1000),))))
+        for _ in range(200):
+            await channel.send(says("x" * 1000))
         while not isinstance(await one.heard(channel), Pause):
             pass
         for _ in range(2000):

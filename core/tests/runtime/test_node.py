@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 
 import pytest
+from messages import says
 
 import hallway.runtime.links
 import hallway.testing.memory.channel
@@ -14,7 +15,7 @@ import hallway.testing.memory.signaling
 from hallway.errors import ClosedError, NoSignalingError, SignalingUnavailable
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, SignalingMode
 from hallway.model import Description, Gone, IcePolicy, PeerRecord, Refusal, RefusalCode, Seen
-from hallway.protocol.frames import Message, Messages, decode, encode
+from hallway.protocol.frames import Message, Messages, decode
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ class TestSightings:
         await events.first(PeerConnected)
         one.hub.withdraw("stranger")
         assert await events.first(PeerLost) == PeerLost("stranger", "memory")
-        await channel.send(encode(Messages((Message("1", "still here"),))))
+        await channel.send(says("still here"))
         assert (await events.first(MessageReceived)).message == "still here"
         (status,) = device.status()["peers"]
         assert status == {
@@ -322,7 +323,7 @@ class TestClose:
         device.on("message", close)
         await device.connect()
         channel = await stranger().link("tablet-1")
-        await channel.send(encode(Messages((Message("1", "quit"),))))
+        await channel.send(says("quit"))
         await done.wait()
 
     async def test_the_last_events_are_still_read(self, make_device, stranger, watch):
@@ -349,7 +350,7 @@ async def test_a_reader_that_is_too_slow_slows_the_sender_down_and_loses_nothing
 
     async def send_all() -> None:
         for number in range(100):
-            await channel.send(encode(Messages((Message(str(number), [number, "x" * 100_000]),))))
+            await channel.send(says([number, "x" * 100_000]))
 
     sending = asyncio.create_task(send_all())
     async with asyncio.timeout(10):

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
-from hallway.protocol.frames import OVERHEAD, Bye, Messages, Ping, Response, decode
+from hallway.errors import BadMessage, ChannelClosed, MessageTooLarge, PeerUnavailable
+from hallway.protocol.batches import OVERHEAD
+from hallway.protocol.frames import Bye, Messages, Ping, Response, decode
+from hallway.protocol.packed import pack
 from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, MAX_FRAMES, Outgoing
 from hallway.testing.memory.channel import MemoryChannel
 
@@ -48,10 +50,9 @@ def values(frames: list) -> list:
 async def test_many_small_messages_share_a_frame_in_their_order(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
-    for number in range(50):
-        await outgoing.put(f"id-{number}", str(number))
+    ids = [await outgoing.put(pack(number)) for number in range(50)]
     (frame,) = await received(far, outgoing)
-    assert [item.id for item in frame.items] == [f"id-{number}" for number in range(50)]
+    assert [item.id for item in frame.items] == ids
     assert values([frame]) == list(range(50))
 
 
@@ -59,8 +60,8 @@ async def test_a_frame_has_at_most_a_batch_of_bytes_unless_one_message_is_larger
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
     sizes = [5000, 5000, 5000, 5000, BATCH_BYTES * 2, 1, 1]
-    for number, size in enumerate(sizes):
-        await outgoing.put(str(number), json.dumps("x" * size))
+    for size in sizes:
+        await outgoing.put(pack("x" * size))
     frames = await received(far, outgoing)
     assert [len(frame.items) for frame in frames] == [3, 1, 1, 2]
     assert [len(value) for value in values(frames)] == sizes
@@ -70,15 +71,15 @@ async def test_frames_stay_within_what_the_channel_takes(ends):
     near, far = ends
     near.max_message = 1000
     outgoing = Outgoing(near, "b", plain=False)
-    for number in range(30):
-        await outgoing.put(str(number), json.dumps("x" * 200))
+    for _ in range(30):
+        await outgoing.put(pack("x" * 200))
     assert len(values(await received(far, outgoing))) == 30
 
 
 async def test_control_frames_go_before_messages_that_wait(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
-    await outgoing.put("1", "1")
+    await outgoing.put(pack(1))
     outgoing.frame(Ping(1))
     outgoing.frame(Bye())
     frames = await received(far, outgoing)
@@ -89,10 +90,10 @@ async def test_control_frames_go_before_messages_that_wait(ends):
 async def test_the_largest_message_passes_and_a_larger_one_is_refused_at_once(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
-    room = near.max_message - OVERHEAD - 2
+    room = near.max_message - OVERHEAD - len(pack("")) - 4
     with pytest.raises(MessageTooLarge, match="takes"):
-        await outgoing.put("x" * 32, json.dumps("x" * (room + 1)))
-    await outgoing.put("x" * 32, json.dumps("x" * room))
+        await outgoing.put(pack("x" * (room + 1)))
+    await outgoing.put(pack("x" * room))
     assert len(values(await received(far, outgoing))[0]) == room
 
 
@@ -100,16 +101,16 @@ async def test_size_counts_bytes_and_not_characters(ends):
     near, _ = ends
     outgoing = Outgoing(near, "b", plain=False)
     with pytest.raises(MessageTooLarge):
-        await outgoing.put("1", json.dumps("é" * (near.max_message // 2), ensure_ascii=False))
+        await outgoing.put(pack("é" * (near.max_message // 2)))
 
 
 async def test_a_sender_waits_while_the_backlog_is_full_and_goes_on_when_it_is_not(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
-    large = json.dumps("x" * (BACKLOG_BYTES // 2))
-    await outgoing.put("1", large)
-    await outgoing.put("2", large)
-    third = asyncio.create_task(outgoing.put("3", large))
+    large = pack("x" * (BACKLOG_BYTES // 2))
+    await outgoing.put(large)
+    await outgoing.put(large)
+    third = asyncio.create_task(outgoing.put(large))
     await asyncio.sleep(0)
     assert not third.done()
     async with sending(outgoing):
@@ -121,9 +122,9 @@ async def test_a_sender_waits_while_the_backlog_is_full_and_goes_on_when_it_is_n
 async def test_a_sender_that_is_cancelled_while_it_waits_has_sent_nothing(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
-    for number in range(2):
-        await outgoing.put(str(number), json.dumps("x" * (BACKLOG_BYTES // 2)))
-    third = asyncio.create_task(outgoing.put("3", json.dumps("never")))
+    for _ in range(2):
+        await outgoing.put(pack("x" * (BACKLOG_BYTES // 2)))
+    third = asyncio.create_task(outgoing.put(pack("never")))
     await asyncio.sleep(0)
     third.cancel()
     await asyncio.wait([third])
@@ -133,9 +134,9 @@ async def test_a_sender_that_is_cancelled_while_it_waits_has_sent_nothing(ends):
 async def test_the_end_of_the_channel_ends_the_writer_and_wakes_who_waits(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
-    for number in range(2):
-        await outgoing.put(str(number), json.dumps("x" * (BACKLOG_BYTES // 2)))
-    waiting = asyncio.create_task(outgoing.put("3", "3"))
+    for _ in range(2):
+        await outgoing.put(pack("x" * (BACKLOG_BYTES // 2)))
+    waiting = asyncio.create_task(outgoing.put(pack(3)))
     await asyncio.sleep(0)
     await far.aclose()
     with pytest.raises(ChannelClosed):
@@ -143,7 +144,7 @@ async def test_the_end_of_the_channel_ends_the_writer_and_wakes_who_waits(ends):
     with pytest.raises(PeerUnavailable, match="b has just gone down"):
         await waiting
     with pytest.raises(PeerUnavailable):
-        await outgoing.put("4", "4")
+        await outgoing.put(pack(4))
     await outgoing.drained()
 
 
@@ -151,7 +152,7 @@ async def test_drained_waits_for_what_the_channel_has_not_taken(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
     await outgoing.drained()
-    await outgoing.put("1", "1")
+    await outgoing.put(pack(1))
     drained = asyncio.create_task(outgoing.drained())
     await asyncio.sleep(0)
     assert not drained.done()
@@ -164,8 +165,8 @@ async def test_plain_mode_is_one_json_text_a_message_and_never_a_frame(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=True)
     outgoing.frame(Bye())
-    await outgoing.put("1", '{"a":1}')
-    await outgoing.put("2", "[2]")
+    await outgoing.put(pack({"a": 1}))
+    await outgoing.put(pack([2]))
     async with sending(outgoing):
         await outgoing.drained()
     assert [await far.receive(), await far.receive()] == ['{"a":1}', "[2]"]
@@ -175,7 +176,7 @@ async def test_while_the_peer_has_no_room_messages_wait_and_frames_pass(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
     outgoing.hold(paused=True)
-    await outgoing.put("1", '"later"')
+    await outgoing.put(pack("later"))
     async with sending(outgoing):
         outgoing.frame(Ping(7))
         assert decode(await far.receive()) == Ping(7)
@@ -187,7 +188,7 @@ async def test_the_last_word_passes_whatever_the_peer_has_no_room_for(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
     outgoing.hold(paused=True)
-    await outgoing.put("1", '"never"')
+    await outgoing.put(pack("never"))
     outgoing.finish(Bye())
     async with sending(outgoing):
         assert decode(await far.receive()) == Bye()
@@ -245,7 +246,7 @@ async def test_a_plain_peer_that_takes_nothing_while_more_is_waiting_is_given_up
     near.join(MemoryChannel())
     near.under_way = 10
     outgoing = Outgoing(near, "b", plain=True)
-    await outgoing.put("1", "1")
+    await outgoing.put(pack(1))
     async with watched(outgoing, []) as task:
         with pytest.raises(ChannelClosed, match="has taken nothing"):
             await task
@@ -268,9 +269,9 @@ async def test_what_waits_when_a_link_moves_goes_over_the_new_channel_and_so_doe
     old.join(MemoryChannel())
     before, after = Outgoing(old, "b", plain=False), Outgoing(near, "b", plain=False)
     large = ["x" * (BACKLOG_BYTES // 2), "y" * (BACKLOG_BYTES // 2)]
-    for number, text in enumerate(large):
-        await before.put(str(number), json.dumps(text))
-    late = asyncio.create_task(before.put("late", '"late"'))
+    for text in large:
+        await before.put(pack(text))
+    late = asyncio.create_task(before.put(pack("late")))
     await asyncio.sleep(0)
     assert not late.done()
     before.hand_over(after)
@@ -278,3 +279,13 @@ async def test_what_waits_when_a_link_moves_goes_over_the_new_channel_and_so_doe
         heard = values([decode(await far.receive()) for _ in range(3)])
     await late
     assert heard == [*large, "late"]
+
+
+async def test_a_peer_without_frames_gets_json_text_and_no_bytes(ends):
+    near, far = ends
+    outgoing = Outgoing(near, "b", plain=True)
+    with pytest.raises(BadMessage, match="takes JSON only"):
+        await outgoing.put(pack({"picture": b"x"}))
+    await outgoing.put(pack({"far": 2**70}))
+    async with sending(outgoing):
+        assert json.loads(await far.receive()) == {"far": 2**70}

@@ -12,6 +12,8 @@ import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
+from hallway.events import bytes_as_json
+
 logger = logging.getLogger(__name__)
 
 MAX_LINE = 1024 * 1024
@@ -37,7 +39,7 @@ class LineWriter:
 
     async def write(self, value: dict[str, Any]) -> None:
         """Write ``value`` as one line of JSON, as `write_text` does."""
-        await self.write_text(json.dumps(value, separators=(",", ":")))
+        await self.write_text(json.dumps(value, separators=(",", ":"), default=bytes_as_json))
 
     async def write_text(self, line: str) -> None:
         """Write one line and wait until it is out. Lines that nobody can receive any more are dropped and logged once."""

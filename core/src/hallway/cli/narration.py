@@ -14,6 +14,7 @@ from hallway.events import (
     PeerLost,
     PeerPath,
     SignalingMode,
+    bytes_as_json,
 )
 
 REASONS = {
@@ -44,7 +45,7 @@ def sentence(event: Event) -> str:
         case PeerDisconnected(peer_id, reason):
             text = f"the link to {peer_id} is down: {REASONS.get(reason, reason)}"
         case MessageReceived(peer_id, message):
-            text = f"{peer_id} says {json.dumps(message)}"
+            text = f"{peer_id} says {json.dumps(message, default=bytes_as_json)}"
         case ErrorHappened(code, message, hint):
             text = f"error {code}: {message}. {hint}"
     return text

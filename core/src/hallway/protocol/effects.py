@@ -8,7 +8,7 @@ import attrs
 
 from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.attempt import Phase
-from hallway.protocol.frames import Frame, Hello, Message, Request, Response
+from hallway.protocol.frames import Hello, LinkFrame, Message, Request, Response
 
 
 class DownReason(Enum):
@@ -86,14 +86,15 @@ class SendFrame:
     """Send a frame over the channel of ``attempt``."""
 
     attempt: int
-    frame: Frame
+    frame: LinkFrame
 
 
 @attrs.frozen
 class Deliver:
-    """Messages for the application."""
+    """Messages for the application. ``weight``: about how many bytes of memory they take."""
 
     messages: tuple[Message, ...]
+    weight: int = 0
 
 
 @attrs.frozen

@@ -1,34 +1,28 @@
 """What two hallways say to each other in the channel: frames, and their bytes.
 
-A frame is one binary channel message: a type byte, then UTF-8 JSON. Types are ranged by layer: the link has 0x01 to 0x0f, delivery 0x10 to
-0x1f. Unknown types of a known range are a violation; unknown keys are ignored.
+A frame is one binary channel message: a type byte, then UTF-8 JSON (the link's frames, 0x01 to 0x0f) or MessagePack (those of messages,
+0x10 to 0x1f, which are in `hallway.protocol.batches`). Unknown types are a violation; unknown keys are ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
 import attrs
 
 from hallway.errors import BadFrame
-from hallway.protocol import jsontext
+from hallway.protocol import batches, jsontext, packed
 
 VERSION = 1
 """The frame protocol that this code speaks; HELLO names all that a device speaks."""
-
-MAX_MESSAGES = 1024
-"""Messages in one frame, at most: each costs far more than its bytes."""
 
 MAX_ERROR = 1024
 """Characters in a text of an error response, at most."""
 
 MOVED = "moved"
 """The reason of a `Bye` over the channel that a link has moved from."""
-
-OVERHEAD = 96
-"""Bytes that a frame adds to one message, at most: type, brackets, id and separators."""
 
 
 class FrameType(IntEnum):
@@ -42,7 +36,8 @@ class FrameType(IntEnum):
     RESPONSE = 0x06
     PAUSE = 0x07
     RESUME = 0x08
-    MESSAGES = 0x10
+    MESSAGES = batches.MESSAGES
+    SQUEEZED = batches.SQUEEZED
 
 
 @attrs.frozen
@@ -109,7 +104,7 @@ class Resume:
 
 @attrs.frozen
 class Message:
-    """One message of the application: its id (the sender's) and its value."""
+    """One message of the application: its id (the sender's, 32 hexadecimal digits) and its value."""
 
     id: str
     value: Any
@@ -117,16 +112,18 @@ class Message:
 
 @attrs.frozen
 class Messages:
-    """One or many messages, in order."""
+    """One or many messages, in order. ``weight``: about how many bytes of memory they take."""
 
     items: tuple[Message, ...]
+    weight: int = attrs.field(default=0, eq=False)
 
 
-Frame = Hello | Ping | Pong | Bye | Request | Response | Pause | Resume | Messages
+LinkFrame = Hello | Ping | Pong | Bye | Request | Response | Pause | Resume
+Frame = LinkFrame | Messages
 
 
-def encode(frame: Frame) -> bytes:
-    """The bytes of ``frame``. A `Messages` frame of texts is made by `encode_texts`, without parsing them again."""
+def encode(frame: LinkFrame) -> bytes:
+    """The bytes of ``frame``; those of messages are made by `batches.encode`."""
     body: Any
     match frame:
         case Hello():
@@ -143,15 +140,7 @@ def encode(frame: Frame) -> bytes:
             kind, body = FrameType.RESPONSE, {"number": number, "body": content, "error": error and list(error)}
         case Pause() | Resume():
             kind, body = FrameType.PAUSE if isinstance(frame, Pause) else FrameType.RESUME, None
-        case Messages(items):
-            return encode_texts([(item.id, jsontext.dumps(item.value)) for item in items])
-    return _pack(kind, body)
-
-
-def encode_texts(messages: Sequence[tuple[str, str]]) -> bytes:
-    """The bytes of a `Messages` frame whose values are JSON texts already."""
-    pairs = ",".join(f"[{jsontext.dumps(message_id)},{text}]" for message_id, text in messages)
-    return bytes((FrameType.MESSAGES,)) + f"[{pairs}]".encode()
+    return bytes((kind,)) + jsontext.dumps(body).encode()
 
 
 def decode(data: str | bytes) -> Frame:
@@ -163,13 +152,15 @@ def decode(data: str | bytes) -> Frame:
     """
     if isinstance(data, str) or not data:
         raise BadFrame("the peer sent text or nothing where a frame belongs")
-    read = _READERS.get(data[0])
-    if read is None:
-        raise BadFrame(f"the peer sent a frame of the unknown type {data[0]:#04x}")
+    kind = data[0]
+    if kind not in _JSON_READERS and kind not in (FrameType.MESSAGES, FrameType.SQUEEZED):
+        raise BadFrame(f"the peer sent a frame of the unknown type {kind:#04x}")
     try:
-        return read(jsontext.loads(data[1:]))
-    except (jsontext.BadJson, KeyError, TypeError, ValueError) as error:
-        raise BadFrame(f"the peer sent a malformed {FrameType(data[0]).name}: {error}") from error
+        if (read := _JSON_READERS.get(kind)) is not None:
+            return read(jsontext.loads(data[1:]))
+        return _read_messages(batches.unsqueeze(data) if kind == FrameType.SQUEEZED else data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadFrame(f"the peer sent a malformed {FrameType(kind).name}: {error}") from error
 
 
 def _hello_json(hello: Hello) -> dict[str, Any]:
@@ -181,10 +172,6 @@ def _hello_json(hello: Hello) -> dict[str, Any]:
         "sections": hello.sections,
         "moves": hello.moves,
     }
-
-
-def _pack(kind: FrameType, body: Any) -> bytes:
-    return bytes((kind,)) + jsontext.dumps(body).encode()
 
 
 def _text(value: Any, most: int = 256) -> str:
@@ -221,13 +208,13 @@ def _read_response(body: Any) -> Response:
     return Response(_number(body["number"]), error=(code, text, hint))
 
 
-def _read_messages(body: Any) -> Messages:
-    if not isinstance(body, list) or len(body) > MAX_MESSAGES or not all(isinstance(pair, list) and len(pair) == 2 for pair in body):
-        raise TypeError(f"expected at most {MAX_MESSAGES} pairs of id and message")
-    return Messages(tuple(Message(_text(pair[0]), pair[1]) for pair in body))
+def _read_messages(data: bytes) -> Messages:
+    prefix, first, bodies = batches.read(data)
+    items = [Message(batches.message_id(prefix, number), packed.unpack(body)) for number, body in enumerate(bodies, first)]
+    return Messages(tuple(items), packed.weight(data))
 
 
-_READERS: dict[int, Callable[[Any], Frame]] = {
+_JSON_READERS: dict[int, Callable[[Any], Frame]] = {
     FrameType.HELLO: _read_hello,
     FrameType.PING: lambda body: Ping(_number(body)),
     FrameType.PONG: lambda body: Pong(_number(body)),
@@ -236,5 +223,4 @@ _READERS: dict[int, Callable[[Any], Frame]] = {
     FrameType.RESPONSE: _read_response,
     FrameType.PAUSE: lambda _: Pause(),
     FrameType.RESUME: lambda _: Resume(),
-    FrameType.MESSAGES: _read_messages,
 }

@@ -12,8 +12,8 @@ from hallway.protocol.heartbeat import Heartbeat, Pulse
 def content(frame: Frame) -> list[Effect]:
     """What a frame holds for the application or the control bus."""
     match frame:
-        case Messages(items):
-            return [Deliver(items)]
+        case Messages(items, weight):
+            return [Deliver(items, weight)]
         case Request() | Response():
             return [Control(frame)]
     return []

@@ -11,7 +11,7 @@ from typing import Any
 from hallway.errors import BadMessage, ControlRefused, DeadlineExceeded, HallwayError, MessageTooLarge, MisuseError, PeerUnavailable
 from hallway.interfaces import MAX_CONTROL_BODY, MAX_CONTROL_REQUESTS, ControlBus, ControlHandler
 from hallway.protocol import jsontext
-from hallway.protocol.frames import MAX_ERROR, Frame, Request, Response
+from hallway.protocol.frames import MAX_ERROR, LinkFrame, Request, Response
 from hallway.runtime.tasks import TaskSet
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ Error = tuple[str, str, str]
 class _Port:
     """One linked peer: how to send to it, what it was asked, and how much of its own is being handled."""
 
-    def __init__(self, peer_id: str, send: Callable[[Frame], None], channel: int) -> None:
+    def __init__(self, peer_id: str, send: Callable[[LinkFrame], None], channel: int) -> None:
         self.peer_id = peer_id
         self.send = send
         self.channel = channel
@@ -83,7 +83,7 @@ class Bus(ControlBus):
 
     # What links say.
 
-    def up(self, peer_id: str, send: Callable[[Frame], None]) -> None:
+    def up(self, peer_id: str, send: Callable[[LinkFrame], None]) -> None:
         """A link to ``peer_id`` is open; ``send`` sends a frame over whichever channel it has."""
         self._ports[peer_id.lower()] = _Port(peer_id, send, next(self._numbers))
         self._changed()

@@ -133,15 +133,15 @@ class Conversation:
         effects: list[Effect] = []
         for effect in self._link.received(self._run.id, frame, self._now()):
             if isinstance(effect, Deliver):
-                self._deliver(effect, weight(data))
+                self._deliver(effect)
             else:
                 effects.append(effect)
         self._carry_out(effects)
 
-    def _deliver(self, effect: Deliver, size: int) -> None:
+    def _deliver(self, effect: Deliver) -> None:
         if self._resuming is not None and not self._resuming.done():
-            self._surplus += size
-        share = size // max(1, len(effect.messages))
+            self._surplus += effect.weight
+        share = effect.weight // max(1, len(effect.messages))
         for message in effect.messages:
             self._publisher.publish(MessageReceived(self._run.peer_id, message.value, message.id), share)
 

@@ -31,7 +31,7 @@ from hallway.protocol.effects import (
     Suspected,
     Up,
 )
-from hallway.protocol.frames import Frame, Hello
+from hallway.protocol.frames import Hello, LinkFrame
 from hallway.protocol.link import Link
 from hallway.runtime.answering import Answering, refusal
 from hallway.runtime.conversation import Conversation
@@ -155,18 +155,18 @@ class LinkDriver:
             await run.add_candidate(candidate)
         return bool(waiting)
 
-    async def send(self, message_id: str, text: str) -> None:
-        """Send one message (JSON text).
+    async def send(self, body: bytes) -> str:
+        """Send one message (`hallway.protocol.packed`) and return its id.
 
         Raises:
             PeerUnavailable: the link is not open.
-            MessageTooLarge: it does not fit.
+            MessageTooLarge, BadMessage: it does not fit the channel, or the peer.
 
         """
         run = self._open
         if run is None or run.outgoing is None:
             raise PeerUnavailable(f"there is no open link to {self.peer_id}", hint="wait for peer-connected, then send again")
-        await run.outgoing.put(message_id, text)
+        return await run.outgoing.put(body)
 
     async def aclose(self) -> None:
         """Say bye and close every channel, within `run.DRAIN_SECONDS` and a little."""
@@ -257,7 +257,7 @@ class LinkDriver:
         if reason is DownReason.BYE:
             self._loop.call_soon(self._services.memory.left, self.peer_id)
 
-    def _send_control(self, frame: Frame) -> None:
+    def _send_control(self, frame: LinkFrame) -> None:
         if self._open is not None:
             self._open.send(frame)
 

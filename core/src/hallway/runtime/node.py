@@ -16,12 +16,11 @@ from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
 from hallway.network import AddressWatcher
 from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, SignalingProvider
 from hallway.plugins.manager import Loaded, Registry
-from hallway.protocol import jsontext
+from hallway.protocol import packed
 from hallway.protocol.heartbeat import Timing
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.control import Bus
-from hallway.runtime.conversation import new_message_id
 from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.discoveries import Finder
 from hallway.runtime.introductions import Introductions
@@ -257,9 +256,7 @@ class Node:
             BadMessage, MessageTooLarge, PeerUnavailable: it was not sent.
 
         """
-        text, message_id = _json_text(message), new_message_id()
-        await self._send(self.links.get(peer_id), message_id, text, message)
-        return message_id
+        return await self._send(self.links.get(peer_id), _packed(message), message)
 
     async def broadcast(self, message: Any) -> dict[str, str]:
         """Send one message to every peer with an open link, side by side; returns its id for each peer that took it.
@@ -269,19 +266,17 @@ class Node:
             MessageTooLarge: it does not fit the link to some peer; those that it fits have it.
 
         """
-        text = _json_text(message)
-        links = self.links.open()
-        ids = [new_message_id() for _ in links]
-        sends = [self._send(link, message_id, text, message) for link, message_id in zip(links, ids, strict=True)]
-        outcomes = await asyncio.gather(*sends, return_exceptions=True)
+        body, links = _packed(message), self.links.open()
+        outcomes = await asyncio.gather(*(self._send(link, body, message) for link in links), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, PeerUnavailable):
                 raise outcome
-        return {link.peer_id: id_ for link, id_, outcome in zip(links, ids, outcomes, strict=True) if outcome is None}
+        return {link.peer_id: outcome for link, outcome in zip(links, outcomes, strict=True) if isinstance(outcome, str)}
 
-    async def _send(self, link: LinkDriver, message_id: str, text: str, message: Any) -> None:
-        await link.send(message_id, text)
+    async def _send(self, link: LinkDriver, body: bytes, message: Any) -> str:
+        message_id = await link.send(body)
         self.publisher.sent(link.peer_id, message_id, message)
+        return message_id
 
     def _sighted(self, plugin: str, sighting: Sighting) -> None:
         if self._closing is None:
@@ -321,8 +316,8 @@ def _maker(provider: ChannelProvider, connector: Connector) -> ChannelMaker:
     return ChannelMaker(provider.name, provider.kind, connector)
 
 
-def _json_text(message: Any) -> str:
+def _packed(message: Any) -> bytes:
     try:
-        return jsontext.dumps(message)
-    except jsontext.BadJson as error:
-        raise BadMessage(str(error), hint="send what json.dumps takes, without NaN") from error
+        return packed.pack(message)
+    except packed.BadValue as error:
+        raise BadMessage(str(error), hint="send what json.dumps takes, without NaN, or bytes") from error

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hallway.errors import ChannelClosed, MessageTooLarge, PeerUnavailable
+from hallway.errors import BadMessage, ChannelClosed, MessageTooLarge, PeerUnavailable
 from hallway.interfaces import Channel
-from hallway.protocol.frames import MAX_MESSAGES, OVERHEAD, Frame, Ping, Pong, Request, Response, encode, encode_texts
+from hallway.protocol import batches, jsontext, packed
+from hallway.protocol.batches import MAX_MESSAGES, OVERHEAD
+from hallway.protocol.frames import LinkFrame, Ping, Pong, Request, Response, encode
 
 BATCH_BYTES = 16 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
 BACKLOG_BYTES = 256 * 1024
 """Bytes that wait here before `put` waits too."""
 MAX_FRAMES = 64
-"""Control frames that wait here, at most."""
+"""LinkFrame frames that wait here, at most."""
 STALL_SECONDS = 5.0
 """How long a peer without frames may take nothing while more is waiting for it; then its link is ended, so that nobody waits for ever."""
 LOOK_SECONDS = 0.25
@@ -24,11 +27,11 @@ LOOK_SECONDS = 0.25
 
 
 class _Message(NamedTuple):
-    """One that waits, and how many bytes of a frame it takes."""
+    """One that waits: its id (see `batches.Batch`), and its bytes as they go out, JSON text for a peer without frames."""
 
-    id: str
-    text: str
-    size: int
+    prefix: int
+    number: int
+    body: bytes
 
 
 class Outgoing:
@@ -41,10 +44,12 @@ class Outgoing:
         self._channel = channel
         self._peer_id = peer_id
         self._plain = plain
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[LinkFrame] = deque()
         self._messages: deque[_Message] = deque()
+        self._prefix, self._count = random.getrandbits(64), 0
+        self._squeezer = batches.Squeezer()
         self._sent = 0
-        self._last: Frame | None = None
+        self._last: LinkFrame | None = None
         self._backlog = 0
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -56,7 +61,7 @@ class Outgoing:
         self._room.set()
         self._idle.set()
 
-    def frame(self, frame: Frame) -> None:
+    def frame(self, frame: LinkFrame) -> None:
         """Send a control frame before the messages that wait. Nothing happens towards a peer that does not speak hallway.
 
         A peer that takes nothing is asked and answered no more: it must not make us queue.
@@ -68,7 +73,7 @@ class Outgoing:
             self._frames.append(frame)
             self._wake()
 
-    def finish(self, frame: Frame) -> None:
+    def finish(self, frame: LinkFrame) -> None:
         """Send a control frame behind everything that waits: the last word."""
         if not self._plain:
             self._last = frame
@@ -91,30 +96,33 @@ class Outgoing:
     def _take(self, message: _Message) -> None:
         """Queue one message, whatever waits already."""
         self._messages.append(message)
-        self._backlog += message.size
+        self._backlog += len(message.body) + OVERHEAD
         if self._backlog > BACKLOG_BYTES:
             self._room.clear()
         self._wake()
 
-    async def put(self, message_id: str, text: str) -> None:
-        """Send one message (JSON text), waiting for room.
+    async def put(self, packed_value: bytes) -> str:
+        """Send one message (`hallway.protocol.packed`), waiting for room; return its id.
 
         Raises:
             MessageTooLarge: it does not fit the channel.
+            BadMessage: there are bytes in it, and the peer takes JSON only.
             PeerUnavailable: the channel has ended; the message was not sent.
 
         """
-        size = len(text.encode()) + OVERHEAD
-        if size > self._channel.max_message:
+        body = _as_json(packed_value, self._peer_id) if self._plain else packed_value
+        if len(body) + OVERHEAD > self._channel.max_message:
             limit = self._channel.max_message - OVERHEAD
-            raise MessageTooLarge(f"the message has {size - OVERHEAD} bytes as JSON; {self._peer_id} takes {limit}", hint="split it")
-        await self._room.wait()
+            raise MessageTooLarge(f"the message has {len(body)} bytes; {self._peer_id} takes {limit}", hint="split it")
+        if not self._room.is_set():
+            await self._room.wait()
         if self._successor is not None:
-            await self._successor.put(message_id, text)
-            return
+            return await self._successor.put(packed_value)
         if self._ended:
             raise PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
-        self._take(_Message(message_id, text, size))
+        self._count += 1
+        self._take(_Message(self._prefix, self._count, body))
+        return batches.message_id(self._prefix, self._count)
 
     async def run(self) -> None:
         """Send what is put, in order.
@@ -174,7 +182,7 @@ class Outgoing:
         if self._frames:
             await self._channel.send(encode(self._frames.popleft()))
         elif self._messages and not self._held:
-            await self._channel.send(self._batch(1)[0][1] if self._plain else encode_texts(self._batch(MAX_MESSAGES)))
+            await self._channel.send(self._next_text() if self._plain else self._next_frame())
         elif self._last is not None:
             # A peer that has no room for the messages before it still hears the last word.
             last, self._last = self._last, None
@@ -184,17 +192,34 @@ class Outgoing:
         if not self._work.is_set() and not self._messages:
             self._idle.set()
 
-    def _batch(self, most: int) -> list[tuple[str, str]]:
-        batch: list[tuple[str, str]] = []
+    def _next_text(self) -> str:
+        body = self._messages.popleft().body
+        self._free(len(body) + OVERHEAD)
+        return body.decode()
+
+    def _next_frame(self) -> bytes:
+        """As many messages as one frame takes whose numbers follow each other."""
+        prefix, first, body = self._messages.popleft()
+        bodies, size = [body], len(body) + OVERHEAD
         room = min(BATCH_BYTES, self._channel.max_message)
-        while self._messages and len(batch) < most:
-            message_id, text, size = self._messages[0]
-            if batch and size > room:
+        while self._messages and len(bodies) < MAX_MESSAGES:
+            its_prefix, its_number, body = self._messages[0]
+            if its_prefix != prefix or its_number != first + len(bodies) or size + len(body) + OVERHEAD > room:
                 break
-            room -= size
-            self._backlog -= size
             self._messages.popleft()
-            batch.append((message_id, text))
+            bodies.append(body)
+            size += len(body) + OVERHEAD
+        self._free(size)
+        return self._squeezer.squeeze(batches.encode(prefix, first, bodies))
+
+    def _free(self, size: int) -> None:
+        self._backlog -= size
         if self._backlog <= BACKLOG_BYTES:
             self._room.set()
-        return batch
+
+
+def _as_json(packed_value: bytes, peer_id: str) -> bytes:
+    try:
+        return jsontext.dumps(packed.unpack(packed_value)).encode()
+    except jsontext.BadJson as error:
+        raise BadMessage(f"{peer_id} takes JSON only: {error}", hint="send it no bytes") from error

@@ -8,7 +8,7 @@ import time
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
 from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, Path, Refusal
-from hallway.protocol.frames import Bye, Frame, Hello
+from hallway.protocol.frames import Bye, Hello, LinkFrame
 from hallway.runtime.outgoing import Outgoing
 from hallway.trust import Guard, Signal
 
@@ -76,7 +76,7 @@ class AttemptRun:
         self.dialing = None
         self.outgoing = Outgoing(channel, self.peer_id, plain=not self.speaks_hallway)
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: LinkFrame) -> None:
         """Send a control frame; a `Bye` goes last."""
         assert self.outgoing is not None
         if isinstance(frame, Bye):

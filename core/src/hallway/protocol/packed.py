@@ -1,0 +1,113 @@
+"""A message of the application as bytes: MessagePack, with JSON's values and bytes and nothing else.
+
+What MessagePack cannot hold and JSON can (whole numbers beyond 64 bits, subclasses of the usual types) is JSON text in an extension.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import ormsgpack
+
+from hallway.protocol import jsontext
+
+JSON_EXTENSION = 1
+"""The MessagePack extension type of a message that is JSON text."""
+OPTIONS = (
+    ormsgpack.OPT_PASSTHROUGH_DATACLASS
+    | ormsgpack.OPT_PASSTHROUGH_DATETIME
+    | ormsgpack.OPT_PASSTHROUGH_ENUM
+    | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
+    | ormsgpack.OPT_PASSTHROUGH_UUID
+)
+EXTENSIONS = frozenset((*range(0xC7, 0xCA), *range(0xD4, 0xD9)))
+CONTAINERS = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
+"""How an array or a map begins; such bytes may also be part of something else."""
+HEADERS = bytes(range(0x80, 0xE0))
+"""How everything but a small number begins."""
+VALUE_BYTES = 64
+"""Bytes of memory that a small value takes, about."""
+NOT_FINITE = re.compile(rb"\xca[\x7f\xff]|\xcb[\x7f\xff]").search
+"""Finds every NaN and infinity, and now and then something else."""
+
+
+class BadValue(ValueError):
+    """It is no message, or not the bytes of one; the text says what is wrong without quoting it."""
+
+
+def pack(value: Any) -> bytes:
+    """The bytes of a message: a JSON value in which there may be bytes too.
+
+    Raises:
+        BadValue: other types, NaN, infinity, half a surrogate pair, or nested deeper than `jsontext.MAX_DEPTH`.
+
+    """
+    try:
+        data = ormsgpack.packb(value, option=OPTIONS)
+    except (TypeError, ValueError):
+        data = ormsgpack.packb(ormsgpack.Ext(JSON_EXTENSION, _json(value)))
+    _check(data, value)
+    return data
+
+
+def unpack(data: bytes) -> Any:
+    """The message of these bytes.
+
+    Raises:
+        BadValue: they are not what `pack` makes.
+
+    """
+    try:
+        extended = data[:1] and data[0] in EXTENSIONS
+        value = ormsgpack.unpackb(data, ext_hook=_read_extension if extended else None)
+    except jsontext.BadJson as error:
+        raise BadValue(str(error)) from error
+    except ValueError as error:
+        raise BadValue(f"not MessagePack: {error}") from error
+    _check(data, value)
+    return value
+
+
+def weight(data: bytes) -> int:
+    """About how many bytes of memory the values of MessagePack bytes take: many small ones weigh far more than their bytes."""
+    return len(data) + VALUE_BYTES * (len(data) - len(data.translate(None, HEADERS)))
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return jsontext.dumps(value).encode()
+    except jsontext.BadJson as error:
+        raise BadValue(str(error)) from error
+
+
+def _read_extension(kind: int, data: bytes) -> Any:
+    if kind != JSON_EXTENSION:
+        raise ValueError(f"unknown extension {kind}")
+    return jsontext.loads(bytes(data))
+
+
+def _check(data: bytes, value: Any) -> None:
+    """Look closely at what the bytes cannot clear of suspicion: that costs more than all the rest."""
+    if (b"\xcb" in data or b"\xca" in data) and NOT_FINITE(data):
+        _check_finite(value)
+    if len(data) - len(data.translate(None, CONTAINERS)) > jsontext.MAX_DEPTH:
+        try:
+            jsontext.check_depth(value)
+        except jsontext.BadJson as error:
+            raise BadValue(str(error)) from error
+
+
+def _check_finite(value: Any) -> None:
+    level = [value]
+    while level:
+        if any(isinstance(each, float) and not math.isfinite(each) for each in level):
+            raise BadValue("not a JSON value: Out of range float values are not JSON compliant")
+        level = [child for each in level for child in _children(each)]
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
