@@ -1,0 +1,94 @@
+"""How one stream of durable messages comes in from one peer: in order, once, acknowledged only when it is in the inbox. Pure decisions."""
+
+from __future__ import annotations
+
+import attrs
+
+from hallway.errors import BadFrame
+from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
+
+
+@attrs.frozen
+class Commit:
+    """Put the messages into the inbox and the stream's position to ``upto``, both or neither; then call `committed`."""
+
+    incarnation: int
+    upto: int
+    parcels: tuple[Parcel, ...] = ()
+
+
+@attrs.define
+class Receiving:
+    """One stream. ``upto`` is the position that is in the store; 0 and a fresh incarnation: nothing has come yet."""
+
+    stream: str
+    window: Credit
+    """What the sender may have on the way when nothing waits for the application."""
+    incarnation: int = 0
+    upto: int = 0
+    _accepted: int = 0
+    _waiting: int = 0
+    _waiting_bytes: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._accepted = self.upto
+
+    @property
+    def credit(self) -> Credit:
+        """What may come beyond ``upto`` now."""
+        return Credit(max(0, self.window.messages - self._waiting), max(0, self.window.bytes - self._waiting_bytes))
+
+    def parcels(self, frame: Parcels) -> list[Commit]:
+        """Messages have come. Those that are known already are not new ones.
+
+        Raises:
+            BadFrame: there is a hole before them.
+
+        """
+        self._follow(frame.incarnation)
+        fresh = tuple(parcel for parcel in frame.parcels if parcel.seq > self._accepted)
+        if not fresh:
+            return []
+        self._expect(fresh[0].seq)
+        self._accepted = fresh[-1].seq
+        return [Commit(self.incarnation, self._accepted, fresh)]
+
+    def gap(self, frame: Gap) -> list[Commit]:
+        """Numbers that will never come.
+
+        Raises:
+            BadFrame: there is a hole before them.
+
+        """
+        self._follow(frame.incarnation)
+        if frame.last <= self._accepted:
+            return []
+        self._expect(max(frame.first, self._accepted + 1))
+        self._accepted = frame.last
+        return [Commit(self.incarnation, self._accepted)]
+
+    def committed(self, commit: Commit) -> list[Ack]:
+        """A `Commit` is in the store. They come in their order."""
+        if commit.incarnation != self.incarnation:
+            return []
+        self.upto = commit.upto
+        return [self._ack()]
+
+    def waits(self, messages: int, size: int) -> list[Ack]:
+        """So much waits for the application. A sender that had no credit is told when there is some again."""
+        before = self.credit
+        self._waiting, self._waiting_bytes = messages, size
+        now = self.credit
+        grew = 2 * before.messages < now.messages or 2 * before.bytes < now.bytes
+        return [self._ack()] if grew and self.incarnation else []
+
+    def _ack(self) -> Ack:
+        return Ack(self.stream, self.incarnation, self.upto, self.credit)
+
+    def _follow(self, incarnation: int) -> None:
+        if incarnation != self.incarnation:
+            self.incarnation, self.upto, self._accepted = incarnation, 0, 0
+
+    def _expect(self, seq: int) -> None:
+        if seq != self._accepted + 1:
+            raise BadFrame(f"the peer's message {self._accepted + 1} is missing, and {seq} is here")
