@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from pathlib import Path
@@ -12,6 +13,8 @@ from hallway.store.ledger import LETTERS, TOTAL, Ledger
 from hallway.store.marks import Mark, MarkFile, new_generation
 from hallway.store.values import Quota, signed
 
+logger = logging.getLogger(__name__)
+
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -4096",
@@ -19,6 +22,9 @@ _PRAGMAS = (
     "PRAGMA journal_size_limit = 16777216",
     "PRAGMA temp_store = MEMORY",
 )
+PARTS = ("", "-wal", "-shm")
+"""What the names of a database's files end in."""
+_PRIVATE = 0o600
 _BUSY_SECONDS = 5.0
 _IDLE_MS = 60_000
 """Milliseconds after which the time is saved even where nothing else is written."""
@@ -38,7 +44,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
 
     """
     if path is not None:
-        _make_private(path)
+        path.touch(_PRIVATE)
     connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, timeout=_BUSY_SECONDS)
     try:
         _prepare(connection, path)
@@ -53,20 +59,24 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
-def _make_private(path: Path) -> None:
-    path.touch(0o600)
-    path.chmod(0o600)
-
-
 def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
-    if path is not None:
-        connection.execute("PRAGMA journal_mode = WAL")
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise Damaged(found)
-    schema.prepare(connection, str(path))
+    schema.check(connection, str(path))
+    if path is not None:
+        _make_private(path)
+        connection.execute("PRAGMA journal_mode = WAL")
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    schema.migrate(connection)
+
+
+def _make_private(path: Path) -> None:
+    for part in PARTS:
+        file = path.with_name(path.name + part)
+        if file.exists() and file.stat().st_mode & 0o077:
+            file.chmod(_PRIVATE)
 
 
 class Database:
@@ -78,20 +88,20 @@ class Database:
         self.executemany = connection.executemany
         self.quota = quota
         self.ledger = _counted(connection)
-        self.new = connection.execute("SELECT 1 FROM life").fetchone() is None
-        if self.new:
+        if connection.execute("SELECT 1 FROM life").fetchone() is None:
             values = (new_generation(), machine.reading(), machine.boot())
             connection.execute("INSERT INTO life VALUES (1, ?, 0, 0, ?, ?)", values)
         generation, commits, *saved = connection.execute("SELECT generation, commits, clock, reading, boot FROM life").fetchone()
         self.mark = Mark(generation, commits)
+        self.new = commits == 0
         self.clock = Clock(machine, *saved)
         self._marks = marks
         self._saved = 0
         self._changes = connection.total_changes
 
     def begin(self) -> None:
-        """Begin a transaction."""
-        self.execute("BEGIN")
+        """Begin a transaction; whoever else has the database open may only read meanwhile."""
+        self.execute("BEGIN IMMEDIATE")
         self._changes = self.connection.total_changes
 
     def commit(self) -> bool:
@@ -126,6 +136,8 @@ class Database:
         """Save the time and close."""
         try:
             self._save_time()
+        except sqlite3.Error as error:
+            logger.warning("the store's time could not be saved: %s", error)
         finally:
             self.connection.close()
             if self._marks is not None:

@@ -138,8 +138,8 @@ class Engine:
             return self._transaction(database, batch)
         except Exception as error:  # noqa: BLE001 - every caller is told
             database.rollback()
-            if len(batch) == 1:
-                return [self._failed(error)]
+            if len(batch) == 1 or faults.is_busy(error):
+                return [self._failed(error) for _ in batch]
         return [outcome for operation in batch for outcome in self._done(database, [operation])]
 
     def _transaction(self, database: Database, batch: list[_Operation[Any]]) -> list[_Outcome]:

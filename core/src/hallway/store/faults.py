@@ -20,6 +20,11 @@ def is_damage(error: sqlite3.Error) -> bool:
     return _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether another program blocks the database."""
+    return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY
+
+
 def explained(error: BaseException, path: Path | None) -> BaseException:
     """``error`` in hallway's words; what is neither SQLite's nor the system's stays as it is."""
     if isinstance(error, OSError) and path is not None:

@@ -33,7 +33,7 @@ class Lock:
 
     def _take(self, path: Path) -> None:
         if not _lock(self._file):
-            owner = os.pread(self._file, 32, 0).decode("ascii", "replace").strip() if hasattr(os, "pread") else ""
+            owner = os.read(self._file, 32).decode("ascii", "replace").strip()
             who = "this process itself" if owner == str(os.getpid()) else f"process {owner or 'unknown'}"
             raise StoreBusy(
                 f"the store {path} is in use by {who}",

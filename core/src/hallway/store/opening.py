@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -10,14 +11,12 @@ from pathlib import Path
 
 from hallway.errors import StoreUnusable
 from hallway.store.clock import Machine
-from hallway.store.database import Damaged, Database, connect
+from hallway.store.database import PARTS, Damaged, Database, connect
 from hallway.store.lock import Lock
 from hallway.store.marks import MarkFile
 from hallway.store.values import Quota
 
 logger = logging.getLogger(__name__)
-
-_PARTS = ("", "-wal", "-shm")
 
 
 class Opened:
@@ -38,11 +37,13 @@ class Opened:
             self.database.close()
 
     def _on_disk(self, path: Path, quota: Quota, machine: Machine, held: ExitStack) -> Database:
+        if path.exists() and not path.is_file():
+            raise IsADirectoryError(errno.EISDIR, "it is not a file")
         held.callback(Lock(path).release)
-        marks = MarkFile(path)
-        held.callback(marks.close)
         connection = self._sound(path)
         try:
+            marks = MarkFile(path)
+            held.callback(marks.close)
             database = Database(connection, quota, machine, marks)
             self._compare(path, database, marks)
         except BaseException:
@@ -87,7 +88,7 @@ def move_aside(path: Path) -> Path:
     number = 1
     while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{number}")):
         number += 1
-    for part in _PARTS:
+    for part in PARTS:
         source = path.with_name(path.name + part)
         if source.exists():
             source.rename(aside.with_name(aside.name + part))

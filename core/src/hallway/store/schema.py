@@ -36,14 +36,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
 """Statements that lead from each version to the next; the version is how many of these a database has seen (``PRAGMA user_version``)."""
 
 
-def prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Bring the tables to this version, in one transaction.
+def check(connection: sqlite3.Connection, path: str) -> None:
+    """Look whose database this is, and change nothing.
 
     Raises:
         StoreUnusable: the database is a newer hallway's, or another program's.
 
     """
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if version > len(MIGRATIONS):
         raise StoreUnusable(
             f"the store {path} has version {version}, and this hallway knows versions up to {len(MIGRATIONS)}",
@@ -53,10 +53,11 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
         raise StoreUnusable(
             f"{path} is the database of another program", hint="name a file of its own in [delivery].store; it is made if it is not there"
         )
-    _migrate(connection, version)
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to this version, in one transaction."""
+    version = _version(connection)
     if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -70,3 +71,8 @@ def _migrate(connection: sqlite3.Connection, version: int) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
