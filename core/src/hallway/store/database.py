@@ -87,7 +87,7 @@ class Database:
         self.execute = connection.execute
         self.executemany = connection.executemany
         self.quota = quota
-        self.ledger = _counted(connection)
+        self.ledger = counted(connection)
         if connection.execute("SELECT 1 FROM life").fetchone() is None:
             values = (new_generation(), machine.reading(), machine.boot())
             connection.execute("INSERT INTO life VALUES (1, ?, 0, 0, ?, ?)", values)
@@ -167,7 +167,8 @@ def new_incarnation() -> int:
     return signed(secrets.randbits(64))
 
 
-def _counted(connection: sqlite3.Connection) -> Ledger:
+def counted(connection: sqlite3.Connection) -> Ledger:
+    """The counters as the tables have them."""
     ledger = Ledger()
     per_peer = "SELECT peer, count(*), sum(size) FROM outbox JOIN stream ON stream.id = outbox.stream GROUP BY peer"
     for peer, count, size in connection.execute(per_peer):

@@ -19,6 +19,10 @@ class Ledger:
         """Messages and bytes of ``key``, what is not committed included."""
         return self._sums.get(key, (0, 0))
 
+    def sums(self) -> dict[str, tuple[int, int]]:
+        """All that is not zero."""
+        return dict(self._sums)
+
     def add(self, key: str, count: int, size: int) -> None:
         """Count so many messages and bytes more, or less."""
         self._change(key, count, size)
