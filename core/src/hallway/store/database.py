@@ -122,6 +122,13 @@ class Database:
         if self.connection.in_transaction:
             self.execute("ROLLBACK")
 
+    def reuse_log(self) -> None:
+        """Move what is in the log into the database: on a full disk the next commit then needs no new room for the log."""
+        try:
+            self.execute("PRAGMA wal_checkpoint(RESTART)")
+        except sqlite3.Error as error:
+            logger.debug("the log of the store cannot be used again: %s", error)
+
     def begin_anew(self, commits: int) -> None:
         """Give the database a new generation, and every stream a new incarnation with what waits numbered from 1."""
         self.mark = Mark(new_generation(), commits)

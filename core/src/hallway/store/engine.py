@@ -138,9 +138,17 @@ class Engine:
             return self._transaction(database, batch)
         except Exception as error:  # noqa: BLE001 - every caller is told
             database.rollback()
-            if len(batch) == 1 or faults.is_busy(error):
+            if faults.is_busy(error):
                 return [self._failed(error) for _ in batch]
-        return [outcome for operation in batch for outcome in self._done(database, [operation])]
+        database.reuse_log()
+        return [self._alone(database, operation) for operation in batch]
+
+    def _alone(self, database: Database, operation: _Operation[Any]) -> _Outcome:
+        try:
+            return self._transaction(database, [operation])[0]
+        except Exception as error:  # noqa: BLE001 - the caller is told
+            database.rollback()
+            return self._failed(error)
 
     def _transaction(self, database: Database, batch: list[_Operation[Any]]) -> list[_Outcome]:
         database.begin()
