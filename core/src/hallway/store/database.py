@@ -18,9 +18,10 @@ logger = logging.getLogger(__name__)
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -4096",
-    "PRAGMA wal_autocheckpoint = 1000",
-    "PRAGMA journal_size_limit = 16777216",
+    "PRAGMA wal_autocheckpoint = 256",
+    "PRAGMA journal_size_limit = 4194304",
     "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = OFF",
 )
 PARTS = ("", "-wal", "-shm")
 """What the names of a database's files end in."""
@@ -121,6 +122,14 @@ class Database:
         self.ledger.rollback()
         if self.connection.in_transaction:
             self.execute("ROLLBACK")
+
+    def is_that_of(self, mark: Mark | None) -> bool:
+        """Whether the mark is this database's, and not ahead of it."""
+        return mark is not None and mark.generation == self.mark.generation and mark.commits <= self.mark.commits
+
+    def touch(self) -> None:
+        """Change something, so that the transaction counts."""
+        self.execute("UPDATE life SET boot = boot")
 
     def reuse_log(self) -> None:
         """Move what is in the log into the database: on a full disk the next commit then needs no new room for the log."""

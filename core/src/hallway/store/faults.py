@@ -20,6 +20,11 @@ def is_damage(error: sqlite3.Error) -> bool:
     return _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+def is_no_room(error: sqlite3.Error, path: Path) -> bool:
+    """Whether the disk is full."""
+    return isinstance(_of_sqlite(error, path), StorageFull)
+
+
 def is_busy(error: BaseException) -> bool:
     """Whether another program blocks the database."""
     return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY

@@ -10,10 +10,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from hallway.errors import StoreUnusable
+from hallway.store import faults
 from hallway.store.clock import Machine
 from hallway.store.database import PARTS, Damaged, Database, connect
 from hallway.store.lock import Lock
-from hallway.store.marks import MarkFile
+from hallway.store.marks import Mark, MarkFile
 from hallway.store.values import Quota
 
 logger = logging.getLogger(__name__)
@@ -64,19 +65,28 @@ class Opened:
 
     def _compare(self, path: Path, database: Database, marks: MarkFile) -> None:
         """Begin the numbering anew if the database is not the one that was here last; then count this opening."""
-        mark, ours = marks.read(), database.mark
+        mark = marks.read()
+        known = database.is_that_of(mark)
+        try:
+            self._count(path, database, mark, known=known)
+        except sqlite3.Error as error:
+            database.rollback()
+            if not known or not faults.is_no_room(error, path):
+                raise
+            self.notices.append(f"there is no room on the disk for the store {path}: nothing more is stored until there is some")
+        marks.write(database.mark, force=True)
+
+    def _count(self, path: Path, database: Database, mark: Mark | None, *, known: bool) -> None:
         database.begin()
-        if database.new:
-            if mark is not None and not self.notices:
-                self.notices.append(f"the store {path} was gone, and a new one was begun: messages that it held are lost")
-        elif mark is None or mark.generation != ours.generation or mark.commits > ours.commits:
-            database.begin_anew(max(ours.commits, 0 if mark is None else mark.commits))
+        if database.new and mark is not None and not self.notices:
+            self.notices.append(f"the store {path} was gone, and a new one was begun: messages that it held are lost")
+        elif not database.new and not known:
+            database.begin_anew(max(database.mark.commits, 0 if mark is None else mark.commits))
             self.notices.append(
                 f"the store {path} is an older copy, or another's: messages may come twice, and those put since it was made are lost"
             )
-        database.execute("UPDATE life SET boot = boot")
+        database.touch()
         database.commit()
-        marks.write(database.mark, force=True)
 
 
 def _in_memory(quota: Quota, machine: Machine) -> Database:
