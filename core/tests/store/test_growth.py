@@ -13,6 +13,7 @@ COUNT = 200_000
 MOST_KIB = 4096
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
 async def test_two_hundred_thousand_queued_messages_do_not_grow_the_process(tmp_path: Path) -> None:
     arguments = [str(GROWING), str(tmp_path / "hallway.db"), str(COUNT)]

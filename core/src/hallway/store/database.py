@@ -18,8 +18,8 @@ logger = logging.getLogger(__name__)
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -4096",
-    "PRAGMA wal_autocheckpoint = 256",
-    "PRAGMA journal_size_limit = 4194304",
+    "PRAGMA wal_autocheckpoint = 1000",
+    "PRAGMA journal_size_limit = 8388608",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = OFF",
 )

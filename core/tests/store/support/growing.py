@@ -17,10 +17,10 @@ def resident() -> int:
 async def main(path: str, count: int) -> None:
     store = await Store.open(path, quota=Quota(peer_messages=count))
     before = 0
-    for first in range(0, count, 500):
+    for first in range(0, count, 2000):
         if first == count // 10:
             before = resident()
-        batch = (NewMessage(n.to_bytes(16, "big"), bytes(200), 1) for n in range(first, first + 500))
+        batch = (NewMessage(n.to_bytes(16, "big"), bytes(200), 1) for n in range(first, first + 2000))
         await asyncio.gather(*(store.put(message, ["tablet-2"]) for message in batch))
     print((await store.outgoing())[0].count, resident() - before, flush=True)
     await store.aclose()
