@@ -10,12 +10,18 @@
     │   ├── BusyError                 two tasks did what one may do at a time
     │   ├── BadMessage                not a JSON value, nor bytes
     │   ├── MessageTooLarge           larger than the channel takes
-    │   └── PeerUnavailable           no open link to that peer
+    │   ├── PeerUnavailable           no open link to that peer
+    │   └── OutboxFull                more waits for that peer than may wait
     ├── ControlRefused                the peer's: said no to a request over the open link
     ├── RemoteViolation               the peer's: broke the protocol
     │   ├── BadDescription            an offer or answer that cannot be used
     │   ├── BadEnvelope               signaling bytes that cannot be read
     │   └── BadFrame                  a frame that cannot be read
+    ├── StoreError                    this machine's: the files that hold the outbox and the inbox
+    │   ├── StoreBusy                 the operator's: another process has them
+    │   ├── StoreUnusable             the operator's: no such folder, no permission, a newer version's, another program's
+    │   ├── StorageFull               the disk is full, or its quota used up; works again when there is room
+    │   └── StoreDamaged              the disk or the database is broken
     └── NetworkError                  nobody's: the network between
         ├── Unreachable               refused, no route, reset
         ├── DeadlineExceeded          nothing came in time
@@ -132,6 +138,20 @@ class PeerUnavailable(MisuseError):
     code = "peer-unavailable"
 
 
+class OutboxFull(MisuseError):
+    """More waits for some peers than may wait; nothing was stored for those in ``peers``."""
+
+    code = "outbox-full"
+
+    def __init__(self, peers: Sequence[str]) -> None:
+        self.peers = tuple(peers)
+        names = ", ".join(self.peers)
+        super().__init__(
+            f"the outbox is full for {names}",
+            hint="send again when messages have been delivered, give messages a time to live, or raise the quota in [delivery]",
+        )
+
+
 class ControlRefused(HallwayError):
     """The peer said no to a request over the open link; ``reason`` is its word for it."""
 
@@ -164,6 +184,36 @@ class BadFrame(RemoteViolation):
     """A frame that cannot be read."""
 
     code = "bad-frame"
+
+
+class StoreError(HallwayError):
+    """The files of the store let us down."""
+
+    code = "store"
+
+
+class StoreBusy(StoreError):
+    """Another process has the store."""
+
+    code = "store-busy"
+
+
+class StoreUnusable(StoreError):
+    """The store cannot be opened as it is."""
+
+    code = "store-unusable"
+
+
+class StorageFull(StoreError):
+    """There is no room for what was to be stored, and nothing of it was."""
+
+    code = "storage-full"
+
+
+class StoreDamaged(StoreError):
+    """The store cannot be read or written; what was asked for was not done."""
+
+    code = "store-damaged"
 
 
 class NetworkError(HallwayError):

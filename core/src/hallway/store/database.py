@@ -1,0 +1,195 @@
+"""The open database: one connection, its clock, its counters and its mark. Belongs to the writer's thread."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+from pathlib import Path
+
+from hallway.store import faults, schema
+from hallway.store.clock import Clock, Machine
+from hallway.store.ledger import LETTERS, TOTAL, Ledger
+from hallway.store.marks import Mark, MarkFile, new_generation
+from hallway.store.values import Quota, signed
+
+logger = logging.getLogger(__name__)
+
+_PRAGMAS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -4096",
+    "PRAGMA wal_autocheckpoint = 1000",
+    "PRAGMA journal_size_limit = 8388608",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA secure_delete = OFF",
+)
+PARTS = ("", "-wal", "-shm")
+"""What the names of a database's files end in."""
+_PRIVATE = 0o600
+_BUSY_SECONDS = 5.0
+_IDLE_MS = 60_000
+"""Milliseconds after which the time is saved even where nothing else is written."""
+
+
+class Damaged(Exception):
+    """The file is no sound database."""
+
+
+def connect(path: Path | None) -> sqlite3.Connection:
+    """Open the database, sound and with the tables of this version.
+
+    Raises:
+        Damaged: it is not sound.
+        StoreUnusable: it is a newer version's, or another program's.
+        sqlite3.Error, OSError: it cannot be opened.
+
+    """
+    if path is not None:
+        path.touch(_PRIVATE)
+    connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, timeout=_BUSY_SECONDS)
+    try:
+        _prepare(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        if faults.is_damage(error):
+            raise Damaged(str(error)) from error
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise Damaged(found)
+    schema.check(connection, str(path))
+    if path is not None:
+        _make_private(path)
+        connection.execute("PRAGMA journal_mode = WAL")
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+    schema.migrate(connection)
+
+
+def _make_private(path: Path) -> None:
+    for part in PARTS:
+        file = path.with_name(path.name + part)
+        if file.exists() and file.stat().st_mode & 0o077:
+            file.chmod(_PRIVATE)
+
+
+class Database:
+    """A connection and what must follow its transactions."""
+
+    def __init__(self, connection: sqlite3.Connection, quota: Quota, machine: Machine, marks: MarkFile | None) -> None:
+        self.connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+        self.quota = quota
+        self.ledger = counted(connection)
+        if connection.execute("SELECT 1 FROM life").fetchone() is None:
+            values = (new_generation(), machine.reading(), machine.boot())
+            connection.execute("INSERT INTO life VALUES (1, ?, 0, 0, ?, ?)", values)
+        generation, commits, *saved = connection.execute("SELECT generation, commits, clock, reading, boot FROM life").fetchone()
+        self.mark = Mark(generation, commits)
+        self.new = commits == 0
+        self.clock = Clock(machine, *saved)
+        self._marks = marks
+        self._saved = 0
+        self._changes = connection.total_changes
+
+    def begin(self) -> None:
+        """Begin a transaction; whoever else has the database open may only read meanwhile."""
+        self.execute("BEGIN IMMEDIATE")
+        self._changes = self.connection.total_changes
+
+    def commit(self) -> bool:
+        """Put the transaction on disk, with the time and one commit more if it changed anything; returns whether it did."""
+        value, reading = self.clock.read()
+        changed = self.connection.total_changes != self._changes or value - self._saved >= _IDLE_MS
+        if changed:
+            self._count_commit(value, reading)
+        self.execute("COMMIT")
+        self.ledger.commit()
+        if changed:
+            self._follow(value)
+        return changed
+
+    def rollback(self) -> None:
+        """Undo the transaction, if SQLite has not done so itself."""
+        self.ledger.rollback()
+        if self.connection.in_transaction:
+            self.execute("ROLLBACK")
+
+    def is_that_of(self, mark: Mark | None) -> bool:
+        """Whether the mark is this database's, and not ahead of it."""
+        return mark is not None and mark.generation == self.mark.generation and mark.commits <= self.mark.commits
+
+    def touch(self) -> None:
+        """Change something, so that the transaction counts."""
+        self.execute("UPDATE life SET boot = boot")
+
+    def reuse_log(self) -> None:
+        """Move what is in the log into the database: on a full disk the next commit then needs no new room for the log."""
+        try:
+            self.execute("PRAGMA wal_checkpoint(RESTART)")
+        except sqlite3.Error as error:
+            logger.debug("the log of the store cannot be used again: %s", error)
+
+    def begin_anew(self, commits: int) -> None:
+        """Give the database a new generation, and every stream a new incarnation with what waits numbered from 1."""
+        self.mark = Mark(new_generation(), commits)
+        self.execute("UPDATE life SET generation = ?, commits = ?", self.mark)
+        for (stream,) in self.execute("SELECT id FROM stream").fetchall():
+            seqs = self.execute("SELECT seq FROM outbox WHERE stream = ? ORDER BY seq", (stream,)).fetchall()
+            renumbered = ((number, stream, seq) for number, (seq,) in enumerate(seqs, 1))
+            self.executemany("UPDATE outbox SET seq = ? WHERE stream = ? AND seq = ?", renumbered)
+            self.execute("UPDATE stream SET incarnation = ?, last = ? WHERE id = ?", (new_incarnation(), len(seqs), stream))
+
+    def close(self) -> None:
+        """Save the time and close."""
+        try:
+            self._save_time()
+        except sqlite3.Error as error:
+            logger.warning("the store's time could not be saved: %s", error)
+        finally:
+            self.connection.close()
+            if self._marks is not None:
+                self._marks.write(self.mark, force=True)
+
+    def _save_time(self) -> None:
+        self._saved = -_IDLE_MS
+        self.begin()
+        try:
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
+
+    def _count_commit(self, value: int, reading: int) -> None:
+        self.execute("UPDATE life SET commits = commits + 1, clock = ?, reading = ?, boot = ?", (value, reading, self.clock.boot))
+
+    def _follow(self, value: int) -> None:
+        self._saved = value
+        self.mark = Mark(self.mark.generation, self.mark.commits + 1)
+        if self._marks is not None:
+            self._marks.write(self.mark)
+
+
+def new_incarnation() -> int:
+    """A random name for a stream's numbering, as SQLite holds it."""
+    return signed(secrets.randbits(64))
+
+
+def counted(connection: sqlite3.Connection) -> Ledger:
+    """The counters as the tables have them."""
+    ledger = Ledger()
+    per_peer = "SELECT peer, count(*), sum(size) FROM outbox JOIN stream ON stream.id = outbox.stream GROUP BY peer"
+    for peer, count, size in connection.execute(per_peer):
+        ledger.add(peer, count, size)
+    ledger.add(TOTAL, *connection.execute("SELECT count(*), coalesce(sum(length(bytes)), 0) FROM body WHERE queued > 0").fetchone())
+    ledger.add(LETTERS, *connection.execute("SELECT count(*), coalesce(sum(size), 0) FROM letter").fetchone())
+    ledger.commit()
+    return ledger

@@ -1,0 +1,63 @@
+"""The inbox: what came in and how far, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hallway.store import letters
+from hallway.store.database import Database
+from hallway.store.values import InboxItem, Position, Received, signed, unsigned
+
+_INSERT = "INSERT INTO inbox (peer, stream, seq, message_id, kind, body, flags) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: int, items: Sequence[Received]) -> None:
+    """Store what came, and that all up to ``upto`` has come."""
+    peer = peer_name.lower()
+    position = (signed(incarnation), upto, peer, stream)
+    if not db.execute("UPDATE position SET incarnation = ?, upto = ? WHERE peer = ? AND stream = ?", position).rowcount:
+        db.execute("INSERT INTO position (incarnation, upto, peer, stream) VALUES (?, ?, ?, ?)", position)
+        db.execute("INSERT OR IGNORE INTO peer VALUES (?, ?, NULL)", (peer, peer_name))
+    insert(db, peer, stream, items)
+
+
+def insert(db: Database, peer: str, stream: str, items: Sequence[Received]) -> None:
+    """Store what came at the end of the inbox."""
+    db.executemany(_INSERT, [(peer, stream, *item) for item in items])
+
+
+def positions(db: Database) -> list[Position]:
+    """How far every stream has been received."""
+    rows = db.execute("SELECT peer, stream, incarnation, upto FROM position ORDER BY peer, stream")
+    return [Position(peer, stream, unsigned(incarnation), upto) for peer, stream, incarnation, upto in rows]
+
+
+def inbox(db: Database, after: int, most: int, most_bytes: int) -> list[InboxItem]:
+    """What the application does not have yet, behind ``after``: at least one if there is any, then within the bounds."""
+    found: list[InboxItem] = []
+    for row in db.execute(
+        "SELECT id, coalesce(name, inbox.peer), stream, seq, message_id, kind, body, flags"
+        " FROM inbox LEFT JOIN peer ON peer.key = inbox.peer WHERE id > ? ORDER BY id LIMIT ?",
+        (after, max(1, most)),
+    ):
+        item = InboxItem(*row)
+        most_bytes -= len(item.body)
+        if found and most_bytes < 0:
+            break
+        found.append(item)
+    return found
+
+
+def taken(db: Database, ids: Sequence[int]) -> None:
+    """Forget what the application has."""
+    db.executemany("DELETE FROM inbox WHERE id = ?", [(each,) for each in ids])
+
+
+def reject(db: Database, id_: int, reason: str) -> None:
+    """Make a dead letter of a message that the application cannot take; silent if there is no such message."""
+    row = db.execute("SELECT peer, stream, seq, message_id, kind, body, flags FROM inbox WHERE id = ?", (id_,)).fetchone()
+    if row is not None:
+        peer, stream, *item = row
+        letters.bury_received(db, peer, stream, Received(*item), reason)
+        taken(db, [id_])
+        letters.trim(db)

@@ -1,0 +1,171 @@
+"""The outbox: what waits for each peer, by stream and sequence number."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from hallway.store import bodies, letters
+from hallway.store.database import Database, new_incarnation
+from hallway.store.ledger import TOTAL
+from hallway.store.values import LARGEST, Acked, Expired, NewMessage, OutStream, Placed, Waiting, signed, unsigned
+
+
+class Row(NamedTuple):
+    """A row of the outbox without its place: what `append` stores."""
+
+    message_id: bytes
+    body: int
+    size: int
+    expires: int | None
+
+
+class _Queued(NamedTuple):
+    """A row of the outbox as it leaves."""
+
+    seq: int
+    message_id: bytes
+    body: int
+    size: int
+
+
+_QUEUED = "SELECT seq, message_id, body, size FROM outbox WHERE stream = ?"
+
+
+def put(db: Database, message: NewMessage, to: Sequence[str]) -> Placed:
+    """Give the message a number in the stream to each receiver that has room."""
+    accepted, full = _with_room(db, to, len(message.body))
+    if not accepted:
+        return Placed({}, full)
+    body = bodies.add(db, message.kind, message.body, queued=len(accepted))
+    expires = None if message.ttl_ms is None else min(db.clock.now() + message.ttl_ms, LARGEST)
+    row = Row(message.message_id, body, len(message.body), expires)
+    return Placed({key: append(db, key, name, message.stream, row) for key, name in accepted.items()}, full)
+
+
+def _with_room(db: Database, to: Iterable[str], size: int) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The receivers by lower-case id, and those for whom there is no room."""
+    receivers = {name.lower(): name for name in to}
+    if db.ledger.of(TOTAL)[1] + size > db.quota.total_bytes:
+        return {}, tuple(receivers)
+    full = tuple(key for key in receivers if not has_room(db, key, size))
+    for key in full:
+        del receivers[key]
+    return receivers, full
+
+
+def has_room(db: Database, peer: str, size: int) -> bool:
+    """Whether that peer's quota takes one more message of ``size`` bytes."""
+    count, held = db.ledger.of(peer)
+    return count < db.quota.peer_messages and held + size <= db.quota.peer_bytes
+
+
+def append(db: Database, peer: str, name: str, stream: str, row: Row) -> int:
+    """Store a row at the end of a stream; returns its number."""
+    found = db.execute("SELECT id, last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    place, last = found or (_new_stream(db, peer, name, stream), 0)
+    db.execute("UPDATE stream SET last = ? WHERE id = ?", (last + 1, place))
+    values = (place, last + 1, row.message_id, row.body, row.size, db.clock.now(), row.expires)
+    db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    db.ledger.add(peer, 1, row.size)
+    return int(last) + 1
+
+
+def _new_stream(db: Database, peer: str, name: str, stream: str) -> int | None:
+    db.execute("INSERT OR IGNORE INTO peer VALUES (?, ?, NULL)", (peer, name))
+    values = (peer, stream, new_incarnation())
+    return db.execute("INSERT INTO stream (peer, name, incarnation, last) VALUES (?, ?, ?, 0)", values).lastrowid
+
+
+def waiting(db: Database, peer: str, stream: str, after: int, most: int, most_bytes: int) -> list[Waiting]:
+    """What waits behind number ``after``: at least one if there is any, then within the bounds."""
+    now = db.clock.now()
+    found: list[Waiting] = []
+    for seq, message_id, created, expires, kind, body in db.execute(
+        "SELECT seq, message_id, created, expires, kind, bytes FROM outbox JOIN body ON body.id = outbox.body"
+        " WHERE stream = (SELECT id FROM stream WHERE peer = ? AND name = ?) AND seq > ? ORDER BY seq LIMIT ?",
+        (peer, stream, min(after, LARGEST), max(1, most)),
+    ):
+        most_bytes -= len(body)
+        if found and most_bytes < 0:
+            break
+        ttl = None if expires is None else expires - now
+        found.append(Waiting(seq, message_id, kind, body, ttl, max(0, now - created) / 1000))
+    return found
+
+
+def acked(db: Database, peer: str, stream: str, incarnation: int, upto: int, ranges: Sequence[tuple[int, int]]) -> list[Acked]:
+    """Forget what the peer has; returns what was still there."""
+    place = db.execute(
+        "SELECT id FROM stream WHERE peer = ? AND name = ? AND incarnation = ?", (peer, stream, signed(incarnation))
+    ).fetchone()
+    if place is None:
+        return []
+    gone: list[_Queued] = []
+    for first, last in ((0, upto), *ranges):
+        bounds = (*place, min(first, LARGEST), min(last, LARGEST))
+        found = db.execute(f"{_QUEUED} AND seq BETWEEN ? AND ? ORDER BY seq", bounds).fetchall()
+        db.execute("DELETE FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ?", bounds)
+        gone += (_Queued(*row) for row in found)
+    _let_go(db, peer, gone)
+    return [Acked(row.seq, row.message_id) for row in gone]
+
+
+def bury(db: Database, peer: str, stream: str, seqs: Sequence[int], reason: str) -> list[Acked]:
+    """Make dead letters of these; their numbers stay used."""
+    place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    if place is None:
+        return []
+    found = (db.execute(f"{_QUEUED} AND seq = ?", (*place, seq)).fetchone() for seq in dict.fromkeys(seqs))
+    gone = [_Queued(*row) for row in found if row is not None]
+    for row in gone:
+        letters.bury_sent(db, letters.Sent(peer, stream, *row), reason)
+    db.executemany("DELETE FROM outbox WHERE stream = ? AND seq = ?", [(*place, row.seq) for row in gone])
+    _let_go(db, peer, gone)
+    letters.trim(db)
+    return [Acked(row.seq, row.message_id) for row in gone]
+
+
+def expired(db: Database, most: int) -> list[Expired]:
+    """Bury what has expired, ``most`` at a time."""
+    found = db.execute(
+        "SELECT peer, name, seq FROM outbox JOIN stream ON stream.id = outbox.stream WHERE expires <= ? ORDER BY expires LIMIT ?",
+        (db.clock.now(), most),
+    ).fetchall()
+    streams: dict[tuple[str, str], list[int]] = {}
+    for peer, stream, seq in found:
+        streams.setdefault((peer, stream), []).append(seq)
+    return [Expired(*place, *row) for place, seqs in streams.items() for row in bury(db, *place, seqs, "expired")]
+
+
+def next_expiry(db: Database) -> int | None:
+    """Milliseconds until the next message expires."""
+    (expires,) = db.execute("SELECT min(expires) FROM outbox WHERE expires IS NOT NULL").fetchone()
+    return None if expires is None else expires - db.clock.now()
+
+
+def outgoing(db: Database) -> list[OutStream]:
+    """Every stream to every peer."""
+    rows: sqlite3.Cursor = db.execute(
+        "SELECT peer, name, incarnation, last, min(seq), count(seq), coalesce(sum(size), 0)"
+        " FROM stream LEFT JOIN outbox ON outbox.stream = stream.id GROUP BY stream.id ORDER BY peer, name"
+    )
+    return [OutStream(peer, name, unsigned(incarnation), *rest) for peer, name, incarnation, *rest in rows]
+
+
+def purge(db: Database, peer: str) -> int:
+    """Forget all that waits for a peer; returns how many messages that were."""
+    count = 0
+    for (place,) in db.execute("SELECT id FROM stream WHERE peer = ?", (peer,)).fetchall():
+        gone = [_Queued(*row) for row in db.execute(_QUEUED, (place,))]
+        db.execute("DELETE FROM outbox WHERE stream = ?", (place,))
+        _let_go(db, peer, gone)
+        count += len(gone)
+    return count
+
+
+def _let_go(db: Database, peer: str, gone: Sequence[_Queued]) -> None:
+    for row in gone:
+        bodies.unqueue(db, row.body, row.size)
+    db.ledger.add(peer, -len(gone), -sum(row.size for row in gone))

@@ -1,0 +1,121 @@
+"""No room: told to whoever asks for it, and over when there is room again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from store_rig import incarnation, message, queued
+
+from hallway.errors import StorageFull
+from hallway.store import Store
+
+LARGE = 64 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB."""
+    if os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None or sys.platform != "linux":
+        pytest.skip("needs root on Linux, to mount a small tmpfs")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    # Lazily: a test that fails leaves its store open.
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+async def fill(store: Store) -> list[int]:
+    """Put large messages until there is no room; returns the numbers that were stored."""
+    for n in range(1, 1000):
+        (outcome,) = await asyncio.gather(store.put(message(n, size=LARGE), ["tablet-2"]), return_exceptions=True)
+        if isinstance(outcome, BaseException):
+            assert isinstance(outcome, StorageFull)
+            assert "make room" in outcome.hint
+            return list(range(1, n))
+    pytest.fail("there was always room")
+
+
+async def test_a_full_disk_is_told_and_works_again_when_there_is_room(small_disk: Path) -> None:
+    ballast, path = small_disk / "ballast", small_disk / "hallway.db"
+    ballast.write_bytes(bytes(LARGE * 64))
+    store = await Store.open(str(path))
+    stored = await fill(store)
+    ballast.unlink()
+    await store.put(message(1000, size=LARGE), ["tablet-2"])
+    assert await queued(store) == [(seq, n) for seq, n in enumerate([*stored, 1000], 1)]
+    await store.acked("tablet-2", "", await incarnation(store), len(stored))
+    await store.aclose()
+    store = await Store.open(str(path))
+    assert store.notices == ()
+    assert await queued(store) == [(len(stored) + 1, 1000)]
+    await store.aclose()
+
+
+async def test_a_disk_without_any_room_refuses_a_new_store(small_disk: Path) -> None:
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        # What fits of it is written.
+        assert ballast.write(bytes(16 * 1024 * 1024)) < 16 * 1024 * 1024
+    with pytest.raises(StorageFull):
+        await Store.open(str(small_disk / "hallway.db"))
+    (small_disk / "ballast").unlink()
+    store = await Store.open(str(small_disk / "hallway.db"))
+    await store.aclose()
+
+
+async def limit(store: Store, more: int) -> None:
+    """Let the database grow by so many pages and no further."""
+
+    def set_limit(pages: int) -> None:
+        database = store._engine._opened.database  # type: ignore[union-attr]
+        (used,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {used + pages}")
+
+    await asyncio.get_running_loop().run_in_executor(store._engine._thread, set_limit, more)
+
+
+@pytest.mark.parametrize("where", ["disk", "memory"])
+async def test_a_database_that_may_not_grow_tells_so_and_works_again(tmp_path: Path, where: str) -> None:
+    store = await Store.open(str(tmp_path / "hallway.db") if where == "disk" else None)
+    await limit(store, 100)
+    stored = await fill(store)
+    before = await store.usage()
+    await limit(store, 100)
+    await store.put(message(1000, size=LARGE), ["tablet-2"])
+    assert await queued(store) == [(seq, n) for seq, n in enumerate([*stored, 1000], 1)]
+    assert before.outbox == (len(stored), len(stored) * LARGE)
+    assert await store._engine.run(lambda db: db.ledger.of("tablet-2")) == (len(stored) + 1, (len(stored) + 1) * LARGE)
+    await store.aclose()
+
+
+async def test_a_large_message_without_room_does_not_fail_the_small_ones(tmp_path: Path) -> None:
+    store = await Store.open(str(tmp_path / "hallway.db"))
+    await store.put(message(1), ["tablet-2"])
+    await limit(store, 10)
+    work = [store.put(message(n, size=LARGE if n == 3 else 10), ["tablet-2"]) for n in range(2, 6)]
+    results = await asyncio.gather(*work, return_exceptions=True)
+    assert [type(result).__name__ for result in results] == ["Placed", "StorageFull", "Placed", "Placed"]
+    assert await queued(store) == [(1, 1), (2, 2), (3, 4), (4, 5)]
+    await store.aclose()
+
+
+async def test_a_store_on_a_full_disk_opens_and_what_it_holds_can_be_read(small_disk: Path) -> None:
+    path = small_disk / "hallway.db"
+    store = await Store.open(str(path))
+    stored = await fill(store)
+    await store.aclose()
+    with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        ballast.write(bytes(16 * 1024 * 1024))
+    store = await Store.open(str(path))
+    assert await queued(store) == [(n, n) for n in stored]
+    await store.aclose()
