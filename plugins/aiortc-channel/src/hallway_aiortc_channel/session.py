@@ -27,9 +27,9 @@ from aiortc import (
 )
 
 from hallway.model import Binding, IcePolicy, Path
-from hallway_aiortc_channel._candidates import RemoteCandidate
-from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, RemoteDescription, Setup
-from hallway_aiortc_channel.errors import End, EndedBy, no_address
+from hallway.webrtc.candidates import RemoteCandidate
+from hallway.webrtc.endings import End, EndedBy, no_address
+from hallway.webrtc.sdp import Fingerprint, LocalDescription, RemoteDescription, Setup
 from hallway_aiortc_channel.gathering import Plan
 from hallway_aiortc_channel.ice import PolicedConnection
 from hallway_aiortc_channel.recovery import LAN, WAN

@@ -12,8 +12,8 @@ from hallway.errors import BadDescription
 from hallway.model import IcePolicy
 from hallway.network import InterfaceAddress
 from hallway.network.reach import SITE
-from hallway_aiortc_channel._candidates import MAX_CHECKED, CandidateFilter, Reach, Verdict, read_candidate
-from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, answer_setup, read_description
+from hallway.webrtc.candidates import MAX_CHECKED, CandidateFilter, Reach, Verdict, read_candidate
+from hallway.webrtc.sdp import Fingerprint, LocalDescription, answer_setup, read_description
 
 SHA256 = ":".join(["AB"] * 32)
 SHA384 = ":".join(["CD"] * 48)
