@@ -139,8 +139,7 @@ class Session:
         """Both ends' fingerprints, once DTLS has verified the peer's."""
         if self._dtls.state != "connected" or self._dtls._ssl is None or self._remote is None:
             return None
-        verified = next(one for one in self._remote.fingerprints if one.algorithm == "sha-256")
-        return Binding(local=f"sha-256 {self.fingerprint.value}", remote=f"sha-256 {verified.value}")
+        return Binding(local=f"sha-256 {self.fingerprint.value}", remote=f"sha-256 {self._remote.sha256.value}")
 
     @property
     def path(self) -> Path | None:
