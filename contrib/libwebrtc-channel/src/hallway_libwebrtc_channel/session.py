@@ -224,7 +224,7 @@ class Session:
 
     @property
     def path(self) -> Path | None:
-        """The addresses between which datagrams pass now."""
+        """The addresses between which datagrams pass now; None for a peer found by its checks alone: libwebrtc hides its address then."""
         pair = self._ice.get_selected_candidate_pair() if self._ice is not None and not self._over else None
         if pair is None or pair.local.address is None or pair.remote.address is None:
             return None
