@@ -17,7 +17,7 @@ POSSIBLE = [cell for cell in CELLS if not cell.impossible]
 def test_the_matrix_has_every_plugin_of_this_repository():
     assert {cell.discovery for cell in CELLS} >= {"mdns", "memory", "static"}
     assert {cell.signaling for cell in CELLS} >= {"memory", "http-local", "cloud-ws"}
-    assert {cell.channel for cell in CELLS} >= {"memory", "aiortc"}
+    assert {cell.channel for cell in CELLS} >= {"memory", "aiortc", "libwebrtc"}
 
 
 def test_mdns_does_not_announce_what_the_matrix_says_it_cannot():

@@ -13,8 +13,8 @@ from hallway.errors import PluginError
 from hallway.model import DeviceInfo
 from hallway.network import InterfacePolicy, Resolver
 from hallway.plugins import PluginContext
+from hallway.webrtc.servers import parse_url
 from hallway_aiortc_channel import AiortcConfig, AiortcConnector, IceServer, _contract, plugin
-from hallway_aiortc_channel.config import parse_url
 
 
 def problem(name: str, value: object, owner: type = AiortcConfig) -> str | None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hallway_aiortc_channel.config import AiortcConfig, IceServer
+from hallway.webrtc.servers import IceServer
+from hallway_aiortc_channel.config import AiortcConfig
 
 if TYPE_CHECKING:
     from hallway_aiortc_channel.connector import AiortcConnector

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
@@ -11,43 +10,18 @@ from aiortc.exceptions import InvalidStateError
 from hallway.errors import BadMessage, BusyError, ClosedError, DeadlineExceeded, MessageTooLarge
 from hallway.interfaces import Channel
 from hallway.model import Binding, Candidate, Path
-from hallway_aiortc_channel._candidates import CandidateFilter
-from hallway_aiortc_channel._flow import Flow
-from hallway_aiortc_channel._sdp import RemoteDescription, Setup
-from hallway_aiortc_channel.errors import End, EndedBy
+from hallway.webrtc.arrivals import MAX_WAITING, Arrivals
+from hallway.webrtc.candidates import CandidateFilter
+from hallway.webrtc.endings import End, EndedBy
+from hallway.webrtc.flow import Flow
+from hallway.webrtc.sdp import RemoteDescription, Setup
 from hallway_aiortc_channel.session import Session
 
 KIND = "webrtc"
-MAX_WAITING = 16 * 1024 * 1024
-"""Bytes that wait for a reader, at most; each message counts `OVERHEAD` more."""
-OVERHEAD = 64
 MAX_EXTRA_CHANNELS = 8
 """Data channels that a peer may open beyond the one, and that are closed, before it has broken the protocol."""
 CLOSE_TIME = 1.0
 """Seconds that `aclose` delivers without another deadline."""
-
-
-class Arrivals:
-    """What arrived and waits for a reader."""
-
-    def __init__(self) -> None:
-        self.messages: deque[str | bytes] = deque()
-        self.size = 0
-
-    def put(self, message: str | bytes) -> bool:
-        """Keep a message; False says that there is no room for it."""
-        cost = len(message) + OVERHEAD
-        if self.size + cost > MAX_WAITING:
-            return False
-        self.messages.append(message)
-        self.size += cost
-        return True
-
-    def pop(self) -> str | bytes:
-        """Take the oldest."""
-        message = self.messages.popleft()
-        self.size -= len(message) + OVERHEAD
-        return message
 
 
 class AiortcChannel(Channel):

@@ -12,11 +12,11 @@ from hallway.interfaces import Channel, Connector, Dialing
 from hallway.model import Description, IcePolicy
 from hallway.network import InterfaceAddress
 from hallway.plugins import PluginContext
-from hallway_aiortc_channel._candidates import CandidateFilter, Reach, RemoteCandidate
-from hallway_aiortc_channel._sdp import RemoteDescription, answer_setup, read_description
+from hallway.webrtc.candidates import CandidateFilter, Reach, RemoteCandidate
+from hallway.webrtc.endings import no_address
+from hallway.webrtc.sdp import RemoteDescription, answer_setup, read_description
 from hallway_aiortc_channel.channel import KIND, AiortcChannel
 from hallway_aiortc_channel.config import AiortcConfig
-from hallway_aiortc_channel.errors import no_address
 from hallway_aiortc_channel.gathering import Plan
 from hallway_aiortc_channel.rehearsal import rehearse
 from hallway_aiortc_channel.session import Session

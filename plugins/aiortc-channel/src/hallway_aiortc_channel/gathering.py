@@ -16,8 +16,8 @@ from aioice.ice import Connection, StunProtocol, relayed_candidate
 
 from hallway.errors import NetworkError
 from hallway.network import InterfaceAddress, Resolver
-from hallway_aiortc_channel._candidates import Reach
-from hallway_aiortc_channel.config import IceServer, ServerAddress
+from hallway.webrtc.candidates import Reach
+from hallway.webrtc.servers import IceServer, ServerAddress
 
 logger = logging.getLogger(__name__)
 

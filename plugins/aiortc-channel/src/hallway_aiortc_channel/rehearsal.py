@@ -14,8 +14,8 @@ from contextlib import AsyncExitStack
 from hallway.errors import HallwayError
 from hallway.model import IcePolicy
 from hallway.network import InterfaceAddress, Resolver
-from hallway_aiortc_channel._candidates import CandidateFilter, Reach
-from hallway_aiortc_channel._sdp import Setup, read_description
+from hallway.webrtc.candidates import CandidateFilter, Reach
+from hallway.webrtc.sdp import Setup, read_description
 from hallway_aiortc_channel.channel import AiortcChannel
 from hallway_aiortc_channel.gathering import Plan
 from hallway_aiortc_channel.session import Session

@@ -10,7 +10,7 @@ from aiortc import RTCDtlsTransport, RTCSctpTransport
 from aiortc.rtcsctptransport import SCTP_DATA_LAST_FRAG, USERDATA_MAX_LENGTH, Chunk, DataChunk, InboundStream, SackChunk
 from OpenSSL import SSL
 
-from hallway_aiortc_channel._sdp import LOCAL_MAX_MESSAGE
+from hallway.webrtc.sdp import LOCAL_MAX_MESSAGE
 from hallway_aiortc_channel._wire import check_packet
 from hallway_aiortc_channel.errors import PEER_MADE, ProtocolViolation
 from hallway_aiortc_channel.recovery import RecoveringSctp, Timing

@@ -27,9 +27,9 @@ from aiortc import (
 )
 
 from hallway.model import Binding, IcePolicy, Path
-from hallway_aiortc_channel._candidates import RemoteCandidate
-from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, RemoteDescription, Setup
-from hallway_aiortc_channel.errors import End, EndedBy, no_address
+from hallway.webrtc.candidates import RemoteCandidate
+from hallway.webrtc.endings import End, EndedBy, no_address
+from hallway.webrtc.sdp import Fingerprint, LocalDescription, RemoteDescription, Setup
 from hallway_aiortc_channel.gathering import Plan
 from hallway_aiortc_channel.ice import PolicedConnection
 from hallway_aiortc_channel.recovery import LAN, WAN
@@ -139,8 +139,7 @@ class Session:
         """Both ends' fingerprints, once DTLS has verified the peer's."""
         if self._dtls.state != "connected" or self._dtls._ssl is None or self._remote is None:
             return None
-        verified = next(one for one in self._remote.fingerprints if one.algorithm == "sha-256")
-        return Binding(local=f"sha-256 {self.fingerprint.value}", remote=f"sha-256 {verified.value}")
+        return Binding(local=f"sha-256 {self.fingerprint.value}", remote=f"sha-256 {self._remote.sha256.value}")
 
     @property
     def path(self) -> Path | None:

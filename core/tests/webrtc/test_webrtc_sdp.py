@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +13,8 @@ from hallway.errors import BadDescription
 from hallway.model import IcePolicy
 from hallway.network import InterfaceAddress
 from hallway.network.reach import SITE
-from hallway_aiortc_channel._candidates import MAX_CHECKED, CandidateFilter, Reach, Verdict, read_candidate
-from hallway_aiortc_channel._sdp import Fingerprint, LocalDescription, answer_setup, read_description
+from hallway.webrtc.candidates import MAX_CHECKED, CandidateFilter, Reach, Verdict, read_candidate
+from hallway.webrtc.sdp import Fingerprint, LocalDescription, answer_setup, read_description
 
 SHA256 = ":".join(["AB"] * 32)
 SHA384 = ":".join(["CD"] * 48)
@@ -126,6 +127,17 @@ def test_our_own_descriptions_pass():
     )
     remote = read_description(local.render(7), "answer")
     assert (remote.ufrag, remote.pwd, remote.mid, remote.bundled, remote.complete) == ("abcd", "x" * 22, "data", False, True)
+
+
+@pytest.mark.parametrize("sdp", REAL)
+def test_a_description_in_our_own_words_says_the_same_and_nothing_that_was_not_checked(sdp):
+    remote = read_description(sdp.replace("t=0 0", "t=0 0\r\na=ice-lite\r\na=strange:<b>"), "offer")
+    passed = CandidateFilter(LAN).take([host("10.0.0.1"), "candidate:2 1 UDP 7 x.local 5 typ host generation 0 strange <b>"])
+    text = remote.rewritten([one.attribute for one in passed], 7)
+    again = read_description(text, "offer")
+    assert again == attrs.evolve(remote, fingerprints=(remote.sha256,), candidates=tuple(one.attribute for one in passed))
+    assert CandidateFilter(LAN).take(again.candidates) == passed
+    assert "<b>" not in text
 
 
 def test_what_a_peer_takes_is_read_from_its_description():

@@ -59,10 +59,33 @@ class RemoteDescription:
     complete: bool
     """No candidates follow (RFC 8838 section 14)."""
 
+    @property
+    def sha256(self) -> Fingerprint:
+        """The fingerprint that counts: there is exactly one."""
+        return next(one for one in self.fingerprints if one.algorithm == "sha-256")
+
+    def rewritten(self, candidates: Iterable[str], session: int) -> str:
+        """The same in our own words, with ``candidates`` only, for a library that parses SDP itself and must not see a stranger's."""
+        return LocalDescription(
+            ufrag=self.ufrag,
+            pwd=self.pwd,
+            fingerprint=self.sha256,
+            setup=self.setup,
+            candidates=tuple(candidates),
+            host="0.0.0.0",  # noqa: S104 - an address that is not used (RFC 8829 section 5.2.1)
+            port=9,
+            mid=self.mid,
+            bundled=self.bundled,
+            sctp_port=self.sctp_port,
+            max_message=self.max_message,
+            lite=self.lite,
+            complete=self.complete,
+        ).render(session)
+
 
 @attrs.frozen
 class LocalDescription:
-    """What our own description says. ``candidates`` are attribute values (``<foundation> 1 udp …``), the default one first."""
+    """What a description that we write says. ``candidates`` are attribute values (``<foundation> 1 udp …``), the default one first."""
 
     ufrag: str
     pwd: str
@@ -73,6 +96,10 @@ class LocalDescription:
     port: int
     mid: str = "0"
     bundled: bool = True
+    sctp_port: int = SCTP_PORT
+    max_message: int = LOCAL_MAX_MESSAGE
+    lite: bool = False
+    complete: bool = True
 
     def render(self, session: int) -> str:
         """The text; ``session`` is the origin's id (RFC 8866 section 5.2)."""
@@ -82,14 +109,15 @@ class LocalDescription:
             f"o=- {session} 2 IN IP4 0.0.0.0",
             "s=-",
             "t=0 0",
+            *(["a=ice-lite"] if self.lite else []),
             *([f"a=group:BUNDLE {self.mid}"] if self.bundled else []),
             f"m=application {self.port} UDP/DTLS/SCTP webrtc-datachannel",
             f"c=IN {family} {self.host}",
             f"a=mid:{self.mid}",
-            f"a=sctp-port:{SCTP_PORT}",
-            f"a=max-message-size:{LOCAL_MAX_MESSAGE}",
+            f"a=sctp-port:{self.sctp_port}",
+            f"a=max-message-size:{self.max_message}",
             *(f"a=candidate:{candidate}" for candidate in self.candidates),
-            "a=end-of-candidates",
+            *(["a=end-of-candidates"] if self.complete else []),
             f"a=ice-ufrag:{self.ufrag}",
             f"a=ice-pwd:{self.pwd}",
             "a=ice-options:trickle",

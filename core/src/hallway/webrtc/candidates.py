@@ -21,6 +21,8 @@ from hallway.network.reach import is_plain
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+COMPONENT = 1
+"""The only one that a data channel has (RFC 8445 section 4)."""
 MAX_CANDIDATES = 16
 """Of one peer in one session, wherever they come from."""
 MAX_CHECKED = 8
@@ -49,6 +51,11 @@ class RemoteCandidate:
     def is_name(self) -> bool:
         """Whether ``host`` must be resolved by mDNS first."""
         return self.host.endswith(".local")
+
+    @property
+    def attribute(self) -> str:
+        """Its text in SDP, with nothing in it that was not checked."""
+        return f"{self.foundation} {COMPONENT} udp {self.priority} {self.host} {self.port} typ {self.type}"
 
 
 class Verdict(Enum):

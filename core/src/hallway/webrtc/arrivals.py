@@ -1,0 +1,32 @@
+"""What arrived and waits for a reader: bounded, for a peer may send what nobody reads. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+
+MAX_WAITING = 16 * 1024 * 1024
+"""Bytes that wait for a reader, at most; each message counts `OVERHEAD` more."""
+OVERHEAD = 64
+
+
+class Arrivals:
+    """What arrived and waits for a reader."""
+
+    def __init__(self) -> None:
+        self.messages: deque[str | bytes] = deque()
+        self.size = 0
+
+    def put(self, message: str | bytes) -> bool:
+        """Keep a message; False says that there is no room for it."""
+        cost = len(message) + OVERHEAD
+        if self.size + cost > MAX_WAITING:
+            return False
+        self.messages.append(message)
+        self.size += cost
+        return True
+
+    def pop(self) -> str | bytes:
+        """Take the oldest."""
+        message = self.messages.popleft()
+        self.size -= len(message) + OVERHEAD
+        return message
