@@ -17,6 +17,7 @@
     │   ├── BadDescription            an offer or answer that cannot be used
     │   ├── BadEnvelope               signaling bytes that cannot be read
     │   └── BadFrame                  a frame that cannot be read
+    ├── DeliveryFailed                nobody's alone: a message that waited for a peer will never be delivered
     ├── StoreError                    this machine's: the files that hold the outbox and the inbox
     │   ├── StoreBusy                 the operator's: another process has them
     │   ├── StoreUnusable             the operator's: no such folder, no permission, a newer version's, another program's
@@ -133,7 +134,7 @@ class MessageTooLarge(MisuseError):
 
 
 class PeerUnavailable(MisuseError):
-    """There is no open link to that peer."""
+    """Nothing is known of that peer, or there is no open link to it for a message that is not to wait."""
 
     code = "peer-unavailable"
 
@@ -184,6 +185,12 @@ class BadFrame(RemoteViolation):
     """A frame that cannot be read."""
 
     code = "bad-frame"
+
+
+class DeliveryFailed(HallwayError):
+    """A message that waited for a peer has expired, was refused or taken back, or nobody was to tell."""
+
+    code = "delivery-failed"
 
 
 class StoreError(HallwayError):

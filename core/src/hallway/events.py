@@ -75,6 +75,15 @@ class MessageReceived:
 
 
 @attrs.frozen
+class Delivered:
+    """A message of ours is in the peer's inbox for good."""
+
+    name: ClassVar[str] = "delivered"
+    peer_id: str
+    id: str
+
+
+@attrs.frozen
 class ErrorHappened:
     """Something went wrong that no call of the application caused."""
 
@@ -84,11 +93,12 @@ class ErrorHappened:
     hint: str
 
 
-Event = SignalingMode | PeerFound | PeerLost | PeerConnected | PeerPath | PeerDisconnected | MessageReceived | ErrorHappened
+Event = SignalingMode | PeerFound | PeerLost | PeerConnected | PeerPath | PeerDisconnected | MessageReceived | Delivered | ErrorHappened
 
 
 NAMES = tuple(
-    kind.name for kind in (SignalingMode, PeerFound, PeerLost, PeerConnected, PeerPath, PeerDisconnected, MessageReceived, ErrorHappened)
+    kind.name
+    for kind in (SignalingMode, PeerFound, PeerLost, PeerConnected, PeerPath, PeerDisconnected, MessageReceived, Delivered, ErrorHappened)
 )
 """The names of all events."""
 

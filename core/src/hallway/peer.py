@@ -16,6 +16,8 @@ from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime.node import Habits, Node
 from hallway.runtime.publisher import EventReader, MessageReader, Publisher
+from hallway.runtime.receipts import Broadcast, Receipt
+from hallway.store import Store
 from hallway.trust import OpenGuard
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
@@ -68,7 +70,7 @@ class Peer:
             ClosedError: it was closed.
 
         """
-        self._begin()
+        await self._begin()
         await self._running().wait_settled()
 
     async def connect(self) -> None:
@@ -80,7 +82,7 @@ class Peer:
             ClosedError: it was closed.
 
         """
-        self._begin()
+        await self._begin()
         try:
             await self._running().wait_up()
         except BaseException:
@@ -126,27 +128,32 @@ class Peer:
         """What happens from now on and ``wants`` accepts, as `hallway.events` values, in order; ends when the peer closes."""
         return EventReader(self._publisher.subscribe(wants))
 
-    async def send_to_peer(self, peer_id: str, message: Any) -> str:
-        """Send a JSON value, or bytes, to one peer; returns the message's id once the link has taken it.
+    async def send_to_peer(self, peer_id: str, message: Any, *, durable: bool = True, ttl: float | None = None) -> Receipt:
+        """Send a JSON value, or bytes, to one peer, linked or away; returns a receipt once the message is stored.
 
-        Waits for room while the link is open. What is under way when a link breaks may be lost.
-
-        Raises:
-            PeerUnavailable: there is no open link to that peer.
-            BadMessage: it is neither, or the peer takes JSON only.
-            MessageTooLarge: it does not fit the channel (256 KiB as MessagePack between two hallways).
-
-        """
-        return await self._running().send(peer_id, message)
-
-    async def broadcast(self, message: Any) -> dict[str, str]:
-        """Send a JSON value, or bytes, to every peer with an open link; returns its id for each of them.
+        It is delivered once and in order, whatever happens in between, unless its ``ttl`` (seconds) is over before. ``durable=False``:
+        it goes over the open link, waiting for room, or not at all, and what is under way when a link breaks may be lost.
 
         Raises:
-            BadMessage, MessageTooLarge: as for `send_to_peer`.
+            PeerUnavailable: that peer is neither in sight nor was it linked lately; with ``durable=False``, there is no open link to it.
+            BadMessage: it is no JSON value and no bytes, or the peer takes JSON only.
+            MessageTooLarge: it has more than 255 KiB as MessagePack; with ``durable=False``, it does not fit the channel (256 KiB).
+            OutboxFull: too much waits for that peer already.
+            StoreError: it could not be stored.
 
         """
-        return await self._running().broadcast(message)
+        return await self._running().send(peer_id, message, durable=durable, ttl=ttl)
+
+    async def broadcast(self, message: Any, *, durable: bool = True, ttl: float | None = None) -> Broadcast:
+        """Send a JSON value, or bytes, to every peer that is linked or was in the last 30 days; returns a receipt for each.
+
+        ``durable=False``: to those with an open link, as for `send_to_peer`. Peers for whom too much waits already are named in ``full``.
+
+        Raises:
+            BadMessage, MessageTooLarge, StoreError: as for `send_to_peer`.
+
+        """
+        return await self._running().broadcast(message, durable=durable, ttl=ttl)
 
     def status(self) -> dict[str, Any]:
         """What the device is doing now, as a JSON object."""
@@ -162,7 +169,7 @@ class Peer:
             "peers": node.links.status(),
         }
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         if self._closed:
             raise ClosedError("this peer was closed", hint="make a new one with create_peer")
         if self._node is not None:
@@ -171,8 +178,13 @@ class Peer:
         network = self.config.network
         context = PluginContext(device, network.policy(), Resolver())
         habits = Habits(self.config.link.timing(), self.config.discovery.last_good)
-        self._node = Node(self._registry, context, OpenGuard(device), self._publisher, habits)
-        self._node.start()
+        store = await Store.open(self.config.delivery.store, quota=self.config.delivery.quota())
+        try:
+            self._node = Node(self._registry, context, OpenGuard(device), self._publisher, habits, store)
+        except BaseException:
+            await store.aclose()
+            raise
+        await self._node.start()
 
     def _running(self) -> Node:
         if self._node is None or self._closed:

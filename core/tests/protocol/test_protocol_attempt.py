@@ -5,7 +5,7 @@ from itertools import product
 import attrs
 import pytest
 
-from hallway.protocol.attempt import TRANSITIONS, Attempt, IllegalStep, Phase, Role, Step
+from hallway.protocol.attempt import CONNECT_PATIENCE, MAX_CONNECT_PATIENCE, TRANSITIONS, Attempt, IllegalStep, Patience, Phase, Role, Step
 
 ILLEGAL = [pair for pair in product(Phase, Step) if pair not in TRANSITIONS]
 
@@ -39,3 +39,13 @@ def test_the_whole_road_of_an_offer_that_was_held():
     for step in (Step.RELEASED, Step.ANSWERED, Step.OPENED, Step.GREETED, Step.END):
         attempt.apply(step)
     assert attempt.phase is Phase.ENDED
+
+
+def test_a_device_gives_channels_more_time_while_they_do_not_open_in_time():
+    patience = Patience()
+    for _ in range(10):
+        patience.missed()
+    assert patience.seconds == MAX_CONNECT_PATIENCE
+    for _ in range(10):
+        patience.kept()
+    assert patience.seconds == CONNECT_PATIENCE

@@ -6,7 +6,7 @@ import pytest
 from one_link import TIMED_OUT, dialing, hello, make, open_attempt, opened, record, told
 
 from hallway.model import RefusalCode
-from hallway.protocol.attempt import CONNECT_PATIENCE, DISTANT_PATIENCE, MAX_CONNECT_PATIENCE, Phase
+from hallway.protocol.attempt import CONNECT_PATIENCE, DISTANT_PATIENCE, MAX_CONNECT_PATIENCE, Patience, Phase
 from hallway.protocol.effects import (
     Admit,
     Answer,
@@ -265,6 +265,22 @@ class TestPatience:
         link.timer(8.0)
         link.answered(3, 8.0)
         assert link.deadline == 8.0 + CONNECT_PATIENCE
+
+
+class TestSharedPatience:
+    def test_what_one_link_learns_is_of_use_to_all_links_of_the_device(self):
+        shared = Patience()
+        one = Link("lima", "mike", lambda: 1.0, shared_patience=shared)
+        one.seen(record(), 0.0)
+        one.answered(1, 0.0)
+        one.failed(1, TIMED_OUT, 1.5)
+        other = Link("lima", "november", lambda: 1.0, shared_patience=shared)
+        attempt, _ = other.offered(2.0, epoch="e1")
+        other.failed(attempt, "gone", 2.0)
+        other.seen(record(), 2.0)
+        assert other.dial is not None
+        other.answered(other.dial.id, 3.0)
+        assert other.deadline == 3.0 + 2 * CONNECT_PATIENCE
 
 
 class TestDistantAttempts:

@@ -80,3 +80,11 @@ class TestCredit:
         receiving = Receiving("", WINDOW)
         receiving.waits(10, 0)
         assert receiving.waits(0, 0) == []
+
+    def test_a_sender_that_goes_beyond_it_is_a_violation(self):
+        receiving = Receiving("", WINDOW)
+        (first,) = receiving.parcels(sent(1, 10))
+        with pytest.raises(BadFrame, match="beyond its credit: 11 messages"):
+            receiving.parcels(sent(11, 11))
+        receiving.committed(first)
+        assert receiving.parcels(sent(11, 20)) != []

@@ -48,16 +48,16 @@ class TestFrames:
         assert await events.first(MessageReceived) == MessageReceived("stranger", None, sent_id(7, 2))
         await channel.send(encode(Ping(7)))
         assert await one.heard(channel) == Pong(7)
-        message_id = await device.send_to_peer("STRANGER", [1])
-        assert await one.heard(channel) == Messages((Message(message_id, [1]),))
+        receipt = await device.send_to_peer("STRANGER", [1])
+        assert await one.heard(channel) == Messages((Message(receipt.id, [1]),))
 
     async def test_bytes_pass_both_ways(self, device, stranger, events):
         one = stranger()
         channel = await one.link("tablet-1")
         await channel.send(says({"picture": b"\x00\xff"}))
         assert (await events.first(MessageReceived)).message == {"picture": b"\x00\xff"}
-        message_id = await device.send_to_peer("stranger", b"\xff" * 1000)
-        assert await one.heard(channel) == Messages((Message(message_id, b"\xff" * 1000),))
+        receipt = await device.send_to_peer("stranger", b"\xff" * 1000)
+        assert await one.heard(channel) == Messages((Message(receipt.id, b"\xff" * 1000),))
 
     @pytest.mark.parametrize("data", GARBAGE, ids=lambda data: repr(data)[:20])
     async def test_garbage_ends_that_link_and_leaves_others_alone(self, device, stranger, events, data):
@@ -103,7 +103,7 @@ class TestFrames:
         await channel.aclose()
         assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "closed")
         with pytest.raises(PeerUnavailable):
-            await device.send_to_peer("stranger", "hello?")
+            await device.send_to_peer("stranger", "hello?", durable=False)
 
     async def test_messages_sent_before_the_end_of_a_channel_arrive(self, device, stranger, events):
         channel = await stranger().link("tablet-1")

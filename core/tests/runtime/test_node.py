@@ -338,7 +338,7 @@ async def test_broadcast_goes_to_every_open_link_and_names_the_ids(device, stran
     strangers = {name: stranger(name) for name in ("a", "b")}
     channels = {name: await each.link("tablet-1") for name, each in strangers.items()}
     await until_connected(device, 2)
-    ids = await device.broadcast({"x": 1})
+    ids = (await device.broadcast({"x": 1})).ids
     for name, channel in channels.items():
         assert await strangers[name].heard(channel) == Messages((Message(ids[name], {"x": 1}),))
 

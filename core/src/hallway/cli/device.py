@@ -120,12 +120,14 @@ class JsonDevice:
         peer_id = command.get("peerId")
         if not isinstance(peer_id, str) or "message" not in command:
             raise BadCommand("send-to-peer needs 'peerId' (a text) and 'message'")
-        return {"ids": {peer_id: await self._peer.send_to_peer(peer_id, command["message"])}}
+        receipt = await self._peer.send_to_peer(peer_id, command["message"], **_options(command))
+        return {"ids": {peer_id: receipt.id}}
 
     async def _broadcast(self, command: dict[str, Any]) -> Reply:
         if "message" not in command:
             raise BadCommand("broadcast needs 'message'")
-        return {"ids": await self._peer.broadcast(command["message"])}
+        sent = await self._peer.broadcast(command["message"], **_options(command))
+        return {"ids": sent.ids} | ({"full": list(sent.full)} if sent.full else {})
 
     async def _status(self, _: dict[str, Any]) -> Reply:
         return self._peer.status()
@@ -133,6 +135,13 @@ class JsonDevice:
     async def _quit(self, _: dict[str, Any]) -> Reply:
         self._stop.set()
         return None
+
+
+def _options(command: dict[str, Any]) -> dict[str, Any]:
+    durable, ttl = command.get("durable", True), command.get("ttl")
+    if not isinstance(durable, bool) or not (ttl is None or (type(ttl) in (int, float) and ttl > 0)):
+        raise BadCommand("'durable' is true or false, and 'ttl' a number of seconds")
+    return {"durable": durable, "ttl": ttl}
 
 
 def _parse(line: bytes) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from hallway.errors import ConfigError, Mistake
 from hallway.model import is_device_id, is_name
 from hallway.network import DENIED_BY_DEFAULT, InterfacePolicy
 from hallway.protocol.heartbeat import Timing
+from hallway.store import Quota
+from hallway.store.values import MIB
 
 
 def _check_security(value: str) -> str | None:
@@ -28,10 +30,6 @@ def _check_name(value: str) -> str | None:
 
 def _check_file(value: str | None) -> str | None:
     return "must name a file, not a folder" if value is not None and (not value or value.endswith("/")) else None
-
-
-def _check_store(value: str | None) -> str | None:
-    return None if value is None else "durable delivery is not in this version; remove the key"
 
 
 @attrs.frozen
@@ -129,7 +127,16 @@ class LinkConfig:
 class DeliveryConfig:
     """What is kept for peers that are away."""
 
-    store: str | None = option(help="a database file for messages under way; absent: in memory", default=None, check=_check_store)
+    store: str | None = option(
+        help="a database file for messages on their way; absent: in memory, and lost with the process", default=None, check=_check_file
+    )
+    peer_messages: int = option(help="messages that may wait for one peer", default=50_000, check=between(1, 10_000_000))
+    peer_mib: int = option(help="MiB of messages that may wait for one peer", default=64, check=between(1, 65_536))
+    total_mib: int = option(help="MiB of messages that may wait in all", default=512, check=between(1, 65_536))
+
+    def quota(self) -> Quota:
+        """What the store gets."""
+        return Quota(self.peer_messages, self.peer_mib * MIB, self.total_mib * MIB)
 
 
 @attrs.frozen

@@ -20,6 +20,24 @@ ANSWER_PATIENCE = 15.0
 """Seconds that an answered offer has to become a channel."""
 
 
+@attrs.define
+class Patience:
+    """What a device has learnt from all its links about how long a channel takes to open.
+
+    On a machine that is too busy none opens in time, and who tries again at once makes it busier.
+    """
+
+    seconds: float = CONNECT_PATIENCE
+
+    def missed(self) -> None:
+        """A channel did not open in time."""
+        self.seconds = min(2 * self.seconds, MAX_CONNECT_PATIENCE)
+
+    def kept(self) -> None:
+        """One did."""
+        self.seconds = max(self.seconds / 2, CONNECT_PATIENCE)
+
+
 class Role(Enum):
     """Which end of offer and answer we are (JSEP)."""
 

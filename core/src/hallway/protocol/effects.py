@@ -9,6 +9,7 @@ import attrs
 from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.attempt import Phase
 from hallway.protocol.frames import Hello, LinkFrame, Message, Request, Response
+from hallway.protocol.parcels import DeliveryFrame
 
 
 class DownReason(Enum):
@@ -98,6 +99,13 @@ class Deliver:
 
 
 @attrs.frozen
+class ForDelivery:
+    """A frame for the delivery layer."""
+
+    frame: DeliveryFrame
+
+
+@attrs.frozen
 class Control:
     """A frame for the control bus."""
 
@@ -164,6 +172,7 @@ Effect = (
     | Admit
     | SendFrame
     | Deliver
+    | ForDelivery
     | Control
     | Held
     | Suspected

@@ -13,7 +13,8 @@ from typing import Any
 import attrs
 
 from hallway.errors import BadFrame
-from hallway.protocol import batches, jsontext, packed
+from hallway.protocol import batches, jsontext, packed, parcels
+from hallway.protocol.parcels import DeliveryFrame
 
 VERSION = 1
 """The frame protocol that this code speaks; HELLO names all that a device speaks."""
@@ -37,6 +38,10 @@ class FrameType(IntEnum):
     PAUSE = 0x07
     RESUME = 0x08
     MESSAGES = batches.MESSAGES
+    PARCELS = parcels.PARCELS
+    ACK = parcels.ACK
+    GAP = parcels.GAP
+    NAK = parcels.NAK
     SQUEEZED = batches.SQUEEZED
 
 
@@ -119,7 +124,7 @@ class Messages:
 
 
 LinkFrame = Hello | Ping | Pong | Bye | Request | Response | Pause | Resume
-Frame = LinkFrame | Messages
+Frame = LinkFrame | Messages | DeliveryFrame
 
 
 def encode(frame: LinkFrame) -> bytes:
@@ -153,12 +158,13 @@ def decode(data: str | bytes) -> Frame:
     if isinstance(data, str) or not data:
         raise BadFrame("the peer sent text or nothing where a frame belongs")
     kind = data[0]
-    if kind not in _JSON_READERS and kind not in (FrameType.MESSAGES, FrameType.SQUEEZED):
+    if kind not in _KNOWN:
         raise BadFrame(f"the peer sent a frame of the unknown type {kind:#04x}")
     try:
         if (read := _JSON_READERS.get(kind)) is not None:
             return read(jsontext.loads(data[1:]))
-        return _read_messages(batches.unsqueeze(data) if kind == FrameType.SQUEEZED else data)
+        data = batches.unsqueeze(data) if kind == FrameType.SQUEEZED else data
+        return _read_messages(data) if data[0] == FrameType.MESSAGES else parcels.decode(data)
     except (KeyError, TypeError, ValueError) as error:
         raise BadFrame(f"the peer sent a malformed {FrameType(kind).name}: {error}") from error
 
@@ -214,6 +220,7 @@ def _read_messages(data: bytes) -> Messages:
     return Messages(tuple(items), packed.weight(data))
 
 
+_KNOWN = frozenset(FrameType)
 _JSON_READERS: dict[int, Callable[[Any], Frame]] = {
     FrameType.HELLO: _read_hello,
     FrameType.PING: lambda body: Ping(_number(body)),

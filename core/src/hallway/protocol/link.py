@@ -18,6 +18,7 @@ from hallway.protocol.attempt import (
     HOLD_PATIENCE,
     MAX_CONNECT_PATIENCE,
     Attempt,
+    Patience,
     Phase,
     Role,
     Step,
@@ -51,6 +52,8 @@ TIMED_OUT = "the channel did not open in time"
 class Link(Upkeep):
     """All decisions about one peer. Every method that takes ``now`` returns the effects to carry out, in order."""
 
+    shared_patience: Patience = attrs.field(factory=Patience)
+    """The device's, shared by its links."""
     _patience: float = CONNECT_PATIENCE
 
     @property
@@ -131,7 +134,8 @@ class Link(Upkeep):
         attempt = self.find(attempt_id)
         if attempt is not None and attempt.phase is Phase.SIGNALING:
             attempt.distant = distant
-            patience = (DISTANT_PATIENCE if self.near else MAX_CONNECT_PATIENCE) if distant else self._patience
+            near = max(self._patience, self.shared_patience.seconds)
+            patience = (DISTANT_PATIENCE if self.near else MAX_CONNECT_PATIENCE) if distant else near
             attempt.apply(Step.ANSWERED, now + (patience if attempt.role is Role.OFFERER else ANSWER_PATIENCE))
         return []
 
@@ -214,6 +218,7 @@ class Link(Upkeep):
             self.yielding = True
             if reason == TIMED_OUT and not attempt.distant:
                 self._patience = min(2 * self._patience, MAX_CONNECT_PATIENCE)
+                self.shared_patience.missed()
             effects += self._release_held(now)
         self._plan_redial(now)
         if self.record is None and not any(self.attempts()):
@@ -312,6 +317,7 @@ class Link(Upkeep):
         self._since = self._left = None
         self.yielding = False
         self._patience = CONNECT_PATIENCE
+        self.shared_patience.kept()
         self._redial.linked()
         self._upgrade.cancel()
         self._look_for_lan(attempt, now, news=True)

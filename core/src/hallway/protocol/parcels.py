@@ -24,7 +24,8 @@ MAX_STREAM = 64
 """Characters in the name of a stream, at most."""
 MAX_REASON = 256
 LIMIT = 2**63
-"""Sequence numbers and incarnations are below it: SQLite's whole numbers have a sign."""
+"""Sequence numbers are below it: SQLite's whole numbers have a sign."""
+MAX_INCARNATION = 2**64 - 1
 ID_BYTES = 16
 PARCEL_OVERHEAD = 40
 """Bytes that a frame adds to one parcel, at most; the frame's own head has `HEAD_OVERHEAD` more."""
@@ -120,7 +121,9 @@ def decode(data: bytes) -> DeliveryFrame:
     if not isinstance(content, list) or len(content) < 3:
         raise ValueError("expected stream, incarnation and more")
     stream, incarnation, *rest = content
-    return _READERS[data[0]](_text(stream, MAX_STREAM), _number(incarnation), *rest)
+    if type(incarnation) is not int or not 0 <= incarnation <= MAX_INCARNATION:
+        raise ValueError("an incarnation has 64 bits")
+    return _READERS[data[0]](_text(stream, MAX_STREAM), incarnation, *rest)
 
 
 def _bytes(kind: int, *content: Any) -> bytes:

@@ -27,6 +27,8 @@ class Receiving:
     incarnation: int = 0
     upto: int = 0
     _accepted: int = 0
+    _pending: int = 0
+    _pending_bytes: int = 0
     _waiting: int = 0
     _waiting_bytes: int = 0
 
@@ -42,7 +44,7 @@ class Receiving:
         """Messages have come. Those that are known already are not new ones.
 
         Raises:
-            BadFrame: there is a hole before them.
+            BadFrame: there is a hole before them, or they are more than the sender was ever let.
 
         """
         self._follow(frame.incarnation)
@@ -50,7 +52,10 @@ class Receiving:
         if not fresh:
             return []
         self._expect(fresh[0].seq)
-        self._accepted = fresh[-1].seq
+        messages, size = self._pending + len(fresh), self._pending_bytes + sum(parcel.size for parcel in fresh)
+        if messages > self.window.messages or (size > self.window.bytes and messages > 1):
+            raise BadFrame(f"the peer sends beyond its credit: {messages} messages, {size} bytes")
+        self._accepted, self._pending, self._pending_bytes = fresh[-1].seq, messages, size
         return [Commit(self.incarnation, self._accepted, fresh)]
 
     def gap(self, frame: Gap) -> list[Commit]:
@@ -72,6 +77,8 @@ class Receiving:
         if commit.incarnation != self.incarnation:
             return []
         self.upto = commit.upto
+        self._pending -= len(commit.parcels)
+        self._pending_bytes -= sum(parcel.size for parcel in commit.parcels)
         return [self._ack()]
 
     def waits(self, messages: int, size: int) -> list[Ack]:
@@ -88,6 +95,7 @@ class Receiving:
     def _follow(self, incarnation: int) -> None:
         if incarnation != self.incarnation:
             self.incarnation, self.upto, self._accepted = incarnation, 0, 0
+            self._pending = self._pending_bytes = 0
 
     def _expect(self, seq: int) -> None:
         if seq != self._accepted + 1:

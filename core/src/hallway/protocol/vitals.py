@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import attrs
 
-from hallway.protocol.effects import Control, Deliver, Effect, Held, SendFrame, Suspected
+from hallway.protocol.effects import Control, Deliver, Effect, ForDelivery, Held, SendFrame, Suspected
 from hallway.protocol.frames import Frame, Messages, Pause, Ping, Pong, Request, Response, Resume
 from hallway.protocol.heartbeat import Heartbeat, Pulse
+from hallway.protocol.parcels import Ack, Gap, Nak, Parcels
 
 
 def content(frame: Frame) -> list[Effect]:
@@ -16,6 +17,8 @@ def content(frame: Frame) -> list[Effect]:
             return [Deliver(items, weight)]
         case Request() | Response():
             return [Control(frame)]
+        case Parcels() | Ack() | Gap() | Nak():
+            return [ForDelivery(frame)]
     return []
 
 

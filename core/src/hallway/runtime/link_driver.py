@@ -8,7 +8,7 @@ import random
 from collections.abc import Collection
 from ipaddress import ip_address
 
-from hallway.errors import HallwayError, PeerUnavailable
+from hallway.errors import BadFrame, HallwayError, PeerUnavailable
 from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.effects import (
@@ -23,6 +23,7 @@ from hallway.protocol.effects import (
     Effect,
     Faded,
     Failed,
+    ForDelivery,
     Greet,
     Held,
     Moved,
@@ -33,8 +34,10 @@ from hallway.protocol.effects import (
 )
 from hallway.protocol.frames import Hello, LinkFrame
 from hallway.protocol.link import Link
+from hallway.protocol.parcels import DeliveryFrame
 from hallway.runtime.answering import Answering, refusal
 from hallway.runtime.conversation import Conversation
+from hallway.runtime.delivery import SECTION
 from hallway.runtime.dialer import Yielded
 from hallway.runtime.run import AttemptRun
 from hallway.runtime.services import Services
@@ -52,7 +55,7 @@ class LinkDriver:
 
     def __init__(self, services: Services, peer_id: str) -> None:
         self.peer_id = peer_id
-        self.link = Link(services.device.device_id, peer_id, random.random, services.timing)
+        self.link = Link(services.device.device_id, peer_id, random.random, services.timing, shared_patience=services.patience)
         self._services = services
         self._loop = asyncio.get_running_loop()
         self._runs: dict[int, AttemptRun] = {}
@@ -71,6 +74,11 @@ class LinkDriver:
     def open(self) -> AttemptRun | None:
         """The attempt whose channel is the open one."""
         return self._open
+
+    @property
+    def stores_nothing(self) -> bool:
+        """Whether the link is open to a device without a delivery layer, which gets messages at once or not at all."""
+        return self._open is not None and not self._services.delivery.reaches(self.peer_id)
 
     @property
     def answering(self) -> AttemptRun | None:
@@ -198,13 +206,16 @@ class LinkDriver:
     def _apply_open(self, effect: Effect) -> None:
         match effect:
             case Greet(attempt_id, moves):
-                self._runs[attempt_id].greet(self._services.device, self._services.guard, moves=moves)
+                sections = {SECTION: self._services.delivery.hello(self.peer_id)}
+                self._runs[attempt_id].greet(self._services.device, self._services.guard, sections, moves=moves)
             case Admit(attempt_id, hello):
                 self._admit(self._runs[attempt_id], hello)
             case SendFrame(attempt_id, frame):
                 self._runs[attempt_id].send(frame)
             case Control(frame):
                 self._services.bus.received(self.peer_id, frame)
+            case ForDelivery(frame):
+                self._received_for_delivery(frame)
             case Held(paused) if self._open is not None and self._open.outgoing is not None:
                 self._open.outgoing.hold(paused=paused)
             case Suspected():
@@ -232,6 +243,7 @@ class LinkDriver:
         self._services.publisher.publish(PeerConnected(self.peer_id, run.signaling, run.channel_plugin, round(seconds * 1000, 3)))
         if run.speaks_hallway:
             self._services.bus.up(self.peer_id, self._send_control)
+            self._deliver_over(run)
         self.remember()
         self._services.refill()
 
@@ -246,6 +258,7 @@ class LinkDriver:
         assert self._open is not None
         run.succeed(self._open)
         self._fading, self._open = self._open, run
+        self._deliver_over(run)
         self.remember()
         self._services.bus.moved(self.peer_id)
         self._services.publisher.publish(PeerPath(self.peer_id, run.signaling, run.channel_plugin))
@@ -254,8 +267,24 @@ class LinkDriver:
         self._open = None
         self._services.publisher.publish(PeerDisconnected(self.peer_id, reason.value))
         self._services.bus.down(self.peer_id)
+        self._services.delivery.down(self.peer_id)
         if reason is DownReason.BYE:
             self._loop.call_soon(self._services.memory.left, self.peer_id)
+
+    def _deliver_over(self, run: AttemptRun) -> None:
+        if run.hello is None or run.outgoing is None:
+            return
+        try:
+            self._services.delivery.up(self.peer_id, run.hello.sections.get(SECTION), run.outgoing.parcel)
+        except BadFrame as error:
+            self._loop.call_soon(self._failed, run, str(error), DownReason.PROTOCOL)
+
+    def _received_for_delivery(self, frame: DeliveryFrame) -> None:
+        try:
+            self._services.delivery.received(self.peer_id, frame)
+        except BadFrame as error:
+            if self._open is not None:
+                self._failed(self._open, str(error), DownReason.PROTOCOL)
 
     def _send_control(self, frame: LinkFrame) -> None:
         if self._open is not None:
@@ -302,6 +331,7 @@ class LinkDriver:
 
     def _admit(self, run: AttemptRun, hello: Hello) -> None:
         objection = run.objection(self._services.guard, hello)
+        run.hello = hello
         if objection is not None:
             self._failed(run, objection, DownReason.PROTOCOL)
         else:

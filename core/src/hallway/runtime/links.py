@@ -54,6 +54,10 @@ class Links:
             raise PeerUnavailable(f"no peer {peer_id} is in sight", hint="wait for peer-connected, then send again")
         return link
 
+    def find(self, peer_id: str) -> LinkDriver | None:
+        """The link to ``peer_id``, if anything is known of that peer now."""
+        return self._links.get(peer_id.lower())
+
     def open_records(self) -> list[PeerRecord]:
         """What is known of the peers with an open link, of each one record."""
         records = (self.table.merged(link.peer_id) for link in self.open())

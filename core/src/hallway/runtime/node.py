@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from hallway.errors import BadMessage, HallwayError, NoSignalingError, PeerUnavailable, PluginError
+from hallway.errors import BadMessage, HallwayError, MessageTooLarge, NoSignalingError, PeerUnavailable, PluginError
 from hallway.events import ErrorHappened, SignalingMode
 from hallway.interfaces import Connector, Discovery, Signaling
 from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
@@ -17,10 +17,12 @@ from hallway.network import AddressWatcher
 from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, SignalingProvider
 from hallway.plugins.manager import Loaded, Registry
 from hallway.protocol import packed
+from hallway.protocol.attempt import Patience
 from hallway.protocol.heartbeat import Timing
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.control import Bus
+from hallway.runtime.delivery import Delivery
 from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.discoveries import Finder
 from hallway.runtime.introductions import Introductions
@@ -28,10 +30,12 @@ from hallway.runtime.link_driver import LinkDriver
 from hallway.runtime.links import Links
 from hallway.runtime.memory import AddressMemory
 from hallway.runtime.publisher import Publisher
+from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.runtime.reports import Reports
 from hallway.runtime.services import Services
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.waking import watch_sleep
+from hallway.store import Store
 from hallway.trust import Guard
 
 logger = logging.getLogger(__name__)
@@ -44,12 +48,16 @@ GRACE_SECONDS = 0.3
 """How long it waits for the others once one is up."""
 CLOSE_SECONDS = 1.7
 """How long closing may take in all; what still hangs then is cancelled."""
+DELIVER_SECONDS = 0.7
+"""How much of that is for peers with a link to get what waits for them."""
 SAVE_SECONDS = 0.5
 """How long the disk may take beyond that to keep the addresses of peers."""
 LOOK_PAUSE = 1.0
 """Seconds between two looks for peers that are made because links are in doubt, at least."""
 
 
+MAX_DURABLE = 255 * 1024
+"""Bytes of a durable message, at most: with its frame it must fit the channels of today (256 KiB)."""
 Made = TypeVar("Made")
 
 
@@ -69,7 +77,9 @@ class Node:
 
     """
 
-    def __init__(self, registry: Registry, context: PluginContext, guard: Guard, publisher: Publisher, habits: Habits) -> None:
+    def __init__(
+        self, registry: Registry, context: PluginContext, guard: Guard, publisher: Publisher, habits: Habits, store: Store
+    ) -> None:
         self.device = device = context.device
         self.publisher = publisher
         self.mode = Mode.NONE
@@ -85,11 +95,13 @@ class Node:
         self._makers = tuple(self._make(registry.channel, lambda each: _maker(each.provider, registry.make(each, context))))
         if self._problems and not (self.carriers and self._makers):
             raise self._problems[0]
+        self.delivery = Delivery(store, publisher, self._tasks)
         self._memory = AddressMemory(device.property_id, habits.last_good, self._sighted)
         self.links = Links(
             Services(
                 device=device,
                 timing=habits.timing,
+                patience=Patience(),
                 guard=guard,
                 dialer=Dialer(self.carriers, self._makers, guard),
                 makers=self._makers,
@@ -97,6 +109,7 @@ class Node:
                 reports=Reports(publisher),
                 bus=bus,
                 memory=self._memory,
+                delivery=self.delivery,
                 tasks=self._tasks,
                 refill=self._refill,
                 look_around=self._look_around,
@@ -109,8 +122,10 @@ class Node:
         self._closing: asyncio.Task[None] | None = None
         self._closers: set[asyncio.Task[Any]] = set()
 
-    def start(self) -> None:
-        """Start every plugin at once; they come up in the background."""
+    async def start(self) -> None:
+        """Read what waits, then start every plugin at once; they come up in the background."""
+        await self.delivery.start()
+        self._plugin_tasks.start(self.delivery.run(), "delivery")
         for problem in self._problems:
             self.publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
         if self._guard.caution:
@@ -228,12 +243,14 @@ class Node:
 
     async def _close(self) -> None:
         deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
+        await self.delivery.settle(asyncio.get_running_loop().time() + DELIVER_SECONDS)
         await self._finish([self._plugin_tasks.aclose()], deadline)
         links = [link.aclose() for link in self.links.all()]
         await self._finish([finder.discovery.aclose() for finder in self.finders] + links, deadline)
         await self._finish([carrier.signaling.aclose() for carrier in self.carriers], deadline)
         await self._finish([maker.connector.aclose() for maker in self._makers], deadline)
         await self._tasks.aclose()
+        await self.delivery.aclose()
         await self._finish([asyncio.to_thread(self._memory.save)], asyncio.get_running_loop().time() + SAVE_SECONDS)
         await self.publisher.aclose(deadline, but=self._closers)
 
@@ -249,24 +266,48 @@ class Node:
             if isinstance(outcome, BaseException):
                 logger.error("closing did not end well: %r", outcome)
 
-    async def send(self, peer_id: str, message: Any) -> str:
-        """Send one message to one peer and return its id.
+    async def send(self, peer_id: str, message: Any, *, durable: bool, ttl: float | None) -> Receipt:
+        """Send one message to one peer.
 
         Raises:
-            BadMessage, MessageTooLarge, PeerUnavailable: it was not sent.
+            BadMessage, MessageTooLarge, PeerUnavailable, OutboxFull, StoreError: it was not sent.
 
         """
-        return await self._send(self.links.get(peer_id), _packed(message), message)
+        body, link = _packed(message), self.links.find(peer_id)
+        if not durable or (link is not None and link.stores_nothing):
+            message_id = await self._send(self.links.get(peer_id), body, message)
+            return Receipt(peer_id, message_id, durable=False)
+        _check_size(body)
+        if link is None and not await self.delivery.knows(peer_id):
+            raise PeerUnavailable(f"nothing is known of a peer {peer_id}", hint="wait for peer-found, then send again")
+        receipt = await self.delivery.put_one(body, peer_id, ttl)
+        self.publisher.sent(peer_id, receipt.id, message)
+        return receipt
 
-    async def broadcast(self, message: Any) -> dict[str, str]:
-        """Send one message to every peer with an open link, side by side; returns its id for each peer that took it.
+    async def broadcast(self, message: Any, *, durable: bool, ttl: float | None) -> Broadcast:
+        """Send one message to every peer that is linked or was lately.
 
         Raises:
-            BadMessage: nothing was sent.
-            MessageTooLarge: it does not fit the link to some peer; those that it fits have it.
+            BadMessage, MessageTooLarge, StoreError: it was not sent.
 
         """
-        body, links = _packed(message), self.links.open()
+        body = _packed(message)
+        plain = [link for link in self.links.open() if link.stores_nothing or not durable]
+        ids = await self._broadcast(body, message, plain)
+        if not durable:
+            return Broadcast(tuple(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()))
+        _check_size(body)
+        to = {each.lower(): each for each in (*await self.delivery.known(), *(link.peer_id for link in self.links.open()))}
+        for link in plain:
+            to.pop(link.peer_id.lower(), None)
+        receipts, full = await self.delivery.put(body, list(to.values()), ttl) if to else ([], ())
+        for receipt in receipts:
+            self.publisher.sent(receipt.peer_id, receipt.id, message)
+        at_once = [Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()]
+        return Broadcast((*receipts, *at_once), full)
+
+    async def _broadcast(self, body: bytes, message: Any, links: list[LinkDriver]) -> dict[str, str]:
+        """Send it to those side by side, and keep nothing; returns its id for each peer that took it."""
         outcomes = await asyncio.gather(*(self._send(link, body, message) for link in links), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, PeerUnavailable):
@@ -314,6 +355,11 @@ class Node:
 
 def _maker(provider: ChannelProvider, connector: Connector) -> ChannelMaker:
     return ChannelMaker(provider.name, provider.kind, connector)
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) > MAX_DURABLE:
+        raise MessageTooLarge(f"the message has {len(body)} bytes; {MAX_DURABLE} can be stored", hint="split it")
 
 
 def _packed(message: Any) -> bytes:

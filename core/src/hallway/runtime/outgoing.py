@@ -46,6 +46,8 @@ class Outgoing:
         self._plain = plain
         self._frames: deque[LinkFrame] = deque()
         self._messages: deque[_Message] = deque()
+        self._parcels: deque[bytes] = deque()
+        self._parcel_went = False
         self._prefix, self._count = random.getrandbits(64), 0
         self._squeezer = batches.Squeezer()
         self._sent = 0
@@ -73,6 +75,11 @@ class Outgoing:
             self._frames.append(frame)
             self._wake()
 
+    def parcel(self, frame: bytes) -> None:
+        """Send a frame of the delivery layer, in turn with the messages that wait; the receiver's credit bounds how many there are."""
+        self._parcels.append(frame)
+        self._wake()
+
     def finish(self, frame: LinkFrame) -> None:
         """Send a control frame behind everything that waits: the last word."""
         if not self._plain:
@@ -87,6 +94,8 @@ class Outgoing:
     def hand_over(self, successor: Outgoing) -> None:
         """Let another channel of the same link send the messages that wait here, and those that are still put."""
         self._successor = successor
+        # The delivery layer begins anew over every channel.
+        self._parcels.clear()
         for message in self._messages:
             successor._take(message)
         self._messages.clear()
@@ -179,18 +188,27 @@ class Outgoing:
         self._under_way.set()
 
     async def _send_next(self) -> None:
-        if self._frames:
-            await self._channel.send(encode(self._frames.popleft()))
-        elif self._messages and not self._held:
-            await self._channel.send(self._next_text() if self._plain else self._next_frame())
-        elif self._last is not None:
-            # A peer that has no room for the messages before it still hears the last word.
-            last, self._last = self._last, None
-            await self._channel.send(encode(last))
-        if not self._frames and self._last is None and (self._held or not self._messages):
+        if (data := self._next()) is not None:
+            await self._channel.send(data)
+        if not self._frames and not self._parcels and self._last is None and (self._held or not self._messages):
             self._work.clear()
         if not self._work.is_set() and not self._messages:
             self._idle.set()
+
+    def _next(self) -> str | bytes | None:
+        """What goes out next: frames of the link, then parcels and messages in turn, then the last word."""
+        if self._frames:
+            return encode(self._frames.popleft())
+        messages = self._messages and not self._held
+        if self._parcels and not (messages and self._parcel_went):
+            self._parcel_went = True
+            return self._squeezer.squeeze(self._parcels.popleft())
+        if messages:
+            self._parcel_went = False
+            return self._next_text() if self._plain else self._next_frame()
+        # A peer that has no room for the messages before it still hears the last word.
+        last, self._last = self._last, None
+        return None if last is None else encode(last)
 
     def _next_text(self) -> str:
         body = self._messages.popleft().body

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any, Self
 
 import pyee
@@ -21,6 +21,32 @@ BACKLOG_BYTES = 16 * 1024 * 1024
 EVENT_BYTES = 512
 """Bytes that any event takes in memory beside what it holds."""
 MESSAGE = "message"
+TRIES = 3
+"""How often a durable message is given to a listener that fails, before it is a dead letter."""
+
+
+class Handling:
+    """Whether all who took a message have dealt with it; ``done`` is called once, with the reason if one of them could not."""
+
+    def __init__(self, done: Callable[[str | None], None]) -> None:
+        self._done = done
+        self._open = 0
+        self._reason: str | None = None
+
+    def begin(self) -> None:
+        """Somebody takes it."""
+        self._open += 1
+
+    def end(self, reason: str | None = None) -> None:
+        """One of them has dealt with it, or could not."""
+        self._reason = self._reason or reason
+        self._open -= 1
+        if self._open == 0:
+            self._done(self._reason)
+
+
+Item = tuple[Event, int, Handling | None]
+"""An event that waits for a reader, its size in bytes, and who is to be told of the reader's dealing with it."""
 
 
 class Subscription:
@@ -30,13 +56,16 @@ class Subscription:
         self.wants = wants
         self.backlog = 0
         self._publisher = publisher
-        self._queue: deque[tuple[Event, int]] = deque()
+        self._queue: deque[Item] = deque()
+        self._in_hand: Handling | None = None
         self._changed = asyncio.Event()
         self._ended = False
 
-    def put(self, event: Event, size: int) -> None:
+    def put(self, event: Event, size: int, handling: Handling | None = None) -> None:
         """Queue an event of ``size`` bytes."""
-        self._queue.append((event, size))
+        if handling is not None:
+            handling.begin()
+        self._queue.append((event, size, handling))
         self.backlog += size
         self._changed.set()
 
@@ -46,22 +75,31 @@ class Subscription:
         self._changed.set()
 
     def close(self) -> None:
-        """Stop listening and forget what is queued; a reader that waits comes to the end. Closing twice is silent."""
+        """Stop listening; a reader that waits comes to the end. What it has not taken waits for another. Closing twice is silent."""
+        left = list(self._queue)
         self._queue.clear()
+        self._put_down()
         self.backlog = 0
         self.end()
-        self._publisher.unsubscribe(self)
+        self._publisher.unsubscribe(self, left)
+
+    def _put_down(self) -> None:
+        """The reader has dealt with the message that it got last."""
+        if self._in_hand is not None:
+            handling, self._in_hand = self._in_hand, None
+            handling.end()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
+        self._put_down()
         while not self._queue:
             if self._ended:
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        event, size = self._queue.popleft()
+        event, size, self._in_hand = self._queue.popleft()
         self.backlog -= size
         self._publisher.made_room()
         return event
@@ -79,27 +117,34 @@ class Publisher:
         self._hook = hook
         self._observes_messages = observes_messages
         self._subscriptions: list[Subscription] = []
-        self._unread: deque[tuple[MessageReceived, int]] = deque()
+        self._unread: deque[Item] = deque()
         self._unread_bytes = 0
         self._heard_bytes = 0
         self._size = 0
+        self._handling: Handling | None = None
         self._room = asyncio.Event()
         self._room.set()
 
-    def publish(self, event: Event, size: int = 0) -> None:
-        """Tell everybody. ``size``: bytes that the event holds while it waits for a reader."""
+    def publish(self, event: Event, size: int = 0, handling: Handling | None = None) -> None:
+        """Tell everybody.
+
+        ``size``: bytes that the event holds while it waits for a reader. ``handling`` is told when all have dealt with it.
+        """
         self._observe(event)
         size += EVENT_BYTES
+        if handling is not None:
+            handling.begin()
         taken = False
         for subscription in self._subscriptions:
             if subscription.wants(event):
-                subscription.put(event, size)
+                subscription.put(event, size, handling)
                 taken = True
         if isinstance(event, MessageReceived) and not taken and not self.emitter.listeners(MESSAGE):
-            self._unread.append((event, size))
-            self._unread_bytes += size
+            self._keep(event, size, handling)
         else:
-            self._emit(event, size)
+            self._emit(event, size, handling)
+        if handling is not None:
+            handling.end()
         if self._crowded():
             self._room.clear()
 
@@ -124,11 +169,22 @@ class Publisher:
         self._hand_over(subscription.put, wants)
         return subscription
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Forget a subscription."""
+    def unsubscribe(self, subscription: Subscription, left: Iterable[Item] = ()) -> None:
+        """Forget a subscription. Of what it has ``left``, durable messages wait for another reader."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
+        for event, size, handling in left:
+            if handling is not None:
+                self._keep(event, size, handling)
+                handling.end()
         self.made_room()
+
+    def _keep(self, event: Event, size: int, handling: Handling | None) -> None:
+        """For the next who listens."""
+        if handling is not None:
+            handling.begin()
+        self._unread.append((event, size, handling))
+        self._unread_bytes += size
 
     def on(self, name: str, listener: Callable[..., Any]) -> None:
         """Call ``listener`` at every event of that name; the first for messages gets those that nobody has read yet.
@@ -162,24 +218,35 @@ class Publisher:
         slowest = max((each.backlog for each in self._subscriptions), default=0)
         return max(slowest, self._unread_bytes, self._heard_bytes) > BACKLOG_BYTES
 
-    def _hand_over(self, take: Callable[[Event, int], None], wants: Callable[[Event], bool]) -> None:
+    def _hand_over(self, take: Callable[[Event, int, Handling | None], None], wants: Callable[[Event], bool]) -> None:
         while self._unread and wants(self._unread[0][0]):
-            event, size = self._unread.popleft()
+            event, size, handling = self._unread.popleft()
             self._unread_bytes -= size
-            take(event, size)
+            take(event, size, handling)
+            if handling is not None:
+                handling.end()
         self.made_room()
 
     def _guarded(self, listener: Callable[..., Any]) -> Callable[..., None]:
-        """``listener`` as the emitter may call it: what it raises, at once or later, is logged and disturbs nobody."""
+        """``listener`` as the emitter may call it: what it raises, at once or later, is logged and disturbs nobody.
+
+        A durable message is given to one that fails `TRIES` times in all.
+        """
 
         def call(*arguments: Any) -> None:
-            try:
-                result = listener(*arguments)
-            except Exception:
-                logger.exception("a listener failed")
-                return
-            if inspect.isawaitable(result):
-                self._own(asyncio.ensure_future(_logged(result)), self._size)
+            handling = self._handling
+            for left in reversed(range(1 if handling is None else TRIES)):
+                try:
+                    result = listener(*arguments)
+                except Exception as error:
+                    logger.exception("a listener failed")
+                    if not left and handling is not None:
+                        handling.begin()
+                        handling.end(f"the listener failed: {error!r}")
+                else:
+                    if inspect.isawaitable(result):
+                        self._own(asyncio.ensure_future(_run(result, lambda: listener(*arguments), handling)), self._size)
+                    return
 
         return call
 
@@ -195,8 +262,8 @@ class Publisher:
         self._heard_bytes += size
         task.add_done_callback(ended)
 
-    def _emit(self, event: Event, size: int) -> None:
-        self._size = size
+    def _emit(self, event: Event, size: int, handling: Handling | None = None) -> None:
+        self._size, self._handling = size, handling
         # The emitter raises at an "error" that nobody listens to.
         if self.emitter.listeners(event.name):
             self.emitter.emit(event.name, *_listener_arguments(event))
@@ -228,11 +295,30 @@ def _listener_arguments(event: Event) -> tuple[Any, ...]:
             return (getattr(event, "mode", None) or getattr(event, "peer_id", None),)
 
 
-async def _logged(work: Awaitable[Any]) -> None:
+async def _run(work: Awaitable[Any], again: Callable[[], Awaitable[Any]], handling: Handling | None) -> None:
+    """Wait for a listener's coroutine; for a durable message, try again when it fails."""
+    if handling is not None:
+        handling.begin()
+    reason: str | None = "the device closed while a listener had it"
     try:
-        await work
-    except Exception:
-        logger.exception("a listener failed")
+        for left in reversed(range(1 if handling is None else TRIES)):
+            try:
+                await work
+            except Exception as error:
+                logger.exception("a listener failed")
+                reason = f"the listener failed: {error!r}"
+                if left:
+                    work = again()
+            else:
+                reason = None
+                break
+    except asyncio.CancelledError:
+        # It stays in the inbox, and is handed out again after the next start.
+        handling = None
+        raise
+    finally:
+        if handling is not None:
+            handling.end(reason)
 
 
 class Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
@@ -35,6 +36,8 @@ class AttemptRun:
         """Whether its offer is on the way: until then it waits for its turn."""
         self.previous: AttemptRun | None = None
         """The attempt whose channel the link has moved from to this one, until that has faded."""
+        self.hello: Hello | None = None
+        """The peer's HELLO, once the guard has admitted it."""
         self.faded = asyncio.Event()
         """Set once nothing that comes over its channel counts any more."""
         self.dialing: Dialing | None = None
@@ -97,12 +100,12 @@ class AttemptRun:
             await self.previous.faded.wait()
             self.previous = None
 
-    def greet(self, device: DeviceInfo, guard: Guard, *, moves: bool) -> None:
-        """Send our HELLO."""
+    def greet(self, device: DeviceInfo, guard: Guard, sections: dict[str, Any], *, moves: bool) -> None:
+        """Send our HELLO, with these ``sections`` beside the guard's."""
         assert self.channel is not None
         assert self.outgoing is not None
         section = guard.hello(self.peer_id, self.channel.binding, time.time())
-        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section}, moves=moves))
+        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section, **sections}, moves=moves))
 
     def objection(self, guard: Guard, hello: Hello) -> str | None:
         """What the guard has against the peer's HELLO; None lets the peer in."""

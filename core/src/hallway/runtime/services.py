@@ -7,8 +7,10 @@ from collections.abc import Callable
 import attrs
 
 from hallway.model import DeviceInfo
+from hallway.protocol.attempt import Patience
 from hallway.protocol.heartbeat import Timing
 from hallway.runtime.control import Bus
+from hallway.runtime.delivery import Delivery
 from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.memory import AddressMemory
 from hallway.runtime.publisher import Publisher
@@ -23,6 +25,7 @@ class Services:
 
     device: DeviceInfo
     timing: Timing
+    patience: Patience
     guard: Guard
     dialer: Dialer
     makers: tuple[ChannelMaker, ...]
@@ -30,6 +33,7 @@ class Services:
     reports: Reports
     bus: Bus
     memory: AddressMemory
+    delivery: Delivery
     tasks: TaskSet
     refill: Callable[[], None]
     """Lets the channel plugins make ready what the next attempt needs."""

@@ -154,6 +154,19 @@ def outgoing(db: Database) -> list[OutStream]:
     return [OutStream(peer, name, unsigned(incarnation), *rest) for peer, name, incarnation, *rest in rows]
 
 
+def renew(db: Database, peer: str, stream: str) -> tuple[int, int]:
+    """Number what waits in a stream anew from 1, in a new incarnation; returns that and the last number."""
+    incarnation = new_incarnation()
+    place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    if place is None:
+        return unsigned(incarnation), 0
+    waits = [seq for (seq,) in db.execute("SELECT seq FROM outbox WHERE stream = ? ORDER BY seq", place)]
+    # None takes a number that another still has: they only become smaller.
+    db.executemany("UPDATE outbox SET seq = ? WHERE stream = ? AND seq = ?", [(new, *place, old) for new, old in enumerate(waits, 1)])
+    db.execute("UPDATE stream SET incarnation = ?, last = ? WHERE id = ?", (incarnation, len(waits), *place))
+    return unsigned(incarnation), len(waits)
+
+
 def purge(db: Database, peer: str) -> int:
     """Forget all that waits for a peer; returns how many messages that were."""
     count = 0

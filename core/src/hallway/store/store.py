@@ -102,6 +102,10 @@ class Store:
         """Every stream to every peer that was ever sent anything."""
         return await self._engine.run(outbox.outgoing)
 
+    async def renew(self, peer: str, stream: str) -> tuple[int, int]:
+        """Number what waits in a stream anew from 1, in a new incarnation; returns that and the last number."""
+        return await self._engine.run(lambda db: outbox.renew(db, peer.lower(), stream))
+
     async def receive(self, peer: str, stream: str, incarnation: int, upto: int, items: Sequence[Received]) -> None:
         """Store at once what came, and that all up to ``upto`` of that incarnation has come. Another incarnation replaces the position.
 

@@ -1,0 +1,101 @@
+"""From the inbox to the application: in order, one after the other is let go of once the application has dealt with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from hallway.errors import StoreError
+from hallway.events import ErrorHappened, MessageReceived
+from hallway.protocol import packed
+from hallway.runtime.publisher import Handling, Publisher
+from hallway.store import InboxItem, Store
+
+logger = logging.getLogger(__name__)
+
+MOST, MOST_BYTES = 512, 1024 * 1024
+"""Messages, and bytes of them, that are fetched at a time."""
+RETRY_SECONDS = 1.0
+"""Pause after the store has failed."""
+
+
+class Handing:
+    """``let_go`` is called with the messages and bytes that no longer wait."""
+
+    def __init__(self, store: Store, publisher: Publisher, let_go: Callable[[int, int], None]) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._let_go = let_go
+        self._news = asyncio.Event()
+        self._news.set()
+        self._taken: list[InboxItem] = []
+        self._rejected: list[tuple[InboxItem, str]] = []
+        self._dealt_with = asyncio.Event()
+
+    def more(self) -> None:
+        """Something has come into the inbox."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Hand out what lies there and what comes; cancel it to stop."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._hand_out(), name="hand out")
+            group.create_task(self._tidy(), name="tidy the inbox")
+
+    async def settle(self) -> None:
+        """Let go of what the application has dealt with so far."""
+        taken, self._taken = self._taken, []
+        rejected, self._rejected = self._rejected, []
+        self._dealt_with.clear()
+        try:
+            if taken:
+                await self._store.taken([item.id for item in taken])
+            for item, reason in rejected:
+                await self._store.reject(item.id, reason)
+        except StoreError:
+            self._taken[:0], self._rejected[:0] = taken, rejected
+            raise
+        for item in (*taken, *(item for item, _ in rejected)):
+            self._let_go(1, len(item.body))
+
+    async def _hand_out(self) -> None:
+        after = 0
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while items := await self._store.inbox(after, most=MOST, most_bytes=MOST_BYTES):
+                after = items[-1].id
+                for item in items:
+                    if self._publisher.crowded:
+                        await self._publisher.room()
+                    self._hand(item)
+                await asyncio.sleep(0)
+
+    def _hand(self, item: InboxItem) -> None:
+        try:
+            value = packed.unpack(item.body)
+        except packed.BadValue as error:
+            self._done(item, str(error))
+            return
+        event = MessageReceived(item.peer_name, value, item.message_id.hex())
+        self._publisher.publish(event, packed.weight(item.body), Handling(lambda reason: self._done(item, reason)))
+
+    def _done(self, item: InboxItem, reason: str | None) -> None:
+        if reason is None:
+            self._taken.append(item)
+        else:
+            self._rejected.append((item, reason))
+            text = f"a message of {item.peer_name} was given up: {reason}"
+            self._publisher.publish(ErrorHappened("dead-letter", text, "see `hallway inbox --dead`; mend the listener, then retry it"))
+        self._dealt_with.set()
+
+    async def _tidy(self) -> None:
+        while True:
+            await self._dealt_with.wait()
+            try:
+                await self.settle()
+            except StoreError as error:
+                logger.warning("what the application has is not noted yet: %s", error)
+                self._dealt_with.set()
+                await asyncio.sleep(RETRY_SECONDS)

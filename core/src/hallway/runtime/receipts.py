@@ -1,0 +1,85 @@
+"""What a sender gets for a message: the id, and the word that the peer has it."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+
+from hallway.errors import DeliveryFailed
+
+
+class Receipt:
+    """One message to one peer. It is stored; `delivered` waits until it is in the peer's inbox."""
+
+    def __init__(self, peer_id: str, message_id: str, *, durable: bool) -> None:
+        self.peer_id = peer_id
+        self.id = message_id
+        self.durable = durable
+        self._outcome: asyncio.Future[None] | None = None
+        self._failure: DeliveryFailed | None = None
+        self._done = False
+
+    def __repr__(self) -> str:
+        return f"Receipt({self.peer_id!r}, {self.id!r})"
+
+    async def delivered(self) -> None:
+        """Wait until the peer has acknowledged the message: it is in its inbox for good. Any number of tasks may wait.
+
+        Raises:
+            DeliveryFailed: it never will be: it has expired, was refused or taken back, or was sent with ``durable=False``.
+
+        """
+        if not self.durable:
+            raise DeliveryFailed(f"nobody tells whether the message to {self.peer_id} has arrived", hint="send it with durable=True")
+        if not self._done:
+            if self._outcome is None:
+                self._outcome = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._outcome)
+        if self._failure is not None:
+            raise self._failure
+
+    def settle(self, failure: DeliveryFailed | None = None) -> None:
+        """The message is in the peer's inbox, or never will be."""
+        self._done, self._failure = True, failure
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(None)
+
+
+class Broadcast:
+    """One message to many peers: a receipt for each, and in ``full`` those for whom too much waits already."""
+
+    def __init__(self, receipts: tuple[Receipt, ...], full: tuple[str, ...] = ()) -> None:
+        self.receipts = receipts
+        self.full = full
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The message's id for each peer."""
+        return {receipt.peer_id: receipt.id for receipt in self.receipts}
+
+    async def delivered(self) -> None:
+        """Wait until every peer has acknowledged it.
+
+        Raises:
+            DeliveryFailed: to one of them it never will be delivered.
+
+        """
+        for receipt in self.receipts:
+            await receipt.delivered()
+
+
+class Receipts:
+    """The receipts that somebody still holds, by message and peer."""
+
+    def __init__(self) -> None:
+        self._held: weakref.WeakValueDictionary[tuple[str, str], Receipt] = weakref.WeakValueDictionary()
+
+    def give(self, peer_id: str, message_id: str) -> Receipt:
+        """A receipt for a message that is stored."""
+        receipt = self._held[message_id, peer_id.lower()] = Receipt(peer_id, message_id, durable=True)
+        return receipt
+
+    def settle(self, peer: str, message_id: str, failure: DeliveryFailed | None = None) -> None:
+        """Tell whoever holds the receipt of that message to ``peer`` (lower case)."""
+        if (receipt := self._held.pop((message_id, peer), None)) is not None:
+            receipt.settle(failure)

@@ -1,0 +1,263 @@
+"""Durable messages between whole devices over the memory plugins: away, back, restarted, slow, hostile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from hallway import Peer, create_peer, load_config
+from hallway.errors import DeliveryFailed, OutboxFull, PeerUnavailable, StoreBusy
+from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected
+from hallway.protocol.frames import Hello
+from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
+from hallway.protocol.parcels import encode as encode_parcels
+
+PROPERTY = "property-123"
+HELLO = {"positions": [], "credit": [100, 1_000_000]}
+
+
+@pytest.fixture
+def make(request, tmp_path):
+    """A device with a store of its own in a file; ``stored=False``: in memory."""
+
+    def one(device_id: str, *, stored: bool = True, **delivery: int) -> Peer:
+        settings = [
+            "security=open",
+            f"device.id={device_id}",
+            f"device.property={PROPERTY}",
+            *(f'{role}.chain=["memory"]' for role in ("discovery", "signaling", "channel")),
+            f"plugins.memory.hub={json.dumps(request.node.name)}",
+            *([f"delivery.store={json.dumps(str(tmp_path / device_id))}"] if stored else []),
+            *(f"delivery.{name}={value}" for name, value in delivery.items()),
+        ]
+        return create_peer(load_config(overrides=settings, environ={}))
+
+    return one
+
+
+async def linked(*peers: Peer) -> None:
+    async with asyncio.timeout(10):
+        while not all(len(peer.connected_peers) == len(peers) - 1 for peer in peers):
+            await asyncio.sleep(0)
+
+
+async def heard(peer: Peer, count: int) -> list:
+    """The next messages, each dealt with once the next one is asked for."""
+    inbox = peer.messages()
+    async with asyncio.timeout(20):
+        got = [(await anext(inbox))[1] for _ in range(count)]
+    await inbox.aclose()
+    return got
+
+
+@contextlib.asynccontextmanager
+async def running(*peers: Peer) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        for peer in peers:
+            await stack.enter_async_context(peer)
+        yield
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["file", "memory"])
+async def test_a_message_is_delivered_once_and_its_receipt_tells(make, stored):
+    one, two = make("one", stored=stored), make("two", stored=stored)
+    async with running(one, two):
+        await linked(one, two)
+        events = one.events(lambda event: isinstance(event, Delivered))
+        receipt = await one.send_to_peer("TWO", {"room": 101, "picture": b"\x00"})
+        async with asyncio.timeout(10):
+            await receipt.delivered()
+            assert await anext(events) == Delivered("two", receipt.id)
+        assert await heard(two, 1) == [{"room": 101, "picture": b"\x00"}]
+        await receipt.delivered()
+
+
+async def test_what_is_sent_to_a_peer_that_is_away_arrives_when_it_is_back(make):
+    one, two = make("one"), make("two")
+    async with running(one):
+        async with running(two):
+            await linked(one, two)
+            await (await one.send_to_peer("two", "before")).delivered()
+            assert await heard(two, 1) == ["before"]
+        receipts = [await one.send_to_peer("two", number) for number in range(100)]
+        async with running(again := make("two")):
+            assert await heard(again, 100) == list(range(100))
+            for receipt in receipts:
+                await receipt.delivered()
+
+
+async def test_what_waits_outlives_a_restart_of_the_sender(make):
+    one, two = make("one"), make("two")
+    async with running(one, two):
+        await linked(one, two)
+    async with running(again := make("one")):
+        for number in range(100):
+            await again.send_to_peer("two", number)
+    async with running(make("one"), last := make("two")):
+        assert await heard(last, 100) == list(range(100))
+
+
+async def test_what_the_application_has_not_had_yet_outlives_a_restart_of_the_receiver(make):
+    one = make("one")
+    async with running(one):
+        async with running(two := make("two")):
+            await linked(one, two)
+            for number in range(10):
+                await (await one.send_to_peer("two", number)).delivered()
+            assert await heard(two, 3) == [0, 1, 2]
+        async with running(again := make("two")):
+            assert await heard(again, 7) == [3, 4, 5, 6, 7, 8, 9]
+
+
+async def test_a_broadcast_reaches_those_who_are_away_and_names_those_whose_outbox_is_full(make):
+    one, two, three = make("one", peer_messages=1), make("two"), make("three")
+    async with running(one):
+        async with running(two, three):
+            await linked(one, two, three)
+        sent = await one.broadcast("first")
+        assert set(sent.ids) == {"two", "three"}
+        assert len(set(sent.ids.values())) == 1
+        assert sent.full == ()
+        async with running(back := make("two")):
+            assert await heard(back, 1) == ["first"]
+            async with asyncio.timeout(10):
+                await next(receipt for receipt in sent.receipts if receipt.peer_id == "two").delivered()
+            second = await one.broadcast("second")
+            assert set(second.ids) == {"two"}
+            assert second.full == ("three",)
+            with pytest.raises(OutboxFull, match="three"):
+                await one.send_to_peer("three", "third")
+
+
+async def test_a_message_that_has_expired_is_not_delivered_and_the_next_one_is(make):
+    one, two = make("one"), make("two")
+    async with running(one):
+        async with running(two):
+            await linked(one, two)
+        old = await one.send_to_peer("two", "old", ttl=0.01)
+        with pytest.raises(DeliveryFailed, match="expired"):
+            await old.delivered()
+        await one.send_to_peer("two", "new", ttl=600)
+        async with running(back := make("two")):
+            assert await heard(back, 1) == ["new"]
+
+
+async def test_a_peer_that_nobody_knows_is_refused_and_a_lost_one_without_durability_too(make):
+    one, two = make("one"), make("two")
+    async with running(one):
+        with pytest.raises(PeerUnavailable, match="nothing is known"):
+            await one.send_to_peer("nobody", 1)
+        async with running(two):
+            await linked(one, two)
+            await one.send_to_peer("two", "now", durable=False)
+            assert await heard(two, 1) == ["now"]
+        with pytest.raises(PeerUnavailable):
+            await one.send_to_peer("two", "now", durable=False)
+    assert await asyncio.to_thread(lambda: True)
+
+
+async def test_a_second_process_on_the_same_store_is_refused(make):
+    async with running(make("one")):
+        with pytest.raises(StoreBusy):
+            await make("one").connect()
+
+
+async def test_a_listener_that_fails_is_tried_three_times_and_the_stream_goes_on(make):
+    one, two = make("one"), make("two")
+    tried, fine = [], asyncio.Event()
+
+    async def listener(_: str, message: object) -> None:
+        tried.append(message)
+        if message == "poison":
+            raise ValueError("cannot read this")
+        fine.set()
+
+    two.on("message", listener)
+    letters = two.events(lambda event: isinstance(event, ErrorHappened))
+    async with running(one, two), asyncio.timeout(10):
+        await linked(one, two)
+        await one.send_to_peer("two", "poison")
+        await one.send_to_peer("two", "food")
+        await fine.wait()
+        assert (await anext(letters)).code == "dead-letter"
+    assert sorted(tried) == ["food", "poison", "poison", "poison"]
+    async with running(again := make("two")):
+        unread = again.messages()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await anext(unread)
+
+
+async def test_two_thousand_messages_and_a_proper_exit_are_delivered_or_stored(make):
+    one, two = make("one"), make("two")
+    async with running(two):
+        async with running(one):
+            await linked(one, two)
+            for number in range(2000):
+                await one.send_to_peer("two", number)
+        first = await heard(two, 1)
+        async with running(make("one")):
+            assert first + await heard(two, 1999) == list(range(2000))
+
+
+async def test_a_receiver_whose_application_does_not_read_holds_the_sender_back_and_loses_nothing(make):
+    one, two = make("one"), make("two")
+    async with running(one, two):
+        await linked(one, two)
+        for number in range(3000):
+            await one.send_to_peer("two", [number, "x" * 10_000])
+        assert [number for number, _ in await heard(two, 3000)] == list(range(3000))
+
+
+class TestHostilePeers:
+    """A stranger with a delivery layer of its own."""
+
+    async def link(self, one, **section):
+        channel = await one.dial("tablet-1")
+        hello = {"sections": {"delivery": HELLO | section}}
+        assert isinstance(await one.greet(channel, "tablet-1", **hello), Hello)
+        return channel
+
+    @pytest.mark.parametrize(
+        "section", [{"credit": None}, {"credit": [1]}, {"credit": [-1, 1]}, {"positions": [[1]]}, {"positions": 5}], ids=repr
+    )
+    async def test_a_malformed_hello_ends_the_link(self, device, stranger, events, section):
+        await self.link(stranger(), **section)
+        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
+
+    @pytest.mark.parametrize(
+        "frame",
+        [
+            Ack("", 1, 5, Credit(1, 1)),
+            Ack("other", 1, 0, Credit(1, 1)),
+            Gap("", 1, 5, 6),
+            Parcels("", 1, (Parcel(2, bytes(16), None, b"\x01"),)),
+        ],
+        ids=["ack of nothing", "ack of no stream", "gap with a hole", "hole"],
+    )
+    async def test_one_that_breaks_the_rules_ends_its_link_and_no_other(self, device, stranger, events, frame):
+        good = await self.link(stranger("good"))
+        bad = await self.link(stranger("bad"))
+        await events.first(PeerConnected)
+        await bad.send(encode_parcels(frame))
+        assert await events.first(PeerDisconnected) == PeerDisconnected("bad", "protocol")
+        await good.send(encode_parcels(Parcels("", 1, (Parcel(1, bytes(16), None, b"\x05"),))))
+        assert (await anext(device.messages())) == ("good", 5)
+        assert device.connected_peers == ("good",)
+
+    async def test_a_body_that_cannot_be_read_becomes_a_dead_letter(self, device, stranger, events):
+        channel = await self.link(stranger())
+        await channel.send(encode_parcels(Parcels("", 1, (Parcel(1, bytes(16), None, b"\xc1"), Parcel(2, bytes(16), None, b"\x07")))))
+        assert (await events.first(ErrorHappened)).code == "dead-letter"
+        assert (await events.first(MessageReceived)).message == 7
+
+    async def test_one_that_sends_beyond_its_credit_ends_its_link(self, device, stranger, events):
+        channel = await self.link(stranger())
+        parcels = tuple(Parcel(seq, bytes(16), None, b"\x01") for seq in range(1, 1025))
+        await channel.send(encode_parcels(Parcels("", 1, parcels)))
+        await channel.send(encode_parcels(Parcels("", 1, tuple(parcel._replace(seq=parcel.seq + 1024) for parcel in parcels))))
+        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
