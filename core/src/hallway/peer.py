@@ -220,6 +220,7 @@ class PeerArguments(TypedDict, total=False):
     channel: Sequence[str] | None
     interfaces: Sequence[str] | None
     deny: Sequence[str] | None
+    store: str | None
     plugins: Mapping[str, Mapping[str, Any]] | None
 
 

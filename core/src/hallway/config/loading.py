@@ -92,6 +92,7 @@ def config_from_arguments(
     channel: Sequence[str] | None = None,
     interfaces: Sequence[str] | None = None,
     deny: Sequence[str] | None = None,
+    store: str | None = None,
     plugins: Mapping[str, Mapping[str, Any]] | None = None,
     extra: Extra | None = None,
 ) -> Config:
@@ -109,6 +110,7 @@ def config_from_arguments(
         discovery: as ``discovery.chain``, and so ``signaling`` and ``channel``.
         interfaces: as ``network.interfaces``.
         deny: as ``network.deny``.
+        store: as ``delivery.store``.
         plugins: tables of plugins, by name; the arguments above beat them.
         extra: plugins that are not installed: group → name → module.
 
@@ -126,6 +128,7 @@ def config_from_arguments(
         ("channel", "chain"): channel,
         ("network", "interfaces"): interfaces,
         ("network", "deny"): deny,
+        ("delivery", "store"): store,
         ("plugins", "http-local", "port"): local_signaling_port,
         ("plugins", "cloud-ws", "url"): cloud_signaling_url,
         ("plugins", "aiortc", "ice_servers"): ice_servers,
