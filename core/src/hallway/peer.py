@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from hallway.config import Config, config_from_arguments
 from hallway.errors import ClosedError, ConfigError, Mistake, MisuseError
-from hallway.events import Event
+from hallway.events import ErrorHappened, Event
 from hallway.model import DeviceInfo
 from hallway.network import Resolver
 from hallway.plugins import PluginContext
@@ -19,6 +20,8 @@ from hallway.runtime.publisher import EventReader, MessageReader, Publisher
 from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.store import Store
 from hallway.trust import OpenGuard
+
+logger = logging.getLogger(__name__)
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
 
@@ -35,7 +38,7 @@ class Peer:
         _require_usable(self._registry)
         self._publisher = Publisher(self._registry.hook, observes_messages=self._registry.observes_messages)
         self._node: Node | None = None
-        self._closed = False
+        self._begun = self._closed = False
 
     @property
     def device_id(self) -> str:
@@ -172,19 +175,40 @@ class Peer:
     async def _begin(self) -> None:
         if self._closed:
             raise ClosedError("this peer was closed", hint="make a new one with create_peer")
-        if self._node is not None:
+        if self._begun:
             raise MisuseError("this peer was started before", hint="call connect once")
+        self._begun = True
+        store = await self._open_store()
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
         context = PluginContext(device, network.policy(), Resolver())
         habits = Habits(self.config.link.timing(), self.config.discovery.last_good)
-        store = await Store.open(self.config.delivery.store, quota=self.config.delivery.quota())
         try:
-            self._node = Node(self._registry, context, OpenGuard(device), self._publisher, habits, store)
+            node = Node(self._registry, context, OpenGuard(device), self._publisher, habits, store)
+            await node.delivery.start()
+            if self._closed:
+                raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
         except BaseException:
             await store.aclose()
             raise
-        await self._node.start()
+        self._node = node
+        node.start()
+
+    async def _open_store(self) -> Store:
+        path = self.config.delivery.store
+        try:
+            store = await Store.open(path, quota=self.config.delivery.quota())
+        except BaseException:
+            # Somebody else may have it for a while.
+            self._begun = False
+            raise
+        if path is None:
+            logger.info("messages that wait lie in memory and are lost with this process; [delivery].store keeps them on disk")
+        for notice in store.notices:
+            self._publisher.publish(
+                ErrorHappened("store", notice, "look at the disk; the messages of before may be in the file that was moved aside")
+            )
+        return store
 
     def _running(self) -> Node:
         if self._node is None or self._closed:

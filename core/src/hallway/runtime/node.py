@@ -122,9 +122,8 @@ class Node:
         self._closing: asyncio.Task[None] | None = None
         self._closers: set[asyncio.Task[Any]] = set()
 
-    async def start(self) -> None:
-        """Read what waits, then start every plugin at once; they come up in the background."""
-        await self.delivery.start()
+    def start(self) -> None:
+        """Start every plugin at once; they come up in the background. `delivery` has been started."""
         self._plugin_tasks.start(self.delivery.run(), "delivery")
         for problem in self._problems:
             self.publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
