@@ -12,7 +12,7 @@ from netlab import Lab
 OTHERS = PROCESSES * EACH - 1
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 async def test_thirty_devices_that_start_together_become_a_full_mesh_with_one_channel_for_each_pair(lab: Lab) -> None:
     made = await mesh(lab)
     # A dial that met a busy machine is an error that is told, and no link event.

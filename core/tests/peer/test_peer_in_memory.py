@@ -237,7 +237,7 @@ async def test_what_was_sent_before_closing_arrives_before_the_bye(hub: str) -> 
             await first(events_a, PeerConnected)
             await first(events_b, PeerConnected)
             for number in range(8):
-                await a.send_to_peer("tablet-2", [number, "x" * 60_000])
+                await a.send_to_peer("tablet-2", [number, "x" * 60_000], durable=False)
         got = []
         async with asyncio.timeout(5):
             async for event in events_b:
@@ -248,6 +248,18 @@ async def test_what_was_sent_before_closing_arrives_before_the_bye(hub: str) -> 
 
     assert got == list(range(8))
     assert event == PeerDisconnected("tablet-1", "bye")
+
+
+async def test_what_was_stored_before_closing_arrives_though_nothing_is_on_disk(hub: str) -> None:
+    a, b = memory_peer("tablet-1", hub), memory_peer("tablet-2", hub)
+    events_a, inbox = a.events(), b.messages()
+    async with running(b):
+        async with running(a):
+            await first(events_a, PeerConnected)
+            for number in range(8):
+                await a.send_to_peer("tablet-2", [number, "x" * 60_000])
+        async with asyncio.timeout(5):
+            assert [(await anext(inbox))[1][0] for _ in range(8)] == list(range(8))
 
 
 async def test_a_cancelled_close_closes_all_the_same_and_every_closer_waits_for_the_end(hub: str) -> None:

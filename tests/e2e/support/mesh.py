@@ -15,6 +15,8 @@ from netlab import Lab, Process, matching
 
 SCRIPT = Path(__file__).with_name("many_devices.py")
 PROCESSES, EACH = 5, 6
+MESH_PATIENCE = 120.0
+"""Seconds for all links: each is a handshake, and a busy machine has one core for them."""
 
 
 @attrs.frozen
@@ -56,9 +58,9 @@ async def _links(process: Process, expected: int) -> tuple[float, list[dict[str,
     """When the process had as many links, counting those that were lost, and what it told until then."""
     told: list[dict[str, Any]] = []
     linked: set[tuple[str, str]] = set()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(MESH_PATIENCE):
         while len(linked) < expected:
-            told.append(line := await process.read_json_line(PATIENCE))
+            told.append(line := await process.read_json_line(MESH_PATIENCE))
             pair = line.get("device", ""), line.get("peerId", "")
             if line["event"] == "peer-connected":
                 linked.add(pair)
