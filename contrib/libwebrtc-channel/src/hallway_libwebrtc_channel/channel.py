@@ -6,7 +6,7 @@ import asyncio
 
 from webrtc import Event, InvalidStateError, MessageEvent, OperationError, RTCDataChannel
 
-from hallway.errors import BadMessage, BusyError, ClosedError, DeadlineExceeded, MessageTooLarge
+from hallway.errors import BusyError, ClosedError, DeadlineExceeded
 from hallway.interfaces import Channel
 from hallway.model import Binding, Candidate, Path
 from hallway.webrtc.arrivals import MAX_WAITING, Arrivals
@@ -14,6 +14,7 @@ from hallway.webrtc.candidates import CandidateFilter
 from hallway.webrtc.endings import End, EndedBy
 from hallway.webrtc.flow import Flow
 from hallway.webrtc.sdp import LOCAL_MAX_MESSAGE, RemoteDescription
+from hallway.webrtc.sizes import checked_size
 from hallway_libwebrtc_channel.session import Session
 
 KIND = "webrtc"
@@ -60,7 +61,7 @@ class LibwebrtcChannel(Channel):
 
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
-        size = self._size(message)
+        size = checked_size(message, self.max_message)
         async with self._turn:
             await self._opened.wait()
             await self._room()
@@ -162,15 +163,6 @@ class LibwebrtcChannel(Channel):
 
     def _violated(self, problem: str) -> None:
         self._session.finish(End(EndedBy.VIOLATION, problem))
-
-    def _size(self, message: str | bytes) -> int:
-        try:
-            size = len(message.encode() if isinstance(message, str) else message)
-        except UnicodeEncodeError as error:
-            raise BadMessage("the text has a lone surrogate, which UTF-8 cannot carry") from error
-        if size > self.max_message:
-            raise MessageTooLarge(f"the message has {size} bytes, the channel takes {self.max_message}")
-        return size
 
     def _check_alive(self) -> None:
         if self._closing:

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import attrs
 
-from hallway.config.options import option
-from hallway.webrtc.servers import IceServer, check_range, check_servers
+from hallway.webrtc.config import WebrtcConfig
 
 
 @attrs.frozen
-class LibwebrtcConfig:
+class LibwebrtcConfig(WebrtcConfig):
     """The keys of ``[plugins.libwebrtc]``."""
-
-    ice_servers: tuple[IceServer, ...] = option(
-        help="STUN and TURN servers for distant paths; never used on the LAN.", default=(), check=check_servers
-    )
-    port_range: tuple[int, int] | None = option(
-        help="Lowest and highest UDP port of this device's end, for a firewall rule; absent: the system's choice.",
-        default=None,
-        check=check_range,
-    )

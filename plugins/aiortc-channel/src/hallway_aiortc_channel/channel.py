@@ -7,7 +7,7 @@ import asyncio
 from aiortc import RTCDataChannel
 from aiortc.exceptions import InvalidStateError
 
-from hallway.errors import BadMessage, BusyError, ClosedError, DeadlineExceeded, MessageTooLarge
+from hallway.errors import BusyError, ClosedError, DeadlineExceeded
 from hallway.interfaces import Channel
 from hallway.model import Binding, Candidate, Path
 from hallway.webrtc.arrivals import MAX_WAITING, Arrivals
@@ -15,6 +15,7 @@ from hallway.webrtc.candidates import CandidateFilter
 from hallway.webrtc.endings import End, EndedBy
 from hallway.webrtc.flow import Flow
 from hallway.webrtc.sdp import RemoteDescription, Setup
+from hallway.webrtc.sizes import checked_size
 from hallway_aiortc_channel.session import Session
 
 KIND = "webrtc"
@@ -64,7 +65,7 @@ class AiortcChannel(Channel):
 
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
-        self._check_size(message)
+        checked_size(message, self.max_message)
         async with self._turn:
             await self._opened.wait()
             await self._room()
@@ -171,14 +172,6 @@ class AiortcChannel(Channel):
         if not self._arrivals.put(message):
             self._session.finish(End(EndedBy.VIOLATION, f"it sent more than {MAX_WAITING} bytes that nobody read"))
         self._wake_receiver()
-
-    def _check_size(self, message: str | bytes) -> None:
-        try:
-            size = len(message.encode() if isinstance(message, str) else message)
-        except UnicodeEncodeError as error:
-            raise BadMessage("the text has a lone surrogate, which UTF-8 cannot carry") from error
-        if size > self.max_message:
-            raise MessageTooLarge(f"the message has {size} bytes, the channel takes {self.max_message}")
 
     def _check_alive(self) -> None:
         if self._closing:
