@@ -22,7 +22,7 @@ ANSWER_PATIENCE = 15.0
 
 @attrs.define
 class Patience:
-    """What a device has learnt from all its links about how long a channel takes to open.
+    """What was learnt about how long a channel takes to open: by one link, whose path may lose packets, or by all of a device.
 
     On a machine that is too busy none opens in time, and who tries again at once makes it busier.
     """

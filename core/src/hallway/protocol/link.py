@@ -12,7 +12,6 @@ import attrs
 from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.attempt import (
     ANSWER_PATIENCE,
-    CONNECT_PATIENCE,
     DISTANT_PATIENCE,
     GREETING_PATIENCE,
     HOLD_PATIENCE,
@@ -54,7 +53,8 @@ class Link(Upkeep):
 
     shared_patience: Patience = attrs.field(factory=Patience)
     """The device's, shared by its links."""
-    _patience: float = CONNECT_PATIENCE
+    _patience: Patience = attrs.field(factory=Patience, init=False)
+    """What this link has learnt by itself since it was open last."""
 
     @property
     def deadline(self) -> float | None:
@@ -134,7 +134,7 @@ class Link(Upkeep):
         attempt = self.find(attempt_id)
         if attempt is not None and attempt.phase is Phase.SIGNALING:
             attempt.distant = distant
-            near = max(self._patience, self.shared_patience.seconds)
+            near = max(self._patience.seconds, self.shared_patience.seconds)
             patience = (DISTANT_PATIENCE if self.near else MAX_CONNECT_PATIENCE) if distant else near
             attempt.apply(Step.ANSWERED, now + (patience if attempt.role is Role.OFFERER else ANSWER_PATIENCE))
         return []
@@ -217,7 +217,7 @@ class Link(Upkeep):
             self.dial = None
             self.yielding = True
             if reason == TIMED_OUT and not attempt.distant:
-                self._patience = min(2 * self._patience, MAX_CONNECT_PATIENCE)
+                self._patience.missed()
                 self.shared_patience.missed()
             effects += self._release_held(now)
         self._plan_redial(now)
@@ -316,7 +316,7 @@ class Link(Upkeep):
         self.current, self.dial, self.incoming = attempt, None, None
         self._since = self._left = None
         self.yielding = False
-        self._patience = CONNECT_PATIENCE
+        self._patience = Patience()
         self.shared_patience.kept()
         self._redial.linked()
         self._upgrade.cancel()
