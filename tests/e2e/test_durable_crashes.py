@@ -7,6 +7,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from faults import Device, Gone, either, start, whole
@@ -16,6 +17,10 @@ from netlab import Lab, ProcessError
 ROUNDS = int(either(6, 500))
 CALM = 60.0
 """Seconds in which everything must have arrived once nobody is killed any more."""
+
+
+def heard_by(device: Device) -> list[dict[str, Any]]:
+    return [seen.line for seen in device.seen if seen.fits({"event": "message"})]
 
 
 async def speak(sender: Device, stored: list[str], enough: asyncio.Event) -> None:
@@ -32,8 +37,8 @@ async def speak(sender: Device, stored: list[str], enough: asyncio.Event) -> Non
 
 @pytest.mark.timeout(either(150, 4000))
 async def test_what_was_stored_arrives_and_nothing_twice_whoever_is_killed(lab: Lab, tmp_path: Path) -> None:
-    random, seed = Random(), secrets.randbelow(2**32)
-    random.seed(seed)
+    seed = secrets.randbelow(2**32)
+    random = Random(seed)
     print(f"seed {seed}")
     lan = lab.lan()
     one, two = (Device(lan.host(f"host-{name}"), name, f"delivery.store={tmp_path / name}") for name in ("one", "two"))
@@ -49,10 +54,8 @@ async def test_what_was_stored_arrives_and_nothing_twice_whoever_is_killed(lab: 
         await victim.start()
     enough.set()
     await speaking
-    async with asyncio.timeout(CALM):
-        while not set(stored) <= {seen.line["id"] for seen in two.seen if seen.fits({"event": "message"})}:
-            await asyncio.sleep(0.1)
-    heard = [seen.line for seen in two.seen if seen.fits({"event": "message"})]
+    await two.wait(lambda: set(stored) <= {line["id"] for line in heard_by(two)}, CALM, "everything that was stored")
+    heard = heard_by(two)
     again = len(heard) - len({line["id"] for line in heard})
     print(f"{ROUNDS} kills: {len(stored)} stored, {len(heard)} heard, of which {again} were in the application's hands when it died")
     numbers = [line["message"] for line in heard]
