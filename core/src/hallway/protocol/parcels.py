@@ -52,6 +52,10 @@ class Credit(NamedTuple):
     messages: int
     bytes: int
 
+    def without(self, messages: int, size: int) -> Credit:
+        """What is left of it when so much is taken."""
+        return Credit(max(0, self.messages - messages), max(0, self.bytes - size))
+
 
 @attrs.frozen
 class Parcels:

@@ -38,7 +38,7 @@ class Receiving:
     @property
     def credit(self) -> Credit:
         """What may come beyond ``upto`` now."""
-        return Credit(max(0, self.window.messages - self._waiting), max(0, self.window.bytes - self._waiting_bytes))
+        return self.window.without(self._waiting, self._waiting_bytes)
 
     def parcels(self, frame: Parcels) -> list[Commit]:
         """Messages have come. Those that are known already are not new ones.

@@ -15,14 +15,13 @@ from hallway.protocol import jsontext
 from hallway.protocol.effects import Deliver, DownReason, Effect
 from hallway.protocol.frames import Pause, Resume, decode
 from hallway.protocol.link import Link
+from hallway.protocol.packed import VALUE_BYTES
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.run import AttemptRun
 from hallway.runtime.services import Services
 
 logger = logging.getLogger(__name__)
 
-VALUE_BYTES = 64
-"""Bytes that a small JSON value takes in memory, about."""
 MAX_GARBAGE = 10
 """Things that are no messages, at most, before the channel of a peer without frames is ended."""
 SURPLUS_BYTES = 8 * 1024 * 1024

@@ -8,6 +8,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ from hallway.protocol.parcels import Ack, Credit, DeliveryFrame, Gap, Nak, Parce
 from hallway.protocol.receiving import Receiving
 from hallway.protocol.sending import Forget, Load, Renew, SendEffect, Sending, Transmit
 from hallway.runtime.handing import Handing
-from hallway.runtime.inflow import Inflow
+from hallway.runtime.inflow import RETRY_SECONDS, Inflow
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.receipts import Receipt, Receipts
 from hallway.runtime.tasks import TaskSet
@@ -34,8 +35,8 @@ MAX_POSITIONS = 64
 REMEMBERED_SECONDS = 30 * 86400.0
 PACKED = 0
 """How the body of a stored message is encoded: `hallway.protocol.packed`."""
-EXPIRY_SECONDS = 1.0
-"""How often it is looked whether something has expired."""
+EXPIRY_SECONDS = 60.0
+"""How long nobody looks whether something has expired, at most: while a device sleeps, its messages' time goes on and its timers do not."""
 
 Send = Callable[[bytes], None]
 
@@ -64,6 +65,7 @@ class Delivery:
         self._fresh: defaultdict[tuple[str, str], list[Parcel]] = defaultdict(list)
         self._waiting, self._waiting_bytes = 0, 0
         self._settled = asyncio.Event()
+        self._new_ttl = asyncio.Event()
 
     async def start(self) -> None:
         """Read from the store how far every stream is."""
@@ -103,6 +105,8 @@ class Delivery:
         message_id = random.randbytes(16)
         ttl_ms = None if ttl is None else round(ttl * 1000)
         placed = await self._store.put(NewMessage(message_id, body, PACKED, ttl_ms=ttl_ms), to)
+        if ttl_ms is not None:
+            self._new_ttl.set()
         names = {name.lower(): name for name in to}
         for peer, seq in placed.seqs.items():
             if (peer, "") not in self._sendings:
@@ -161,10 +165,9 @@ class Delivery:
             return
         line = self._lines[peer] = _line(section, send)
         self._tasks.start(self._meet(peer_id), f"meet {peer_id}")
-        for (whose, stream), sending in self._sendings.items():
+        for (whose, _), sending in self._sendings.items():
             if whose == peer:
-                incarnation, upto = line.positions.get(stream, (0, 0))
-                self._do(peer, sending, sending.up(upto if incarnation == sending.incarnation else 0, line.credit))
+                self._send_over(line, peer, sending)
 
     def down(self, peer_id: str) -> None:
         """The link is gone."""
@@ -197,6 +200,11 @@ class Delivery:
 
     # What follows.
 
+    def _send_over(self, line: _Line, peer: str, sending: Sending) -> None:
+        """Go on behind what the peer has of the stream."""
+        incarnation, upto = line.positions.get(sending.stream, (0, 0))
+        self._do(peer, sending, sending.up(upto if incarnation == sending.incarnation else 0, line.credit))
+
     def _do(self, peer: str, sending: Sending, effects: list[SendEffect]) -> None:
         for effect in effects:
             match effect:
@@ -226,10 +234,8 @@ class Delivery:
         for out in await self._store.outgoing():
             if (out.peer, out.stream) not in self._sendings:
                 sending = self._sendings[out.peer, out.stream] = Sending(out.stream, out.incarnation)
-                line = self._lines.get(out.peer)
-                if line is not None:
-                    incarnation, upto = line.positions.get(out.stream, (0, 0))
-                    self._do(out.peer, sending, sending.up(upto if incarnation == out.incarnation else 0, line.credit))
+                if (line := self._lines.get(out.peer)) is not None:
+                    self._send_over(line, out.peer, sending)
 
     async def _load(self, peer: str, sending: Sending, load: Load) -> None:
         parcels: list[Parcel] = []
@@ -268,12 +274,18 @@ class Delivery:
             self._receipts.settle(peer, acked.message_id.hex(), DeliveryFailed(f"{peer} cannot use the message: {nak.reason}"))
 
     async def _expire(self) -> None:
+        """Bury what expires when it does. A device whose messages have all the time of the world is not woken."""
         while True:
-            await asyncio.sleep(EXPIRY_SECONDS)
+            self._new_ttl.clear()
             try:
                 await self._bury_expired()
+                left = await self._store.next_expiry()
             except StoreError as error:
                 logger.warning("what has expired is not noted yet: %s", error)
+                left = round(RETRY_SECONDS * 1000)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if left is None else min(max(left, 0) / 1000, EXPIRY_SECONDS)):
+                    await self._new_ttl.wait()
 
     async def _bury_expired(self) -> None:
         for gone in await self._store.expired():
@@ -312,7 +324,7 @@ class Delivery:
             inflow.waits(self._waiting, self._waiting_bytes)
 
     def _credit(self) -> Credit:
-        return Credit(max(0, WINDOW.messages - self._waiting), max(0, WINDOW.bytes - self._waiting_bytes))
+        return WINDOW.without(self._waiting, self._waiting_bytes)
 
 
 def _line(section: Any, send: Send) -> _Line:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hallway.errors import StoreError
 from hallway.events import ErrorHappened, MessageReceived
 from hallway.protocol import packed
+from hallway.runtime.inflow import RETRY_SECONDS
 from hallway.runtime.publisher import Handling, Publisher
 from hallway.store import InboxItem, Store
 
@@ -16,8 +17,6 @@ logger = logging.getLogger(__name__)
 
 MOST, MOST_BYTES = 512, 1024 * 1024
 """Messages, and bytes of them, that are fetched at a time."""
-RETRY_SECONDS = 1.0
-"""Pause after the store has failed."""
 
 
 class Handing:
@@ -56,8 +55,8 @@ class Handing:
         except StoreError:
             self._taken[:0], self._rejected[:0] = taken, rejected
             raise
-        for item in (*taken, *(item for item, _ in rejected)):
-            self._let_go(1, len(item.body))
+        gone = [*taken, *(item for item, _ in rejected)]
+        self._let_go(len(gone), sum(len(item.body) for item in gone))
 
     async def _hand_out(self) -> None:
         after = 0
@@ -87,7 +86,7 @@ class Handing:
         else:
             self._rejected.append((item, reason))
             text = f"a message of {item.peer_name} was given up: {reason}"
-            self._publisher.publish(ErrorHappened("dead-letter", text, "see `hallway inbox --dead`; mend the listener, then retry it"))
+            self._publisher.publish(ErrorHappened("dead-letter", text, "mend the listener; the store keeps the message as a dead letter"))
         self._dealt_with.set()
 
     async def _tidy(self) -> None:

@@ -15,7 +15,7 @@ from hallway.store import Received, Store
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-"""Pause after the store has failed; nothing is acknowledged meanwhile."""
+"""Pause after the store has failed; nothing that came in is acknowledged meanwhile."""
 
 
 class Inflow:

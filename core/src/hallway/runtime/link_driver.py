@@ -331,10 +331,10 @@ class LinkDriver:
 
     def _admit(self, run: AttemptRun, hello: Hello) -> None:
         objection = run.objection(self._services.guard, hello)
-        run.hello = hello
         if objection is not None:
             self._failed(run, objection, DownReason.PROTOCOL)
         else:
+            run.hello = hello
             self._carry_out(self.link.admitted(run.id, hello.epoch, self._loop.time()))
 
     def _verdict(self, attempt_id: int, refusal: Refusal | None) -> None:

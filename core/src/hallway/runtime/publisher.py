@@ -327,6 +327,9 @@ class Reader:
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
 
+    def __aiter__(self) -> Self:
+        return self
+
     def close(self) -> None:
         """Stop reading and forget what waits; whoever waits comes to the end. Closing twice is silent."""
         self._subscription.close()
@@ -342,18 +345,12 @@ class Reader:
 class EventReader(Reader):
     """What happens from its making on, as `hallway.events` values: an asynchronous iterator."""
 
-    def __aiter__(self) -> Self:
-        return self
-
     async def __anext__(self) -> Event:
         return await anext(self._subscription)
 
 
 class MessageReader(Reader):
     """What arrives from its making on, as pairs of peer id and message: an asynchronous iterator."""
-
-    def __aiter__(self) -> Self:
-        return self
 
     async def __anext__(self) -> tuple[str, Any]:
         while True:
