@@ -153,10 +153,10 @@ async def serve_peer() -> None:
             if isinstance(value, dict):
                 count += value["type"] == "bench"
             elif value == "count":
-                await peer.send_to_peer(peer_id, [count, time.process_time() - used])
+                await peer.send_to_peer(peer_id, [count, time.process_time() - used], durable=False)
                 count, used = 0, time.process_time()
             else:
-                await peer.send_to_peer(peer_id, value)
+                await peer.send_to_peer(peer_id, value, durable=False)
 
 
 async def send_peer() -> None:
@@ -167,13 +167,13 @@ async def send_peer() -> None:
         await linked.wait()
 
         async def ask(text: str) -> Any:
-            await peer.send_to_peer("echo", text)
+            await peer.send_to_peer("echo", text, durable=False)
             return (await anext(inbox))[1]
 
         async def burst(size: int, count: int) -> tuple[int, float]:
             value = message(size)
             for _ in range(count):
-                await peer.send_to_peer("echo", value)
+                await peer.send_to_peer("echo", value, durable=False)
             got, used = await ask("count")
             return got, used
 

@@ -27,9 +27,9 @@ async def echo() -> None:
         say(event="ready")
         async for peer_id, message in peer.messages():
             if message == "count":
-                await peer.send_to_peer(peer_id, count)
+                await peer.send_to_peer(peer_id, count, durable=False)
             elif isinstance(message, str) and message.startswith("ping"):
-                await peer.send_to_peer(peer_id, message)
+                await peer.send_to_peer(peer_id, message, durable=False)
             else:
                 count += 1
 
@@ -43,13 +43,13 @@ async def measure(messages: int, pings: int) -> None:
         trips = []
         for number in range(pings):
             begin = time.perf_counter()
-            await peer.send_to_peer("echo", f"ping {number}")
+            await peer.send_to_peer("echo", f"ping {number}", durable=False)
             await anext(inbox)
             trips.append((time.perf_counter() - begin) * 1000)
         begin = time.perf_counter()
         for _ in range(messages):
-            await peer.send_to_peer("echo", MESSAGE)
-        await peer.send_to_peer("echo", "count")
+            await peer.send_to_peer("echo", MESSAGE, durable=False)
+        await peer.send_to_peer("echo", "count", durable=False)
         _, count = await anext(inbox)
         say(event="traffic", ping_ms=statistics.median(trips), per_second=count / (time.perf_counter() - begin), count=count)
 
