@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import contextlib
 import random
-import zlib
 
 import ormsgpack
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +19,10 @@ from hallway.protocol.batches import (
     MESSAGES,
     OVERHEAD,
     SQUEEZED,
+    Maker,
     Squeezer,
     encode,
-    message_id,
+    message_ids,
 )
 from hallway.protocol.frames import Message, Messages, Ping, decode
 from hallway.protocol.frames import encode as encode_frame
@@ -31,8 +32,14 @@ BODIES = st.lists(st.integers(0, 2**40).map(pack) | st.text().map(pack), min_siz
 NUMBERS = st.integers(0, LIMIT - MAX_MESSAGES - 1)
 
 
+def with_size(data, size):
+    """The same Zstandard frame, telling a size of two bytes that is not its own."""
+    assert data[4] & 0xC0 == 0x40
+    return data[:5] + (size - 256).to_bytes(2, "little") + data[7:]
+
+
 def squeezed(content: bytes) -> bytes:
-    return bytes((SQUEEZED,)) + zlib.compress(content, 9, -15)
+    return bytes((SQUEEZED,)) + zstandard.compress(content, 9)
 
 
 def raw(content: object) -> bytes:
@@ -50,7 +57,9 @@ def test_a_batch_reads_as_it_was_written_squeezed_or_not(prefix, first, bodies):
 
 def test_prefix_and_number_are_the_id():
     frame = decode(encode(0xABC, 0xFF, [pack("one"), pack("two")]))
-    assert frame == Messages((Message(message_id(0xABC, 0xFF), "one"), Message(message_id(0xABC, 0x100), "two")))
+    one, two = "0000000000000abc00000000000000ff", "0000000000000abc0000000000000100"
+    assert frame == Messages((Message(one, "one"), Message(two, "two")))
+    assert message_ids(0xABC, 0xFF, 2) == [one, two]
     assert frame.items[0].id == "0000000000000abc00000000000000ff"
 
 
@@ -87,12 +96,34 @@ def test_a_batch_of_a_wrong_shape_is_refused(content):
         squeezed(encode_frame(Ping(1))),
         squeezed(encode(1, 1, [pack(bytes(MAX_UNSQUEEZED))])),
         squeezed(bytes(100_000_000)),
+        bytes((SQUEEZED,)) + zstandard.ZstdCompressor(write_content_size=False).compress(encode(1, 1, [pack(1)])),
+        bytes((SQUEEZED,)) + with_size(squeezed(encode(1, 1, [pack("x" * 300)]))[1:], 10_000),
     ],
-    ids=["nothing", "not deflated", "empty", "cut off", "too long", "twice", "not of messages", "too large", "a bomb"],
+    ids=[
+        *["nothing", "not Zstandard", "empty", "cut off", "too long", "twice", "not of messages", "too large", "a bomb"],
+        *["tells no size", "tells a wrong size"],
+    ],
 )
 def test_a_squeezed_frame_that_cannot_be_read_is_refused(data):
     with pytest.raises(BadFrame, match="SQUEEZED"):
         decode(data)
+
+
+class TestMaker:
+    def test_numbers_are_ids_and_frames_hold_them(self):
+        maker = Maker(0xABC)
+        first = [maker.number(), maker.number()][0]
+        frame = decode(maker.frame(first, [pack("one"), pack("two")]))
+        assert [message.id for message in frame.items] == [maker.id(1), maker.id(2)]
+
+    def test_what_goes_to_many_is_made_once_and_only_the_last_are_kept(self):
+        maker = Maker(1, kept=2)
+        frames = [maker.frame(number, [pack(number)]) for number in (1, 2)]
+        assert maker.frame(1, [pack(1)]) is frames[0]
+        maker.frame(3, [pack(3)])
+        assert maker.frame(2, [pack(2)]) is frames[1]
+        assert maker.frame(1, [pack(1)]) == frames[0]
+        assert maker.frame(1, [pack(1), pack(2)]) != frames[0]
 
 
 class TestSqueezer:
@@ -108,8 +139,14 @@ class TestSqueezer:
 
     def test_what_does_not_shrink_is_tried_less_and_less_often_and_again_in_the_end(self, monkeypatch):
         tries = []
-        compress = zlib.compress
-        monkeypatch.setattr(batches.zlib, "compress", lambda *arguments: tries.append(1) or compress(*arguments))
+        compressor = batches.COMPRESSOR
+
+        class Counting:
+            def compress(self, frame):
+                tries.append(1)
+                return compressor.compress(frame)
+
+        monkeypatch.setattr(batches, "COMPRESSOR", Counting())
         squeezer, noise = Squeezer(), encode(1, 1, [random.Random(1).randbytes(2000)])
         for _ in range(1000):
             assert squeezer.squeeze(noise) is noise

@@ -15,7 +15,7 @@ from hallway.errors import ChannelClosed, PeerUnavailable
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Description, Envelope, IcePolicy, Origin, Path, PeerRecord, Refusal, RefusalCode
 from hallway.protocol.attempt import Phase
-from hallway.protocol.batches import message_id as sent_id
+from hallway.protocol.batches import message_ids
 from hallway.protocol.frames import MOVED, Bye, Hello, Message, Messages, Pause, Ping, Pong, Resume, encode
 from hallway.testing.memory.channel import MemoryChannel, MemoryConnector
 
@@ -44,8 +44,8 @@ class TestFrames:
         connected = await events.first(PeerConnected)
         assert (connected.peer_id, connected.signaling, connected.channel) == ("stranger", "memory", "memory")
         await channel.send(says({"a": 1}, None))
-        assert await events.first(MessageReceived) == MessageReceived("stranger", {"a": 1}, sent_id(7, 1))
-        assert await events.first(MessageReceived) == MessageReceived("stranger", None, sent_id(7, 2))
+        assert await events.first(MessageReceived) == MessageReceived("stranger", {"a": 1}, message_ids(7, 1, 1)[0])
+        assert await events.first(MessageReceived) == MessageReceived("stranger", None, message_ids(7, 2, 1)[0])
         await channel.send(encode(Ping(7)))
         assert await one.heard(channel) == Pong(7)
         receipt = await device.send_to_peer("STRANGER", [1])

@@ -2,16 +2,16 @@
 
 A batch is the type byte `MESSAGES` and a MessagePack array: the sender's prefix, the number of the first message, and the bodies
 (`hallway.protocol.packed`) one after the other. Prefix and number are the id. Messages of one application resemble each other, so that a
-batch is deflated (RFC 1951) to a fraction where that helps: `SQUEEZED`, then the bytes of the frame.
+batch is compressed (Zstandard, RFC 8878) to a fraction where that helps: `SQUEEZED`, then the bytes of the frame.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import ormsgpack
+import zstandard
 
 MESSAGES = 0x10
 SQUEEZED = 0x1F
@@ -20,28 +20,29 @@ MAX_MESSAGES = 1024
 OVERHEAD = 32
 """Bytes that a frame adds to one message, at most."""
 MAX_UNSQUEEZED = 512 * 1024
-"""Bytes that a squeezed frame may become: what deflates a thousandfold must not fill the memory."""
+"""Bytes that a squeezed frame may become: what shrinks to a thousandth must not fill the memory."""
 WORTH_SQUEEZING = 256
 """Bytes of a frame below which nothing is gained."""
 GAIN = 0.8
 """To which part of its size a frame must shrink."""
 MAX_SKIPPED = 64
 """Frames that are sent as they are after several that did not shrink, at most."""
-RAW_DEFLATE = -15
+LEVEL = 1
 LIMIT = 2**64
 
 
 class Batch(NamedTuple):
-    """What a frame of messages holds: message ``i`` has the id `message_id` of ``prefix`` and ``first + i``."""
+    """What a frame of messages holds: message ``i`` has that of `message_ids`."""
 
     prefix: int
     first: int
     bodies: list[bytes]
 
 
-def message_id(prefix: int, number: int) -> str:
-    """The id of a message: 32 hexadecimal digits."""
-    return f"{prefix:016x}{number:016x}"
+def message_ids(prefix: int, first: int, count: int) -> list[str]:
+    """The ids of messages whose numbers follow each other: 32 hexadecimal digits."""
+    start = f"{prefix:016x}"
+    return [f"{start}{number:016x}" for number in range(first, first + count)]
 
 
 def encode(prefix: int, first: int, bodies: Sequence[bytes]) -> bytes:
@@ -74,16 +75,20 @@ def unsqueeze(data: bytes) -> bytes:
         ValueError: it is damaged, larger than `MAX_UNSQUEEZED`, or no frame of messages.
 
     """
-    inflater = zlib.decompressobj(RAW_DEFLATE)
     try:
-        frame = inflater.decompress(data[1:], MAX_UNSQUEEZED)
-    except zlib.error as error:
-        raise ValueError(f"not deflated: {error}") from error
-    if not inflater.eof or inflater.unused_data:
-        raise ValueError(f"it ends too early or too late, or has more than {MAX_UNSQUEEZED} bytes")
+        size = zstandard.frame_content_size(data[1:])
+        if not 0 < size <= MAX_UNSQUEEZED:
+            raise ValueError(f"it tells no size, or one of more than {MAX_UNSQUEEZED} bytes")
+        frame = _DECOMPRESSOR.decompress(data[1:], allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise ValueError(f"not Zstandard: {error}") from error
     if not frame or not MESSAGES <= frame[0] < SQUEEZED:
         raise ValueError("only frames of messages are squeezed")
     return frame
+
+
+COMPRESSOR = zstandard.ZstdCompressor(level=LEVEL)
+_DECOMPRESSOR = zstandard.ZstdDecompressor(max_window_size=MAX_UNSQUEEZED)
 
 
 class Squeezer:
@@ -100,7 +105,42 @@ class Squeezer:
         if self._skipped < self._skip:
             self._skipped += 1
             return frame
-        squeezed = bytes((SQUEEZED,)) + zlib.compress(frame, 1, RAW_DEFLATE)
+        squeezed = bytes((SQUEEZED,)) + COMPRESSOR.compress(frame)
         gained = len(squeezed) < GAIN * len(frame)
         self._skip, self._skipped = 0 if gained else min(MAX_SKIPPED, 2 * self._skip + 1), 0
         return squeezed if gained else frame
+
+
+class Maker:
+    """Numbers messages under one prefix, and makes the frames of those whose numbers follow each other.
+
+    One that is shared by many channels keeps the last ``kept`` frames: what goes to all of them is made once.
+    """
+
+    def __init__(self, prefix: int, kept: int = 0) -> None:
+        self._prefix = prefix
+        self._start = f"{prefix:016x}"
+        self._count = 0
+        self._squeezer = Squeezer()
+        self._kept = kept
+        self._made: dict[tuple[int, int], bytes] = {}
+
+    def number(self) -> int:
+        """The number of the next message."""
+        self._count += 1
+        return self._count
+
+    def id(self, number: int) -> str:
+        """The id of the message of that number."""
+        return f"{self._start}{number:016x}"
+
+    def frame(self, first: int, bodies: Sequence[bytes]) -> bytes:
+        """The frame of these messages, squeezed where that helps."""
+        if not self._kept:
+            return self._squeezer.squeeze(encode(self._prefix, first, bodies))
+        key = first, len(bodies)
+        if key not in self._made:
+            if len(self._made) == self._kept:
+                del self._made[next(iter(self._made))]
+            self._made[key] = self._squeezer.squeeze(encode(self._prefix, first, bodies))
+        return self._made[key]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -107,8 +107,7 @@ class Resume:
     """There is room for messages again."""
 
 
-@attrs.frozen
-class Message:
+class Message(NamedTuple):
     """One message of the application: its id (the sender's, 32 hexadecimal digits) and its value."""
 
     id: str
@@ -216,7 +215,7 @@ def _read_response(body: Any) -> Response:
 
 def _read_messages(data: bytes) -> Messages:
     prefix, first, bodies = batches.read(data)
-    items = [Message(batches.message_id(prefix, number), packed.unpack(body)) for number, body in enumerate(bodies, first)]
+    items = map(Message, batches.message_ids(prefix, first, len(bodies)), map(packed.unpack, bodies))
     return Messages(tuple(items), packed.weight(data))
 
 

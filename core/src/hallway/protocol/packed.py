@@ -6,7 +6,6 @@ What MessagePack cannot hold and JSON can (whole numbers beyond 64 bits, subclas
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import ormsgpack
@@ -29,8 +28,8 @@ HEADERS = bytes(range(0x80, 0xE0))
 """How everything but a small number begins."""
 VALUE_BYTES = 64
 """Bytes of memory that a small value takes, about."""
-NOT_FINITE = re.compile(rb"\xca[\x7f\xff]|\xcb[\x7f\xff]").search
-"""Finds every NaN and infinity, and now and then something else."""
+FLOATS = (0xCA, 0xCB)
+"""How a number with a fraction begins, of 32 and of 64 bits."""
 
 
 class BadValue(ValueError):
@@ -90,13 +89,24 @@ def _read_extension(kind: int, data: bytes) -> Any:
 
 def _check(data: bytes, value: Any) -> None:
     """Look closely at what the bytes cannot clear of suspicion: that costs more than all the rest."""
-    if (b"\xcb" in data or b"\xca" in data) and NOT_FINITE(data):
+    if _may_hold_infinity(data):
         _check_finite(value)
-    if len(data) - len(data.translate(None, CONTAINERS)) > jsontext.MAX_DEPTH:
+    if len(data) > jsontext.MAX_DEPTH and len(data) - len(data.translate(None, CONTAINERS)) > jsontext.MAX_DEPTH:
         try:
             jsontext.check_depth(value)
         except jsontext.BadJson as error:
             raise BadValue(str(error)) from error
+
+
+def _may_hold_infinity(data: bytes) -> bool:
+    """True for every NaN and infinity, and now and then for something else."""
+    for header in FLOATS:
+        at = data.find(header)
+        while at >= 0:
+            if data[at + 1 : at + 2] in (b"\x7f", b"\xff"):
+                return True
+            at = data.find(header, at + 1)
+    return False
 
 
 def _check_finite(value: Any) -> None:

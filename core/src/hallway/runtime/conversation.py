@@ -141,8 +141,9 @@ class Conversation:
         if self._resuming is not None and not self._resuming.done():
             self._surplus += effect.weight
         share = effect.weight // max(1, len(effect.messages))
-        for message in effect.messages:
-            self._publisher.publish(MessageReceived(self._run.peer_id, message.value, message.id), share)
+        peer_id, publish = self._run.peer_id, self._publisher.publish
+        for message_id, value in effect.messages:
+            publish(MessageReceived(peer_id, value, message_id), share)
 
     def _take_plain(self, data: str | bytes) -> None:
         peer_id = self._run.peer_id

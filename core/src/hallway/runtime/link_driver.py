@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from ipaddress import ip_address
+from typing import Any
 
 from hallway.errors import BadFrame, HallwayError, PeerUnavailable
 from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerPath
 from hallway.model import Candidate, Envelope, IcePolicy, PeerRecord, Refusal, RefusalCode
+from hallway.protocol.batches import Maker
 from hallway.protocol.effects import (
     Admit,
     Answer,
@@ -163,8 +165,8 @@ class LinkDriver:
             await run.add_candidate(candidate)
         return bool(waiting)
 
-    async def send(self, body: bytes) -> str:
-        """Send one message (`hallway.protocol.packed`) and return its id.
+    def send(self, body: bytes) -> Coroutine[Any, Any, str]:
+        """Send one message (`hallway.protocol.packed`); awaiting the answer gives its id.
 
         Raises:
             PeerUnavailable: the link is not open.
@@ -174,7 +176,12 @@ class LinkDriver:
         run = self._open
         if run is None or run.outgoing is None:
             raise PeerUnavailable(f"there is no open link to {self.peer_id}", hint="wait for peer-connected, then send again")
-        return await run.outgoing.put(body)
+        return run.outgoing.put(body)
+
+    def send_shared(self, maker: Maker, number: int, body: bytes) -> bool:
+        """Send one message that goes to many, if the link has room for it now; returns whether it was taken."""
+        run = self._open
+        return run is not None and run.outgoing is not None and run.outgoing.put_shared(maker, number, body)
 
     async def aclose(self) -> None:
         """Say bye and close every channel, within `run.DRAIN_SECONDS` and a little."""

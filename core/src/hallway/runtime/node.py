@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, S
 from hallway.plugins.manager import Loaded, Registry
 from hallway.protocol import packed
 from hallway.protocol.attempt import Patience
+from hallway.protocol.batches import Maker
 from hallway.protocol.heartbeat import Timing
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
@@ -56,6 +58,8 @@ LOOK_PAUSE = 1.0
 """Seconds between two looks for peers that are made because links are in doubt, at least."""
 
 
+KEPT_FRAMES = 16
+"""Frames of messages to everybody that are kept for links that are a little behind."""
 MAX_DURABLE = 255 * 1024
 """Bytes of a durable message, at most: with its frame it must fit the channels of today (256 KiB)."""
 Made = TypeVar("Made")
@@ -116,6 +120,7 @@ class Node:
             )
         )
         self._introductions = Introductions(device, bus, self._tasks, self._sighted, self.links.open_records)
+        self._shared = Maker(random.getrandbits(64), KEPT_FRAMES)
         self._looks = Throttle(LOOK_PAUSE)
         self._advertised: tuple[str, ...] = ()
         self._refills: dict[str, asyncio.Task[None]] = {}
@@ -274,7 +279,8 @@ class Node:
         """
         body, link = _packed(message), self.links.find(peer_id)
         if not durable or (link is not None and link.stores_nothing):
-            message_id = await self._send(self.links.get(peer_id), body, message)
+            message_id = await self.links.get(peer_id).send(body)
+            self.publisher.sent(peer_id, message_id, message)
             return Receipt(peer_id, message_id, durable=False)
         _check_size(body)
         if link is None and not await self.delivery.knows(peer_id):
@@ -306,17 +312,23 @@ class Node:
         return Broadcast((*receipts, *at_once), full)
 
     async def _broadcast(self, body: bytes, message: Any, links: list[LinkDriver]) -> dict[str, str]:
-        """Send it to those side by side, and keep nothing; returns its id for each peer that took it."""
-        outcomes = await asyncio.gather(*(self._send(link, body, message) for link in links), return_exceptions=True)
+        """Send it to those, and keep nothing; returns its id for each peer that took it. Who has no room is waited for, side by side."""
+        number = self._shared.number()
+        message_id = self._shared.id(number)
+        crowded = [link for link in links if not link.send_shared(self._shared, number, body)]
+        ids = {link.peer_id: message_id for link in links if link not in crowded}
+        if crowded:
+            ids |= await self._send_side_by_side(body, crowded)
+        for peer_id, its_id in ids.items():
+            self.publisher.sent(peer_id, its_id, message)
+        return ids
+
+    async def _send_side_by_side(self, body: bytes, links: list[LinkDriver]) -> dict[str, str]:
+        outcomes = await asyncio.gather(*(link.send(body) for link in links), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, PeerUnavailable):
                 raise outcome
         return {link.peer_id: outcome for link, outcome in zip(links, outcomes, strict=True) if isinstance(outcome, str)}
-
-    async def _send(self, link: LinkDriver, body: bytes, message: Any) -> str:
-        message_id = await link.send(body)
-        self.publisher.sent(link.peer_id, message_id, message)
-        return message_id
 
     def _sighted(self, plugin: str, sighting: Sighting) -> None:
         if self._closing is None:

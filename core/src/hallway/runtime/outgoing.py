@@ -8,14 +8,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hallway.errors import BadMessage, ChannelClosed, MessageTooLarge, PeerUnavailable
+from hallway.errors import BadMessage, ChannelClosed, ClosedError, MessageTooLarge, PeerUnavailable
 from hallway.interfaces import Channel
 from hallway.protocol import batches, jsontext, packed
-from hallway.protocol.batches import MAX_MESSAGES, OVERHEAD
+from hallway.protocol.batches import MAX_MESSAGES, OVERHEAD, Maker
 from hallway.protocol.frames import LinkFrame, Ping, Pong, Request, Response, encode
 
 BATCH_BYTES = 16 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
+LONE_BYTES = 16 * 1024
+"""Bytes under way up to which a message that nothing waits before is handed to the channel at once, without a turn of the loop."""
 BACKLOG_BYTES = 256 * 1024
 """Bytes that wait here before `put` waits too."""
 MAX_FRAMES = 64
@@ -27,9 +29,9 @@ LOOK_SECONDS = 0.25
 
 
 class _Message(NamedTuple):
-    """One that waits: its id (see `batches.Batch`), and its bytes as they go out, JSON text for a peer without frames."""
+    """One that waits: its number, and its bytes as they go out, JSON text for a peer without frames."""
 
-    prefix: int
+    maker: Maker
     number: int
     body: bytes
 
@@ -48,8 +50,12 @@ class Outgoing:
         self._messages: deque[_Message] = deque()
         self._parcels: deque[bytes] = deque()
         self._parcel_went = False
-        self._prefix, self._count = random.getrandbits(64), 0
+        self._loop = asyncio.get_running_loop()
+        self._maker = Maker(random.getrandbits(64))
         self._squeezer = batches.Squeezer()
+        self._is_running = False
+        self._is_first = True
+        """Whether nothing was put in this turn of the loop: the second message of a turn waits for more to come, and shares their frame."""
         self._sent = 0
         self._last: LinkFrame | None = None
         self._backlog = 0
@@ -120,18 +126,54 @@ class Outgoing:
 
         """
         body = _as_json(packed_value, self._peer_id) if self._plain else packed_value
-        if len(body) + OVERHEAD > self._channel.max_message:
-            limit = self._channel.max_message - OVERHEAD
-            raise MessageTooLarge(f"the message has {len(body)} bytes; {self._peer_id} takes {limit}", hint="split it")
+        self._check_size(body)
         if not self._room.is_set():
             await self._room.wait()
         if self._successor is not None:
             return await self._successor.put(packed_value)
         if self._ended:
-            raise PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
-        self._count += 1
-        self._take(_Message(self._prefix, self._count, body))
-        return batches.message_id(self._prefix, self._count)
+            raise self._gone()
+        number = self._maker.number()
+        message = _Message(self._maker, number, body)
+        if self._is_first and self._is_quiet():
+            await self._send_alone(message)
+        else:
+            self._take(message)
+        return self._maker.id(number)
+
+    def put_shared(self, maker: Maker, number: int, body: bytes) -> bool:
+        """Send one message that goes to many, if there is room for it now; returns whether it was taken."""
+        fits = len(body) + OVERHEAD <= self._channel.max_message
+        if self._plain or not fits or not self._room.is_set() or self._successor is not None or self._ended:
+            return False
+        self._take(_Message(maker, number, body))
+        return True
+
+    def _check_size(self, body: bytes) -> None:
+        if len(body) + OVERHEAD > self._channel.max_message:
+            limit = self._channel.max_message - OVERHEAD
+            raise MessageTooLarge(f"the message has {len(body)} bytes; {self._peer_id} takes {limit}", hint="split it")
+
+    def _gone(self) -> PeerUnavailable:
+        return PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
+
+    def _is_quiet(self) -> bool:
+        """Whether a message would wait for nothing."""
+        return self._is_running and not self._held and self._idle.is_set() and self._channel.buffered <= LONE_BYTES
+
+    async def _send_alone(self, message: _Message) -> None:
+        self._is_first = False
+        self._loop.call_soon(self._turn_over)
+        self._under_way.set()
+        self._sent += 1
+        maker, number, body = message
+        try:
+            await self._channel.send(body.decode() if self._plain else maker.frame(number, (body,)))
+        except (ChannelClosed, ClosedError) as error:
+            raise self._gone() from error
+
+    def _turn_over(self) -> None:
+        self._is_first = True
 
     async def run(self) -> None:
         """Send what is put, in order.
@@ -140,6 +182,7 @@ class Outgoing:
             ChannelClosed: the channel has ended.
 
         """
+        self._is_running = True
         try:
             while True:
                 await self._work.wait()
@@ -217,18 +260,18 @@ class Outgoing:
 
     def _next_frame(self) -> bytes:
         """As many messages as one frame takes whose numbers follow each other."""
-        prefix, first, body = self._messages.popleft()
+        maker, first, body = self._messages.popleft()
         bodies, size = [body], len(body) + OVERHEAD
         room = min(BATCH_BYTES, self._channel.max_message)
         while self._messages and len(bodies) < MAX_MESSAGES:
-            its_prefix, its_number, body = self._messages[0]
-            if its_prefix != prefix or its_number != first + len(bodies) or size + len(body) + OVERHEAD > room:
+            its_maker, its_number, body = self._messages[0]
+            if its_maker is not maker or its_number != first + len(bodies) or size + len(body) + OVERHEAD > room:
                 break
             self._messages.popleft()
             bodies.append(body)
             size += len(body) + OVERHEAD
         self._free(size)
-        return self._squeezer.squeeze(batches.encode(prefix, first, bodies))
+        return maker.frame(first, bodies)
 
     def _free(self, size: int) -> None:
         self._backlog -= size

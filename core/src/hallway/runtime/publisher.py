@@ -68,6 +68,8 @@ class Subscription:
         self._queue.append((event, size, handling))
         self.backlog += size
         self._changed.set()
+        if self.backlog > BACKLOG_BYTES:
+            self._publisher.is_full()
 
     def end(self) -> None:
         """There will be no more events; those queued are still handed out."""
@@ -112,7 +114,9 @@ class Publisher:
     """
 
     def __init__(self, hook: Any, *, observes_messages: bool) -> None:
-        self.emitter = pyee.EventEmitter()
+        self._emitter = pyee.EventEmitter()
+        self._heard: set[str] = set()
+        """The names of the events that a listener wants; the emitter would raise at an "error" that nobody listens to."""
         self._listening: set[asyncio.Future[None]] = set()
         self._hook = hook
         self._observes_messages = observes_messages
@@ -130,7 +134,9 @@ class Publisher:
 
         ``size``: bytes that the event holds while it waits for a reader. ``handling`` is told when all have dealt with it.
         """
-        self._observe(event)
+        is_message = isinstance(event, MessageReceived)
+        if not is_message or self._observes_messages:
+            self._observe(event)
         size += EVENT_BYTES
         if handling is not None:
             handling.begin()
@@ -139,14 +145,12 @@ class Publisher:
             if subscription.wants(event):
                 subscription.put(event, size, handling)
                 taken = True
-        if isinstance(event, MessageReceived) and not taken and not self.emitter.listeners(MESSAGE):
-            self._keep(event, size, handling)
-        else:
+        if event.name in self._heard:
             self._emit(event, size, handling)
+        elif is_message and not taken:
+            self._keep(event, size, handling)
         if handling is not None:
             handling.end()
-        if self._crowded():
-            self._room.clear()
 
     def sent(self, peer_id: str, message_id: str, message: Any) -> None:
         """Tell the observers of a message that went out."""
@@ -185,6 +189,8 @@ class Publisher:
             handling.begin()
         self._unread.append((event, size, handling))
         self._unread_bytes += size
+        if self._unread_bytes > BACKLOG_BYTES:
+            self.is_full()
 
     def on(self, name: str, listener: Callable[..., Any]) -> None:
         """Call ``listener`` at every event of that name; the first for messages gets those that nobody has read yet.
@@ -195,13 +201,18 @@ class Publisher:
         """
         if name not in NAMES:
             raise MisuseError(f"there is no event {name!r}", hint=f"use one of {', '.join(NAMES)}")
-        self.emitter.on(name, self._guarded(listener))
+        self._heard.add(name)
+        self._emitter.on(name, self._guarded(listener))
         if name == MESSAGE:
             self._hand_over(self._emit, lambda _: True)
 
+    def is_full(self) -> None:
+        """A reader has more than `BACKLOG_BYTES` before it."""
+        self._room.clear()
+
     def made_room(self) -> None:
         """A reader has taken something."""
-        if not self._crowded():
+        if not self._room.is_set() and not self._crowded():
             self._room.set()
 
     async def aclose(self, deadline: float, *, but: Collection[asyncio.Task[Any]] = ()) -> None:
@@ -260,13 +271,13 @@ class Publisher:
 
         self._listening.add(task)
         self._heard_bytes += size
+        if self._heard_bytes > BACKLOG_BYTES:
+            self.is_full()
         task.add_done_callback(ended)
 
     def _emit(self, event: Event, size: int, handling: Handling | None = None) -> None:
         self._size, self._handling = size, handling
-        # The emitter raises at an "error" that nobody listens to.
-        if self.emitter.listeners(event.name):
-            self.emitter.emit(event.name, *_listener_arguments(event))
+        self._emitter.emit(event.name, *_listener_arguments(event))
 
     def _observe(self, event: Event) -> None:
         match event:
@@ -279,7 +290,7 @@ class Publisher:
                 self._hook.hallway_link_changed(peer_id=peer_id, state="open", details=details)
             case PeerDisconnected(peer_id, reason):
                 self._hook.hallway_link_changed(peer_id=peer_id, state="lost", details={"reason": reason})
-            case MessageReceived(peer_id, message, message_id) if self._observes_messages:
+            case MessageReceived(peer_id, message, message_id):
                 self._hook.hallway_message_in(peer_id=peer_id, message_id=message_id, message=message)
 
 

@@ -11,6 +11,8 @@ from hallway.errors import DeliveryFailed
 class Receipt:
     """One message to one peer. It is stored; `delivered` waits until it is in the peer's inbox."""
 
+    __slots__ = ("__weakref__", "_done", "_failure", "_outcome", "durable", "id", "peer_id")
+
     def __init__(self, peer_id: str, message_id: str, *, durable: bool) -> None:
         self.peer_id = peer_id
         self.id = message_id
