@@ -29,7 +29,7 @@ async def test_a_second_try_gets_a_new_number_at_the_end() -> None:
         await store.put(message(n, ttl_ms=60_000), ["tablet-2"])
     await store.bury("tablet-2", "", [1], "expired")
     (letter,) = await store.dead()
-    assert await store.retry([letter.id, letter.id, 99]) == 1
+    assert (await store.retry([letter.id, letter.id, 99])).count == 1
     assert await queued(store) == [(2, 2), (3, 3), (4, 1)]
     assert [item.ttl_left_ms for item in await store.waiting("tablet-2", "", 3, **ALL)] == [None]
     assert await store.dead() == []
@@ -44,7 +44,7 @@ async def test_a_second_try_of_what_was_received_puts_it_into_the_inbox() -> Non
     await store.reject(first.id, "poison")
     (letter,) = await store.dead(direction="in")
     assert (letter.peer_name, letter.stream, letter.seq, letter.body, letter.reason) == ("Tablet-2", "s", 1, first.body, "poison")
-    assert await store.retry([letter.id]) == 1
+    assert (await store.retry([letter.id])).count == 1
     again = await store.inbox(0, **ALL)
     assert [item._replace(id=0) for item in again] == [second._replace(id=0), first._replace(id=0)]
     await store.aclose()
@@ -57,7 +57,7 @@ async def test_a_shared_body_lives_as_long_as_a_letter_or_a_receiver_needs_it() 
     await store.acked("tablet-3", "", await incarnation(store, "tablet-3"), 1)
     (letter,) = await store.dead()
     assert letter.body == bytes([7]) * 3
-    assert await store.retry([letter.id]) == 1
+    assert (await store.retry([letter.id])).count == 1
     assert [item.body for item in await store.waiting("tablet-2", "", 0, **ALL)] == [letter.body]
     await store.bury("tablet-2", "", [2], "cancelled")
     assert await store.drop([each.id for each in await store.dead()]) == 1

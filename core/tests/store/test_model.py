@@ -137,7 +137,7 @@ class StoreAsDicts(RuleBasedStateMachine):
         letter, (direction, number) = (letters[0], self.dead[0]) if first else (letters[-1], self.dead[-1])
         peer = letter.peer_name
         possible = direction == "in" or (self.has_room(peer, self.size[number]) and self.fits_in_all(number))
-        assert self.do(self.store.retry([letter.id])) == possible
+        assert self.do(self.store.retry([letter.id])).count == possible
         if possible:
             del self.dead[0 if first else -1]
             if direction == "in":

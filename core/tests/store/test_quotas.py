@@ -59,10 +59,10 @@ async def test_a_letter_is_tried_again_only_where_there_is_room(quota: Quota) ->
     await store.bury("tablet-2", "", [1], "cancelled")
     await store.put(message(2, size=10), ["tablet-2"])
     ids = [letter.id for letter in await store.dead()]
-    assert await store.retry(ids) == 0
+    assert (await store.retry(ids)).count == 0
     assert [letter.id for letter in await store.dead()] == ids
     await store.acked("tablet-2", "", await incarnation(store), 2)
-    assert await store.retry(ids) == 1
+    assert (await store.retry(ids)).count == 1
     assert await queued(store) == [(3, 1)]
     await store.aclose()
 

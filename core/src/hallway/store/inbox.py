@@ -8,7 +8,7 @@ from hallway.store import letters
 from hallway.store.database import Database
 from hallway.store.values import InboxItem, Position, Received, signed, unsigned
 
-_INSERT = "INSERT INTO inbox (peer, stream, seq, message_id, kind, body, flags) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO inbox (peer, stream, seq, message_id, kind, body, flags, arrived) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: int, items: Sequence[Received]) -> None:
@@ -23,7 +23,8 @@ def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: i
 
 def insert(db: Database, peer: str, stream: str, items: Sequence[Received]) -> None:
     """Store what came at the end of the inbox."""
-    db.executemany(_INSERT, [(peer, stream, *item) for item in items])
+    now = db.clock.now()
+    db.executemany(_INSERT, [(peer, stream, *item, now) for item in items])
 
 
 def positions(db: Database) -> list[Position]:

@@ -64,12 +64,18 @@ def has_room(db: Database, peer: str, size: int) -> bool:
 def append(db: Database, peer: str, name: str, stream: str, row: Row) -> int:
     """Store a row at the end of a stream; returns its number."""
     found = db.execute("SELECT id, last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
-    place, last = found or (_new_stream(db, peer, name, stream), 0)
-    db.execute("UPDATE stream SET last = ? WHERE id = ?", (last + 1, place))
-    values = (place, last + 1, row.message_id, row.body, row.size, db.clock.now(), row.expires)
+    place, before = found or (_new_stream(db, peer, name, stream), 0)
+    db.execute("UPDATE stream SET last = ? WHERE id = ?", (before + 1, place))
+    values = (place, before + 1, row.message_id, row.body, row.size, db.clock.now(), row.expires)
     db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     db.ledger.add(peer, 1, row.size)
-    return int(last) + 1
+    return int(before) + 1
+
+
+def last(db: Database, peer: str, stream: str) -> int:
+    """The highest number ever given in a stream."""
+    found = db.execute("SELECT last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    return 0 if found is None else int(found[0])
 
 
 def _new_stream(db: Database, peer: str, name: str, stream: str) -> int | None:

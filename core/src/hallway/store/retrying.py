@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hallway.store import bodies, inbox, letters, outbox
 from hallway.store.database import Database
 from hallway.store.ledger import TOTAL
-from hallway.store.values import Direction, Received
+from hallway.store.values import Direction, Received, Retried
 
 
 class _Letter(NamedTuple):
@@ -24,20 +24,26 @@ class _Letter(NamedTuple):
     flags: int
 
 
-def retry(db: Database, ids: Iterable[int]) -> int:
-    """Send these again at the end of their streams, or put them into the inbox again; returns for how many that was possible."""
-    return sum(_retry(db, id_) for id_ in dict.fromkeys(ids))
+def retry(db: Database, ids: Iterable[int]) -> Retried:
+    """Send these again at the end of their streams, or put them into the inbox again, where that is possible."""
+    again = [letter for id_ in dict.fromkeys(ids) if (letter := _retried(db, id_)) is not None]
+    received = [letter.size for letter in again if letter.direction == "in"]
+    streams = {(letter.peer, letter.stream): outbox.last(db, letter.peer, letter.stream) for letter in again if letter.direction == "out"}
+    return Retried(len(again), streams, len(received), sum(received))
 
 
-def _retry(db: Database, id_: int) -> bool:
+def _retried(db: Database, id_: int) -> _Letter | None:
+    """The letter, if it could be given another try."""
     row = db.execute("SELECT direction, peer, stream, seq, message_id, body, size, flags FROM letter WHERE id = ?", (id_,)).fetchone()
     if row is None:
-        return False
+        return None
     letter = _Letter(*row)
-    again = _send_again(db, letter) if letter.direction == "out" else _receive_again(db, letter)
-    if again:
-        letters.drop(db, [id_])
-    return again
+    if letter.direction == "in":
+        _receive_again(db, letter)
+    elif not _send_again(db, letter):
+        return None
+    letters.drop(db, [id_])
+    return letter
 
 
 def _send_again(db: Database, letter: _Letter) -> bool:
@@ -51,7 +57,6 @@ def _send_again(db: Database, letter: _Letter) -> bool:
     return True
 
 
-def _receive_again(db: Database, letter: _Letter) -> bool:
+def _receive_again(db: Database, letter: _Letter) -> None:
     kind, body = db.execute("SELECT kind, bytes FROM body WHERE id = ?", (letter.body,)).fetchone()
     inbox.insert(db, letter.peer, letter.stream, [Received(letter.seq, letter.message_id, kind, body, letter.flags)])
-    return True

@@ -32,7 +32,9 @@ _FIRST = (
         buried INTEGER NOT NULL)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_ARRIVALS = ("ALTER TABLE inbox ADD COLUMN arrived INTEGER",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _ARRIVALS)
 """Statements that lead from each version to the next; the version is how many of these a database has seen (``PRAGMA user_version``)."""
 
 

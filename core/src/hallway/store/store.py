@@ -8,24 +8,29 @@ from pathlib import Path
 from typing import Self
 
 from hallway.errors import MisuseError
-from hallway.store import inbox, letters, outbox, peers, retrying
+from hallway.store import inbox, letters, outbox, peers, retrying, survey
 from hallway.store.clock import Machine
 from hallway.store.engine import Engine
 from hallway.store.values import (
     LARGEST,
     MESSAGE_ID_BYTES,
     MIB,
+    START,
     Acked,
     DeadLetter,
     Direction,
     Expired,
     InboxItem,
+    Listed,
     NewMessage,
     OutStream,
+    Place,
     Placed,
     Position,
+    Queue,
     Quota,
     Received,
+    Retried,
     Usage,
     Waiting,
 )
@@ -147,11 +152,11 @@ class Store:
         most_bytes: int = 4 * MIB,
     ) -> list[DeadLetter]:
         """The dead letters behind id ``after``, oldest first: at least one if there is any, then within the bounds. None means all."""
-        wanted = letters.Filter(direction, None if peer is None else peer.lower(), stream, after)
+        wanted = letters.Filter(direction, _key(peer), stream, after)
         return await self._engine.run(lambda db: letters.dead(db, wanted, most, most_bytes))
 
-    async def retry(self, ids: Sequence[int]) -> int:
-        """Give dead letters another try; returns for how many that was possible (they exist, and their peer's quota has room).
+    async def retry(self, ids: Sequence[int]) -> Retried:
+        """Give dead letters another try where that is possible (they exist, and their peer's quota has room).
 
         One that was to be sent gets a new number at the end of its stream and no time to live; one that was received is put into the inbox.
         """
@@ -160,6 +165,23 @@ class Store:
     async def drop(self, ids: Sequence[int]) -> int:
         """Forget dead letters; returns how many there were."""
         return await self._engine.run(lambda db: letters.drop(db, ids))
+
+    async def letter_ids(self, direction: Direction, peer: str | None = None) -> list[int]:
+        """The ids of the dead letters of one direction, oldest first. None means every peer."""
+        return await self._engine.run(lambda db: survey.letter_ids(db, direction, _key(peer)))
+
+    async def queues(self, direction: Direction, peer: str | None = None) -> list[Queue]:
+        """What waits, by peer, those of whom nothing waits left out. Reads every row that waits. None means every peer."""
+        return await self._engine.run(lambda db: survey.queues(db, direction, _key(peer)))
+
+    async def listed(
+        self, direction: Direction, peer: str | None = None, *, after: Place = START, most: int = 100, body_bytes: int = 4096
+    ) -> list[Listed]:
+        """The messages that wait behind a place, peer by peer on their way out and in order of arrival in the inbox; at most so many.
+
+        Bodies of more than ``body_bytes`` bytes are left out.
+        """
+        return await self._engine.run(lambda db: survey.listed(db, direction, _key(peer), after, most, body_bytes))
 
     async def met(self, peer: str, wall: float) -> None:
         """Remember when (seconds of wall clock) a peer was last seen, and how its id is written."""
@@ -183,3 +205,7 @@ class Store:
     async def aclose(self) -> None:
         """Commit what waits, close the files and join the writer's thread. Closing twice is silent."""
         await self._engine.aclose()
+
+
+def _key(peer: str | None) -> str | None:
+    return None if peer is None else peer.lower()

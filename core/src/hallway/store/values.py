@@ -132,6 +132,55 @@ class DeadLetter(NamedTuple):
     age: float
 
 
+@attrs.frozen
+class Retried:
+    """Dead letters that got another try: how many, up to which number the streams (peer, name) go now, and what came into the inbox."""
+
+    count: int
+    streams: dict[tuple[str, str], int]
+    received: int
+    received_bytes: int
+
+
+class Queue(NamedTuple):
+    """What waits for a peer ("out"), or came from it and waits for the application ("in").
+
+    ``oldest``: seconds since the first of it was stored, None: unknown. ``ttl_left_ms``: until the next of it expires, None: nothing will.
+    """
+
+    peer_name: str
+    messages: int
+    bytes: int
+    oldest: float | None
+    ttl_left_ms: int | None
+
+
+class Place(NamedTuple):
+    """Where a message stands among all that wait in one direction; the next page begins behind it."""
+
+    stream: int = 0
+    number: int = 0
+
+
+START = Place()
+"""Before everything."""
+
+
+class Listed(NamedTuple):
+    """A message that waits, for people to look at. ``body`` is None if it is larger than asked for, ``age`` (seconds) if it is unknown."""
+
+    place: Place
+    peer_name: str
+    stream: str
+    seq: int
+    message_id: bytes
+    kind: int
+    size: int
+    body: bytes | None
+    age: float | None
+    ttl_left_ms: int | None
+
+
 class Usage(NamedTuple):
     """Messages and bytes in the outbox (once for each receiver), in the inbox and among the dead letters."""
 
