@@ -148,7 +148,9 @@ class Peer:
         return await self._running().send(peer_id, message, durable=durable, ttl=ttl)
 
     async def broadcast(self, message: Any, *, durable: bool = True, ttl: float | None = None) -> Broadcast:
-        """Send a JSON value, or bytes, to every peer that is linked or was in the last 30 days; returns a receipt for each.
+        """Send a JSON value, or bytes, to every peer that is linked or was lately; returns a receipt for each.
+
+        Lately is `[delivery].remember_days`: 30 days by default.
 
         ``durable=False``: to those with an open link, as for `send_to_peer`. Peers for whom too much waits already are named in ``full``.
 
@@ -182,7 +184,7 @@ class Peer:
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
         context = PluginContext(device, network.policy(), Resolver())
-        habits = Habits(self.config.link.timing(), self.config.discovery.last_good)
+        habits = Habits(self.config.link.timing(), self.config.discovery.last_good, self.config.delivery.remember_days * 86400.0)
         try:
             node = Node(self._registry, context, OpenGuard(device), self._publisher, habits, store)
             await node.delivery.start()

@@ -37,6 +37,23 @@ def test_what_is_stored_while_all_before_it_was_sent_goes_at_once_in_one_frame()
     assert linked().placed(parcels(1, 3)) == [frame(1, 3)]
 
 
+def test_what_the_store_has_numbered_by_itself_is_loaded():
+    sending = linked()
+    assert sending.placed(parcels(1, 1)) == [frame(1, 1)]
+    assert sending.grown(3) == [Load(1, 1, Credit(255, PLENTY.bytes - parcel(1).size))]
+    assert sending.grown(3) == []
+    assert sending.loaded(1, parcels(2, 3)) == [frame(2, 3)]
+    assert sending.grown(2) == []
+
+
+def test_a_number_that_the_store_gave_between_two_new_messages_is_no_gap():
+    sending = linked()
+    (load,) = sending.placed([parcel(1), parcel(3)])
+    assert isinstance(load, Load)
+    assert sending.grown(2) == []
+    assert sending.loaded(load.session, parcels(1, 3)) == [frame(1, 3)]
+
+
 def test_what_is_stored_while_there_is_no_channel_is_loaded_when_there_is_one():
     sending = Sending("", 1)
     assert sending.placed(parcels(1, 2)) == []

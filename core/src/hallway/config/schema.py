@@ -134,6 +134,12 @@ class DeliveryConfig:
     peer_mib: int = option(help="MiB of messages that may wait for one peer", default=64, check=between(1, 65_536))
     total_mib: int = option(help="MiB of messages that may wait in all", default=512, check=between(1, 65_536))
 
+    remember_days: int = option(
+        help="days for which a peer that is away still gets what is sent to it or to all, counted from its last link",
+        default=30,
+        check=between(1, 3650),
+    )
+
     def quota(self) -> Quota:
         """What the store gets."""
         return Quota(self.peer_messages, self.peer_mib * MIB, self.total_mib * MIB)

@@ -104,10 +104,16 @@ class Sending:
         self._session += 1
 
     def placed(self, parcels: Sequence[Parcel]) -> list[SendEffect]:
-        """These messages were just stored; their numbers follow each other and all before them."""
-        follows = self._sent == parcels[0].seq - 1 and not self._loading
+        """These messages were just stored. A number that is missing between them is another's that waits in the store as well."""
+        unbroken = parcels[-1].seq - parcels[0].seq == len(parcels) - 1
+        follows = self._sent == parcels[0].seq - 1 and unbroken and not self._loading
         self.last = max(self.last, parcels[-1].seq)
         return (self._transmit(parcels) if follows else []) + self._go_on()
+
+    def grown(self, last: int) -> list[SendEffect]:
+        """The store has given numbers up to ``last`` by itself: to dead letters that get another try."""
+        self.last = max(self.last, last)
+        return self._go_on()
 
     def loaded(self, session: int, parcels: Sequence[Parcel]) -> list[SendEffect]:
         """What `Load` has fetched. Numbers that are missing will never come."""

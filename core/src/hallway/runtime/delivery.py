@@ -32,7 +32,6 @@ SECTION = "delivery"
 WINDOW = Credit(1024, 4 * 1024 * 1024)
 """What a peer may have on the way to us that we have not acknowledged."""
 MAX_POSITIONS = 64
-REMEMBERED_SECONDS = 30 * 86400.0
 PACKED = 0
 """How the body of a stored message is encoded: `hallway.protocol.packed`."""
 EXPIRY_SECONDS = 60.0
@@ -51,12 +50,13 @@ class _Line:
 
 
 class Delivery:
-    """One device's. All methods run in the event loop's thread."""
+    """One device's. All methods run in the event loop's thread. ``remembered``: seconds for which a peer that is away counts as known."""
 
-    def __init__(self, store: Store, publisher: Publisher, tasks: TaskSet) -> None:
+    def __init__(self, store: Store, publisher: Publisher, tasks: TaskSet, remembered: float) -> None:
         self._store = store
         self._publisher = publisher
         self._tasks = tasks
+        self._remembered = remembered
         self._receipts = Receipts()
         self._handing = Handing(store, publisher, self._let_go)
         self._lines: dict[str, _Line] = {}
@@ -85,7 +85,7 @@ class Delivery:
 
     async def known(self) -> list[str]:
         """The peers that were linked lately, away or not."""
-        return await self._store.peers(time.time() - REMEMBERED_SECONDS)
+        return await self._store.peers(time.time() - self._remembered)
 
     async def knows(self, peer_id: str) -> bool:
         """Whether that peer was linked lately."""
@@ -127,6 +127,21 @@ class Delivery:
         if full:
             raise OutboxFull([peer_id])
         return receipts[0]
+
+    async def retry(self, letters: Sequence[int]) -> int:
+        """Give dead letters another try: send them, or hand them out; returns for how many that was possible.
+
+        Raises:
+            StoreError: for none.
+
+        """
+        again = await self._store.retry(letters)
+        for (peer, stream), last in again.streams.items():
+            sending = self._sendings[peer, stream]
+            self._do(peer, sending, sending.grown(last))
+        if again.received:
+            self._stored(again.received, again.received_bytes)
+        return again.count
 
     async def settle(self, deadline: float) -> None:
         """Wait until the peers with a link have everything, or the deadline."""

@@ -67,10 +67,13 @@ Made = TypeVar("Made")
 
 @attrs.frozen
 class Habits:
-    """How a device keeps its links: the times of its heartbeat, and the file of its peers' last-good addresses."""
+    """How a device lives: the times of its heartbeat, and what it keeps where and for how long."""
 
     timing: Timing = attrs.field(factory=Timing)
     last_good: str | None = None
+    """The file of its peers' last-good addresses."""
+    remembered: float = 30 * 86400.0
+    """Seconds for which a peer that is away is sent what is for everybody."""
 
 
 class Node:
@@ -99,7 +102,7 @@ class Node:
         self._makers = tuple(self._make(registry.channel, lambda each: _maker(each.provider, registry.make(each, context))))
         if self._problems and not (self.carriers and self._makers):
             raise self._problems[0]
-        self.delivery = Delivery(store, publisher, self._tasks)
+        self.delivery = Delivery(store, publisher, self._tasks, habits.remembered)
         self._memory = AddressMemory(device.property_id, habits.last_good, self._sighted)
         self.links = Links(
             Services(
