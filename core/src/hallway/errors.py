@@ -13,6 +13,8 @@
     │   ├── PeerUnavailable           no open link to that peer
     │   └── OutboxFull                more waits for that peer than may wait
     ├── ControlRefused                the peer's: said no to a request over the open link
+    ├── CommandRefused                the running device's: said no to a command over its control socket
+    ├── ControlUnavailable            this machine's: a control socket cannot be made or used
     ├── RemoteViolation               the peer's: broke the protocol
     │   ├── BadDescription            an offer or answer that cannot be used
     │   ├── BadEnvelope               signaling bytes that cannot be read
@@ -38,7 +40,6 @@ Plugins map the errors of their libraries to these at their edge.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import attrs
 
@@ -46,7 +47,7 @@ import attrs
 class HallwayError(Exception):
     """The root of all errors that hallway raises on purpose."""
 
-    code: ClassVar[str] = "error"
+    code: str = "error"
     hint: str
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -161,6 +162,22 @@ class ControlRefused(HallwayError):
     def __init__(self, message: str, *, reason: str = "refused", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+class CommandRefused(HallwayError):
+    """A running device said no to a command over its control socket; ``code`` is that of its own error."""
+
+    code = "refused"
+
+    def __init__(self, message: str, *, code: str = "refused", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
+class ControlUnavailable(HallwayError):
+    """The control socket of a device cannot be made, or is not to be trusted."""
+
+    code = "control-unavailable"
 
 
 class RemoteViolation(HallwayError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -15,13 +14,12 @@ from hallway.model import DeviceInfo
 from hallway.network import Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
+from hallway.runtime import control_place
 from hallway.runtime.node import Habits, Node
 from hallway.runtime.publisher import EventReader, MessageReader, Publisher
 from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.store import Store
 from hallway.trust import OpenGuard
-
-logger = logging.getLogger(__name__)
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
 
@@ -184,13 +182,16 @@ class Peer:
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
         context = PluginContext(device, network.policy(), Resolver())
-        habits = Habits(self.config.link.timing(), self.config.discovery.last_good, self.config.delivery.remember_days * 86400.0)
+        habits = self._habits()
+        node: Node | None = None
         try:
             node = Node(self._registry, context, OpenGuard(device), self._publisher, habits, store)
-            await node.delivery.start()
+            await node.prepare()
             if self._closed:
                 raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
         except BaseException:
+            if node is not None:
+                await node.control.aclose()
             await store.aclose()
             raise
         self._node = node
@@ -204,13 +205,16 @@ class Peer:
             # Somebody else may have it for a while.
             self._begun = False
             raise
-        if path is None:
-            logger.info("messages that wait lie in memory and are lost with this process; [delivery].store keeps them on disk")
         for notice in store.notices:
             self._publisher.publish(
                 ErrorHappened("store", notice, "look at the disk; the messages of before may be in the file that was moved aside")
             )
         return store
+
+    def _habits(self) -> Habits:
+        delivery = self.config.delivery
+        control = None if delivery.store is None else control_place.beside(delivery.store)
+        return Habits(self.config.link.timing(), self.config.discovery.last_good, delivery.remember_days * 86400.0, control)
 
     def _running(self) -> Node:
         if self._node is None or self._closed:

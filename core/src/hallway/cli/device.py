@@ -5,23 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hallway.cli.json_lines import FLUSH_SECONDS, LineWriter, read_lines
-from hallway.errors import HallwayError, MisuseError
 from hallway.events import SignalingMode, to_json
 from hallway.peer import Peer
-from hallway.protocol import jsontext
+from hallway.runtime.commands import BadCommand, Commands
 from hallway.runtime.publisher import EventReader
 
 Reply = dict[str, Any] | None
-
-
-class BadCommand(MisuseError):
-    """A line on stdin that is no command."""
-
-    code = "bad-command"
 
 
 async def started(peer: Peer, stop: asyncio.Event) -> bool:
@@ -45,12 +37,11 @@ class JsonDevice:
         self._peer = peer
         self._stop = stop
         self._is_ready = False
-        self._commands: dict[str, Callable[[dict[str, Any]], Awaitable[Reply]]] = {
-            "send-to-peer": self._send_to_peer,
-            "broadcast": self._broadcast,
-            "status": self._status,
-            "quit": self._quit,
-        }
+        self._commands = Commands()
+        self._commands.serve("send-to-peer", self._send_to_peer)
+        self._commands.serve("broadcast", self._broadcast)
+        self._commands.serve("status", self._status)
+        self._commands.serve("quit", self._quit)
 
     async def run(self) -> None:
         """Run until `stop` is set, then close the peer."""
@@ -97,24 +88,7 @@ class JsonDevice:
             return
         async for line in read_lines(0):
             if line.strip():
-                await self._writer.write(await self._answer(line))
-
-    async def _answer(self, line: bytes) -> dict[str, Any]:
-        tag: Any = None
-        try:
-            command = _parse(line)
-            tag = command.get("tag")
-            value = await self._run(command)
-        except HallwayError as error:
-            return {"event": "result", "tag": tag, "ok": False, "error": error_json(error)}
-        return {"event": "result", "tag": tag, "ok": True, "value": value}
-
-    async def _run(self, command: dict[str, Any]) -> Reply:
-        name = command.get("command")
-        run = self._commands.get(name) if isinstance(name, str) else None
-        if run is None:
-            raise BadCommand(f"there is no command {name!r}", hint=f"use one of {', '.join(self._commands)}")
-        return await run(command)
+                await self._writer.write({"event": "result", **await self._commands.answer(line)})
 
     async def _send_to_peer(self, command: dict[str, Any]) -> Reply:
         peer_id = command.get("peerId")
@@ -142,18 +116,3 @@ def _options(command: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(durable, bool) or not (ttl is None or (type(ttl) in (int, float) and ttl > 0)):
         raise BadCommand("'durable' is true or false, and 'ttl' a number of seconds")
     return {"durable": durable, "ttl": ttl}
-
-
-def _parse(line: bytes) -> dict[str, Any]:
-    try:
-        command = jsontext.loads(line)
-    except jsontext.BadJson as error:
-        raise BadCommand(f"the line is {error}", hint='write {"command": "status"}') from error
-    if not isinstance(command, dict):
-        raise BadCommand("a command is an object", hint='write {"command": "status"}')
-    return command
-
-
-def error_json(error: HallwayError) -> dict[str, str]:
-    """The fields of an error for programs."""
-    return {"code": error.code, "message": str(error), "hint": error.hint}

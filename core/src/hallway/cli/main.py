@@ -9,6 +9,8 @@ from hallway.cli.lazy import Lazy, LazyGroup
 COMMANDS = {
     "config": Lazy("hallway.cli.config:config", "Check a configuration, or print its JSON Schema."),
     "demo": Lazy("hallway.cli.demo:demo", "Show devices of one site finding each other, on this machine alone."),
+    "inbox": Lazy("hallway.cli.history:inbox", "Show what has arrived and waits for the application, and what died there."),
+    "outbox": Lazy("hallway.cli.history:outbox", "Show what waits to be sent, for whom, and what could not be sent."),
     "plan": Lazy("hallway.cli.plan:plan", "Say what a configuration would do, also when a path is down."),
     "plugins": Lazy("hallway.cli.plugins:plugins", "List the installed plugins and whether they work."),
     "up": Lazy("hallway.cli.up:up", "Run one device until it is told to stop."),

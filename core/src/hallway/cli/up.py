@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from typing import Any
@@ -11,7 +12,13 @@ import click
 
 from hallway.cli.options import config_options, json_option, log_level_option
 
+logger = logging.getLogger(__name__)
+
 STOPPERS = (signal.SIGTERM, signal.SIGINT)
+IN_MEMORY = (
+    "messages that wait are kept in memory only, and are lost with this process; to keep them on disk, name a file in [delivery].store"
+)
+"""What an operator is told of a device without a store."""
 
 
 @click.command()
@@ -49,6 +56,8 @@ async def _run(peer: Any, *, as_json: bool) -> None:
     if as_json:
         from hallway.cli.device import JsonDevice
 
+        if peer.config.delivery.store is None:
+            logger.warning("%s", IN_MEMORY)
         await JsonDevice(peer, stop).run()
     else:
         await _run_for_people(peer, stop)
@@ -83,5 +92,7 @@ async def _tell(peer: Any, events: Any, writer: Any) -> None:
 
     listen = ", ".join(peer.listen) or "not reachable"
     await writer.write_text(f"{peer.device_id} of {peer.property_id} is up, signaling {peer.signaling_mode}: {listen}")
+    if peer.config.delivery.store is None:
+        await writer.write_text(IN_MEMORY)
     async for event in events:
         await writer.write_text(sentence(event))

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 
-from hallway.errors import BadMessage, HallwayError, MessageTooLarge, NoSignalingError, PeerUnavailable, PluginError
+from hallway.errors import BadMessage, ControlUnavailable, HallwayError, MessageTooLarge, NoSignalingError, PeerUnavailable, PluginError
 from hallway.events import ErrorHappened, SignalingMode
 from hallway.interfaces import Connector, Discovery, Signaling
 from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
@@ -23,10 +24,13 @@ from hallway.protocol.batches import Maker
 from hallway.protocol.heartbeat import Timing
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
+from hallway.runtime.commands import Commands
 from hallway.runtime.control import Bus
+from hallway.runtime.control_socket import ControlSocket
 from hallway.runtime.delivery import Delivery
 from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.discoveries import Finder
+from hallway.runtime.history import History
 from hallway.runtime.introductions import Introductions
 from hallway.runtime.link_driver import LinkDriver
 from hallway.runtime.links import Links
@@ -74,6 +78,8 @@ class Habits:
     """The file of its peers' last-good addresses."""
     remembered: float = 30 * 86400.0
     """Seconds for which a peer that is away is sent what is for everybody."""
+    control: Path | None = None
+    """Where the control socket is made; None: there is none."""
 
 
 class Node:
@@ -103,6 +109,10 @@ class Node:
         if self._problems and not (self.carriers and self._makers):
             raise self._problems[0]
         self.delivery = Delivery(store, publisher, self._tasks, habits.remembered)
+        self.commands = Commands()
+        """What the control socket answers."""
+        History(store, self.delivery.retry).serve(self.commands)
+        self.control = ControlSocket(habits.control, self.commands, self._plugin_tasks)
         self._memory = AddressMemory(device.property_id, habits.last_good, self._sighted)
         self.links = Links(
             Services(
@@ -130,8 +140,16 @@ class Node:
         self._closing: asyncio.Task[None] | None = None
         self._closers: set[asyncio.Task[Any]] = set()
 
+    async def prepare(self) -> None:
+        """Read the store and make the control socket, without which the device lives as well."""
+        await self.delivery.start()
+        try:
+            await self.control.start()
+        except ControlUnavailable as error:
+            self.publisher.publish(ErrorHappened(error.code, str(error), error.hint))
+
     def start(self) -> None:
-        """Start every plugin at once; they come up in the background. `delivery` has been started."""
+        """Start every plugin at once; they come up in the background, after `prepare`."""
         self._plugin_tasks.start(self.delivery.run(), "delivery")
         for problem in self._problems:
             self.publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
@@ -250,6 +268,7 @@ class Node:
 
     async def _close(self) -> None:
         deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
+        await self.control.aclose()
         await self.delivery.settle(asyncio.get_running_loop().time() + DELIVER_SECONDS)
         await self._finish([self._plugin_tasks.aclose()], deadline)
         links = [link.aclose() for link in self.links.all()]

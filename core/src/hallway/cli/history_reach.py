@@ -1,0 +1,97 @@
+"""The history of a device, whether it runs or not: over its control socket, or by opening its store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from hallway.config import load_config
+from hallway.errors import ConfigError, Mistake, StoreBusy, StoreUnusable
+from hallway.runtime.commands import Commands
+from hallway.runtime.control_client import connected
+from hallway.runtime.control_place import beside
+from hallway.runtime.history import History
+from hallway.store import Quota, Store
+
+Ask = Callable[[dict[str, Any]], Awaitable[Any]]
+
+TRIES, PAUSE = 10, 0.2
+"""How often, and seconds between: a device that starts or ends has its store for a moment without a control socket."""
+
+
+@attrs.frozen
+class Place:
+    """Whose history: the store's file and what may wait in it."""
+
+    store: str
+    quota: Quota
+
+
+def find(config_path: str | None, overrides: tuple[str, ...], store: str | None) -> Place:
+    """Where the history is; with ``store`` alone no configuration is read.
+
+    Raises:
+        ConfigError: the configuration is wrong, or names no store.
+
+    """
+    if store is not None and config_path is None and not overrides:
+        return Place(store, Quota())
+    delivery = load_config(config_path, overrides=overrides).delivery
+    path = store or delivery.store
+    if path is None:
+        problem = "is not set: this device keeps messages in memory only, and nobody but itself can look there"
+        raise ConfigError([Mistake("delivery.store", problem, "name a file, or give --store PATH")])
+    return Place(path, delivery.quota())
+
+
+@asynccontextmanager
+async def reached(place: Place) -> AsyncIterator[tuple[Ask, bool]]:
+    """What answers commands about the history, and whether that is the running device.
+
+    Raises:
+        StoreUnusable: there is no such store.
+        StoreError, ControlUnavailable, NetworkError: it cannot be reached.
+
+    """
+    for left in reversed(range(TRIES)):
+        async with connected(beside(place.store), _owner(place.store)) as client:
+            if client is not None:
+                yield client.ask, True
+                return
+        try:
+            store = await Store.open(place.store, quota=place.quota)
+        except StoreBusy as busy:
+            if not left:
+                raise StoreBusy(
+                    str(busy), hint="that process has no control socket: if it is a device, look at its log, or stop it first"
+                ) from busy
+            await asyncio.sleep(PAUSE)
+            continue
+        try:
+            yield _stored(store), False
+        finally:
+            await store.aclose()
+        return
+
+
+def _owner(store: str) -> int:
+    try:
+        return Path(store).stat().st_uid
+    except OSError as error:
+        raise StoreUnusable(
+            f"there is no store {store}: {error.strerror}", hint="a device makes it when it first runs; check the path, and the user"
+        ) from error
+
+
+def _stored(store: Store) -> Ask:
+    async def retry(letters: Any) -> int:
+        return (await store.retry(letters)).count
+
+    commands = Commands()
+    History(store, retry).serve(commands)
+    return commands.run

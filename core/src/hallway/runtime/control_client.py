@@ -1,0 +1,100 @@
+"""The other end of the local control socket: what a command of the operator asks a running device."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from hallway.errors import CommandRefused, ControlUnavailable, DeadlineExceeded, Unreachable
+from hallway.runtime import control_place
+
+MAX_ANSWER = 4 * 1024 * 1024
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 30.0
+"""How long a device may take over a command: it may have a slow disk, and much to read."""
+HELD_UP = "the device is held up: look at its log, or stop it and try again"
+
+
+class ControlClient:
+    """A connection to a running device. Made by `connected`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, command: dict[str, Any]) -> Any:
+        """The value of a command.
+
+        Raises:
+            CommandRefused: the device says no.
+            DeadlineExceeded, Unreachable: there was no answer.
+
+        """
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._writer.write(json.dumps(command).encode() + b"\n")
+                await self._writer.drain()
+                line = await self._reader.readline()
+        except TimeoutError as error:
+            raise DeadlineExceeded("the device has not answered in time", hint=HELD_UP) from error
+        except OSError as error:
+            raise _gone() from error
+        if not line.endswith(b"\n"):
+            raise _gone()
+        return _value(json.loads(line))
+
+
+@asynccontextmanager
+async def connected(path: Path, owner: int | None = None) -> AsyncIterator[ControlClient | None]:
+    """A client of the device at ``path``, None if no device listens there.
+
+    Args:
+        path: the control socket.
+        owner: the id of the user whose device it is, if that is not this user or root.
+
+    Raises:
+        ControlUnavailable: this user may not use it, or another user listens there.
+        DeadlineExceeded: the device does not take the connection.
+
+    """
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            with control_place.address(path) as at:
+                reader, writer = await asyncio.open_unix_connection(at, limit=MAX_ANSWER)
+    except (FileNotFoundError, ConnectionRefusedError):
+        yield None
+        return
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"nobody takes the connection at {path}", hint=HELD_UP) from error
+    except OSError as error:
+        raise ControlUnavailable(
+            f"the control socket {path} cannot be used: {error.strerror or error}", hint="run the command as the user that runs the device"
+        ) from error
+    try:
+        _check_user(path, writer, owner)
+        yield ControlClient(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+def _check_user(path: Path, writer: asyncio.StreamWriter, owner: int | None) -> None:
+    """In a folder for everybody, anybody may have been there first."""
+    user = control_place.user_of(writer.get_extra_info("socket"))
+    if user not in {None, 0, os.geteuid(), owner}:
+        raise ControlUnavailable(f"user {user} listens at {path}, who has no part in it", hint="keep the store in a folder of its own")
+
+
+def _value(answer: dict[str, Any]) -> Any:
+    if answer["ok"]:
+        return answer["value"]
+    error = answer["error"]
+    raise CommandRefused(error["message"], code=error["code"], hint=error["hint"])
+
+
+def _gone() -> Unreachable:
+    return Unreachable("the device has closed the connection without an answer", hint="it may have ended: try again")
