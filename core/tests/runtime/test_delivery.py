@@ -15,6 +15,7 @@ from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnec
 from hallway.protocol.frames import Hello
 from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
+from hallway.store import Store
 
 PROPERTY = "property-123"
 HELLO = {"positions": [], "credit": [100, 1_000_000]}
@@ -166,7 +167,7 @@ async def test_a_second_process_on_the_same_store_is_refused(make):
             await make("one").connect()
 
 
-async def test_a_listener_that_fails_is_tried_three_times_and_the_stream_goes_on(make):
+async def test_a_listener_that_fails_is_tried_three_times_and_the_stream_goes_on(make, tmp_path):
     one, two = make("one"), make("two")
     tried, fine = [], asyncio.Event()
 
@@ -184,12 +185,34 @@ async def test_a_listener_that_fails_is_tried_three_times_and_the_stream_goes_on
         await one.send_to_peer("two", "food")
         await fine.wait()
         assert (await anext(letters)).code == "dead-letter"
+    store = await Store.open(str(tmp_path / "two"))
+    (letter,) = await store.dead(direction="in")
+    assert (letter.peer_name, letter.body, letter.reason) == ("one", b"\xa6poison", "the listener failed: ValueError('cannot read this')")
+    await store.aclose()
     assert sorted(tried) == ["food", "poison", "poison", "poison"]
     async with running(again := make("two")):
         unread = again.messages()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await anext(unread)
+
+
+async def test_what_a_listener_has_in_hand_when_the_device_closes_is_handed_out_again(make):
+    one, two = make("one"), make("two")
+    began = asyncio.Event()
+
+    async def listener(_: str, message: object) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    two.on("message", listener)
+    async with running(one):
+        async with running(two), asyncio.timeout(10):
+            await linked(one, two)
+            await (await one.send_to_peer("two", "in hand")).delivered()
+            await began.wait()
+        async with running(again := make("two")):
+            assert await heard(again, 1) == ["in hand"]
 
 
 async def test_two_thousand_messages_and_a_proper_exit_are_delivered_or_stored(make):

@@ -256,6 +256,9 @@ class Publisher:
                         handling.end(f"the listener failed: {error!r}")
                 else:
                     if inspect.isawaitable(result):
+                        if handling is not None:
+                            # At once: its coroutine begins only when all others have had the message.
+                            handling.begin()
                         self._own(asyncio.ensure_future(_run(result, lambda: listener(*arguments), handling)), self._size)
                     return
 
@@ -307,9 +310,7 @@ def _listener_arguments(event: Event) -> tuple[Any, ...]:
 
 
 async def _run(work: Awaitable[Any], again: Callable[[], Awaitable[Any]], handling: Handling | None) -> None:
-    """Wait for a listener's coroutine; for a durable message, try again when it fails."""
-    if handling is not None:
-        handling.begin()
+    """Wait for a listener's coroutine; for a durable message, which it has begun to handle, try again when it fails."""
     reason: str | None = "the device closed while a listener had it"
     try:
         for left in reversed(range(1 if handling is None else TRIES)):
