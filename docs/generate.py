@@ -41,7 +41,7 @@ Every key is also an environment variable (`{key}` is `{variable}`) and an argum
 `--set` beats the environment, which beats the file. Values there are in TOML syntax, or else text.
 `hallway config check` reports every mistake at once, `hallway config schema` prints all this as JSON Schema.
 An unknown key is a mistake. The table of an installed plugin that no chain names is checked and unused.
-`security = "sealed"` and `delivery.store` are known and refused: what they stand for is not in this version.
+`security = "sealed"` is known and refused: what it stands for is not in this version.
 
 """
 

@@ -68,7 +68,9 @@ class TestHelp:
         assert all(name in done.stdout for name in COMMANDS)
         assert done.stderr.strip() == "[]"
 
-    @pytest.mark.parametrize("command", [["config", "check"], ["config", "schema"], ["plan"], ["plugins"], ["demo"], ["up"]])
+    @pytest.mark.parametrize(
+        "command", [["config", "check"], ["config", "schema"], ["plan"], ["plugins"], ["demo"], ["up"], ["outbox"], ["inbox"]]
+    )
     def test_every_command_shows_an_example(self, run, command):
         result = run(*command, "--help")
         assert result.exit_code == 0

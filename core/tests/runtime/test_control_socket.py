@@ -257,7 +257,7 @@ async def test_another_user_is_kept_out_and_not_believed(served, path, tmp_path)
         "other = socket.socket(socket.AF_UNIX)\n"
         "try: other.connect(sys.argv[1])\n"
         "except PermissionError: sys.exit(7)\n"
-        "other.sendall(b'{\"command\":\"echo\",\"say\":1}\\n')\n"
+        'other.sendall(b\'{"command":"echo","say":1}\\n\')\n'
         "print(other.recv(1000).decode())\n"
     )
     for folder in (tmp_path, *tmp_path.parents[:2]):
@@ -265,9 +265,7 @@ async def test_another_user_is_kept_out_and_not_believed(served, path, tmp_path)
     kept_out = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(path)], check=False)
     assert kept_out.returncode == 7
     path.chmod(0o666)
-    let_in = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True
-    )
+    let_in = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", script, str(path)], check=False, capture_output=True, text=True)
     assert json.loads(let_in.stdout)["error"]["code"] == "misuse"
 
     false = tmp_path / "false"

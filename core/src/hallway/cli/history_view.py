@@ -31,8 +31,10 @@ def show(box: str, found: Json) -> None:
     _, _, nothing, _ = WORDS[box]
     console.print(_queues(box, found["peers"]) if found["peers"] else nothing)
     if found.get("messages"):
+        console.print()
         console.print(_messages(box, found["messages"]))
     if found["letters"]:
+        console.print()
         console.print(_letters(box, found["letters"]))
         console.print(f"Try them again: hallway {box} retry LETTER... or --all. Forget them: hallway {box} drop LETTER... or --all.")
     for line in _left_out(found):
