@@ -52,7 +52,8 @@ class Handing:
                 await self._store.taken([item.id for item in taken])
             for item, reason in rejected:
                 await self._store.reject(item.id, reason)
-        except StoreError:
+        except (StoreError, asyncio.CancelledError):
+            # What is done already is done again without a trace.
             self._taken[:0], self._rejected[:0] = taken, rejected
             raise
         gone = [*taken, *(item for item, _ in rejected)]
