@@ -15,7 +15,8 @@ from hallway.network import Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime import control_place
-from hallway.runtime.node import Habits, Node
+from hallway.runtime.habits import Habits
+from hallway.runtime.node import Node
 from hallway.runtime.publisher import EventReader, MessageReader, Publisher
 from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.store import Store

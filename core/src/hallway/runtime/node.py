@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -21,7 +20,6 @@ from hallway.plugins.manager import Loaded, Registry
 from hallway.protocol import packed
 from hallway.protocol.attempt import Patience
 from hallway.protocol.batches import Maker
-from hallway.protocol.heartbeat import Timing
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.commands import Commands
@@ -30,6 +28,7 @@ from hallway.runtime.control_socket import ControlSocket
 from hallway.runtime.delivery import Delivery
 from hallway.runtime.dialer import ChannelMaker, Dialer
 from hallway.runtime.discoveries import Finder
+from hallway.runtime.habits import Habits
 from hallway.runtime.history import History
 from hallway.runtime.introductions import Introductions
 from hallway.runtime.link_driver import LinkDriver
@@ -67,19 +66,6 @@ KEPT_FRAMES = 16
 MAX_DURABLE = 255 * 1024
 """Bytes of a durable message, at most: with its frame it must fit the channels of today (256 KiB)."""
 Made = TypeVar("Made")
-
-
-@attrs.frozen
-class Habits:
-    """How a device lives: the times of its heartbeat, and what it keeps where and for how long."""
-
-    timing: Timing = attrs.field(factory=Timing)
-    last_good: str | None = None
-    """The file of its peers' last-good addresses."""
-    remembered: float = 30 * 86400.0
-    """Seconds for which a peer that is away is sent what is for everybody."""
-    control: Path | None = None
-    """Where the control socket is made; None: there is none."""
 
 
 class Node:
