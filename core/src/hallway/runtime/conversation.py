@@ -98,7 +98,8 @@ class Conversation:
             take(await self._run.channel.receive())
             # A channel with much to read must not starve the others.
             await asyncio.sleep(0)
-            await self._run.turn()
+            if self._run.previous is not None:
+                await self._run.turn()
             if self._publisher.crowded:
                 await self._make_room()
 
@@ -129,13 +130,11 @@ class Conversation:
         except BadFrame as error:
             self._failed(self._run, str(error), DownReason.PROTOCOL)
             return
-        effects: list[Effect] = []
-        for effect in self._link.received(self._run.id, frame, self._now()):
+        effects = self._link.received(self._run.id, frame, self._now())
+        for effect in effects:
             if isinstance(effect, Deliver):
                 self._deliver(effect)
-            else:
-                effects.append(effect)
-        self._carry_out(effects)
+        self._carry_out([effect for effect in effects if not isinstance(effect, Deliver)])
 
     def _deliver(self, effect: Deliver) -> None:
         if self._resuming is not None and not self._resuming.done():

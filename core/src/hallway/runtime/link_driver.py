@@ -304,14 +304,18 @@ class LinkDriver:
             self._services.publisher.publish(ErrorHappened("duplicate-device-id", text, "give every device an id of its own"))
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         deadline = self.link.deadline
+        if self._timer is not None:
+            # With every message a heartbeat's time moves on. A timer that is early looks again.
+            if deadline is not None and self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
         self._timer = None if deadline is None else self._loop.call_at(deadline, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
-        self._carry_out(self.link.timer(self._loop.time()))
+        now, deadline = self._loop.time(), self.link.deadline
+        self._carry_out(self.link.timer(now) if deadline is not None and deadline <= now else [])
 
     def _failed(self, run: AttemptRun, reason: str, down: DownReason = DownReason.CLOSED, *, expected: bool = False) -> None:
         logger.debug("an attempt to %s ended: %s", self.peer_id, reason)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from hallway.store.database import Database
+from collections.abc import Sequence
+
+from hallway.store.database import Database, runs
 from hallway.store.ledger import TOTAL
 
 
 def add(db: Database, kind: int, data: bytes, *, queued: int = 0, dead: int = 0) -> int:
     """Store a body for so many rows of the outbox and so many dead letters; returns its id."""
-    body = db.execute("INSERT INTO body (queued, dead, kind, bytes) VALUES (?, ?, ?, ?)", (queued, dead, kind, data)).lastrowid
-    assert body is not None
+    body = db.next_body()
+    db.execute("INSERT INTO body VALUES (?, ?, ?, ?, ?)", (body, queued, dead, kind, data))
     if queued:
         db.ledger.add(TOTAL, 1, len(data))
     return body
@@ -23,13 +25,23 @@ def queue(db: Database, body: int, size: int) -> None:
         db.ledger.add(TOTAL, 1, size)
 
 
-def unqueue(db: Database, body: int, size: int) -> None:
-    """A row of the outbox lets go of its body."""
-    if db.execute("DELETE FROM body WHERE id = ? AND queued = 1 AND dead = 0", (body,)).rowcount:
-        db.ledger.add(TOTAL, -1, -size)
-        return
-    db.execute("UPDATE body SET queued = queued - 1 WHERE id = ?", (body,))
-    if db.execute("SELECT 1 FROM body WHERE id = ? AND queued = 0", (body,)).fetchone():
+def unqueue(db: Database, rows: Sequence[tuple[int, int]]) -> None:
+    """Rows of the outbox let go of their bodies, of which these are ids and sizes."""
+    sizes = dict(rows)
+    for run in runs(body for body, _ in rows):
+        bounds = (run.start, run.stop - 1)
+        if db.execute("DELETE FROM body WHERE id BETWEEN ? AND ? AND queued = 1 AND dead = 0", bounds).rowcount == len(run):
+            db.ledger.add(TOTAL, -len(run), -sum(sizes[body] for body in run))
+            continue
+        left = {body for (body,) in db.execute("SELECT id FROM body WHERE id BETWEEN ? AND ?", bounds)}
+        for body in run:
+            _let_go(db, body, sizes[body], gone=body not in left)
+
+
+def _let_go(db: Database, body: int, size: int, *, gone: bool) -> None:
+    if not gone:
+        db.execute("UPDATE body SET queued = queued - 1 WHERE id = ?", (body,))
+    if gone or db.execute("SELECT 1 FROM body WHERE id = ? AND queued = 0", (body,)).fetchone():
         db.ledger.add(TOTAL, -1, -size)
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from hallway.store import faults, schema
 from hallway.store.clock import Clock, Machine
@@ -26,6 +29,8 @@ _PRAGMAS = (
 PARTS = ("", "-wal", "-shm")
 """What the names of a database's files end in."""
 _PRIVATE = 0o600
+_ROWS = (64, 16, 4, 1)
+"""How many rows one statement inserts: few forms, so that each stays prepared."""
 _BUSY_SECONDS = 5.0
 _IDLE_MS = 60_000
 """Milliseconds after which the time is saved even where nothing else is written."""
@@ -99,6 +104,23 @@ class Database:
         self._marks = marks
         self._saved = 0
         self._changes = connection.total_changes
+        self._last_body: int
+        (self._last_body,) = connection.execute("SELECT coalesce(max(id), 0) FROM body").fetchone()
+
+    def insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert whole rows, many by one statement: every step of SQLite is a change of threads."""
+        at = 0
+        for size in _ROWS:
+            while len(rows) - at >= size:
+                row = f"({','.join('?' * len(rows[at]))})"
+                values = tuple(chain.from_iterable(rows[at : at + size]))
+                self.execute(f"INSERT INTO {table} VALUES {','.join([row] * size)}", values)
+                at += size
+
+    def next_body(self) -> int:
+        """An id for one more body."""
+        self._last_body += 1
+        return self._last_body
 
     def begin(self) -> None:
         """Begin a transaction; whoever else has the database open may only read meanwhile."""
@@ -176,6 +198,19 @@ class Database:
         self.mark = Mark(self.mark.generation, self.mark.commits + 1)
         if self._marks is not None:
             self._marks.write(self.mark)
+
+
+def runs(numbers: Iterable[int]) -> Iterator[range]:
+    """The ranges of numbers that follow each other: what they name goes by one statement."""
+    start = end = None
+    for number in sorted(numbers):
+        if number != end:
+            if start is not None and end is not None:
+                yield range(start, end)
+            start = number
+        end = number + 1
+    if start is not None and end is not None:
+        yield range(start, end)
 
 
 def new_incarnation() -> int:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from hallway.errors import ClosedError
 from hallway.store import faults
@@ -17,40 +17,50 @@ from hallway.store.opening import Opened
 from hallway.store.values import Quota
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 Work = Callable[[Database], T]
+WorkOnMany = Callable[[Database, list[Item]], list[T]]
 
 
 class _Outcome(NamedTuple):
-    """What came of one operation: its answer, or its error."""
+    """What came of one operation: an answer for each of its items, or its error."""
 
-    answer: Any
+    answers: list[Any]
     error: BaseException | None
 
 
-class _Operation(Generic[T]):
-    """What to do, and who waits for it."""
+class _Operation:
+    """What to do with which items, and who waits for each of them."""
 
-    __slots__ = ("future", "work")
+    __slots__ = ("futures", "items", "work")
 
-    def __init__(self, work: Work[T], future: asyncio.Future[T]) -> None:
+    def __init__(self, work: WorkOnMany[Any, Any], items: list[Any], futures: list[asyncio.Future[Any]]) -> None:
         self.work = work
-        self.future = future
+        self.items = items
+        self.futures = futures
+
+    def apart(self) -> list[_Operation]:
+        """The same, an operation for each item."""
+        return [_Operation(self.work, [item], [future]) for item, future in zip(self.items, self.futures, strict=True)]
 
     def resolve(self, outcome: _Outcome) -> None:
-        """Tell the caller, if it still waits."""
-        if self.future.done():
+        """Tell the callers that still wait."""
+        if outcome.error is None:
+            for future, answer in zip(self.futures, outcome.answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
             return
-        if outcome.error is not None:
-            self.future.set_exception(outcome.error)
-        else:
-            self.future.set_result(outcome.answer)
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(outcome.error)
 
 
 class Engine:
     """Takes operations from one event loop and does them in their order.
 
-    While the writer is busy operations gather; when it is free, all that wait go into one transaction, each in a savepoint of its own,
-    and their callers are told after the commit, all at once. A caller that is cancelled is not told; its operation is done all the same.
+    While the writer is busy operations gather; when it is free, all that wait go into one transaction, and their callers are told after
+    the commit, all at once. If one fails, nothing of that transaction stands and each is done in one of its own, so that it takes no other
+    with it. A caller that is cancelled is not told; its operation is done all the same.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,7 +70,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hallway-store")
         self._opened: Opened | None = None
-        self._waiting: list[_Operation[Any]] = []
+        self._waiting: list[_Operation] = []
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing: asyncio.Task[None] | None = None
@@ -88,15 +98,38 @@ class Engine:
             StorageFull, StoreDamaged, StoreBusy: nothing of this operation was stored.
 
         """
+        answer: T = await self._ask(_Operation(lambda database, _: [work(database)], [None], []))
+        return answer
+
+    async def run_with_others(self, work: WorkOnMany[Item, T], item: Item) -> T:
+        """Do ``work`` for this item, together with those for which it was asked for just before: many at once cost far less.
+
+        Raises:
+            ClosedError, StorageFull, StoreDamaged, StoreBusy: as for `run`.
+
+        """
+        last = self._waiting[-1] if self._waiting else None
+        if last is not None and last.work is work:
+            last.items.append(item)
+            answer: T = await self._wait(last)
+        else:
+            answer = await self._ask(_Operation(work, [item], []))
+        return answer
+
+    async def _ask(self, operation: _Operation) -> Any:
         if self._closing is not None:
             raise ClosedError("the store is closed")
-        operation: _Operation[T] = _Operation(work, self._loop.create_future())
         self._waiting.append(operation)
         if self._idle.is_set():
             # What this turn of the loop still asks for comes along.
             self._idle.clear()
             self._loop.call_soon(self._hand_over)
-        return await operation.future
+        return await self._wait(operation)
+
+    async def _wait(self, operation: _Operation) -> Any:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        operation.futures.append(future)
+        return await future
 
     async def aclose(self) -> None:
         """Do what waits, close the database and join the thread. Closing twice is silent."""
@@ -119,60 +152,45 @@ class Engine:
         batch, self._waiting = self._waiting, []
         self._thread.submit(self._work, batch)
 
-    def _work(self, batch: list[_Operation[Any]]) -> None:
+    def _work(self, batch: list[_Operation]) -> None:
         assert self._opened is not None
-        outcomes = self._done(self._opened.database, batch)
-        self._loop.call_soon_threadsafe(self._tell, batch, outcomes)
+        done = self._done(self._opened.database, batch)
+        self._loop.call_soon_threadsafe(self._tell, done)
 
-    def _tell(self, batch: list[_Operation[Any]], outcomes: list[_Outcome]) -> None:
-        for operation, outcome in zip(batch, outcomes, strict=True):
+    def _tell(self, done: list[tuple[_Operation, _Outcome]]) -> None:
+        for operation, outcome in done:
             operation.resolve(outcome)
         if self._waiting:
             self._hand_over()
         else:
             self._idle.set()
 
-    def _done(self, database: Database, batch: list[_Operation[Any]]) -> list[_Outcome]:
+    def _done(self, database: Database, batch: list[_Operation]) -> list[tuple[_Operation, _Outcome]]:
         """The outcomes of one transaction; if it fails as a whole, each operation is tried once by itself."""
         try:
             return self._transaction(database, batch)
         except Exception as error:  # noqa: BLE001 - every caller is told
             database.rollback()
             if faults.is_busy(error):
-                return [self._failed(error) for _ in batch]
+                return [(operation, self._failed(error)) for operation in batch]
         database.reuse_log()
-        return [self._alone(database, operation) for operation in batch]
+        return [self._alone(database, single) for operation in batch for single in operation.apart()]
 
-    def _alone(self, database: Database, operation: _Operation[Any]) -> _Outcome:
+    def _alone(self, database: Database, operation: _Operation) -> tuple[_Operation, _Outcome]:
         try:
             return self._transaction(database, [operation])[0]
         except Exception as error:  # noqa: BLE001 - the caller is told
             database.rollback()
-            return self._failed(error)
+            return operation, self._failed(error)
 
-    def _transaction(self, database: Database, batch: list[_Operation[Any]]) -> list[_Outcome]:
+    def _transaction(self, database: Database, batch: list[_Operation]) -> list[tuple[_Operation, _Outcome]]:
         database.begin()
-        outcomes = [self._attempt(database, operation.work) for operation in batch]
+        done = [(operation, _Outcome(operation.work(database, operation.items), None)) for operation in batch]
         self.commits += database.commit()
-        return outcomes
-
-    def _attempt(self, database: Database, work: Work[Any]) -> _Outcome:
-        mark = database.ledger.mark()
-        database.execute("SAVEPOINT operation")
-        try:
-            answer = work(database)
-        except Exception as error:
-            if not database.connection.in_transaction:
-                raise
-            database.ledger.rollback(mark)
-            database.execute("ROLLBACK TO operation")
-            database.execute("RELEASE operation")
-            return self._failed(error)
-        database.execute("RELEASE operation")
-        return _Outcome(answer, None)
+        return done
 
     def _failed(self, error: Exception) -> _Outcome:
         explained = faults.explained(error, self._path)
         if explained is not error:
             explained.__cause__ = error
-        return _Outcome(None, explained)
+        return _Outcome([], explained)

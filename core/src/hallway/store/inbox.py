@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hallway.store import letters
-from hallway.store.database import Database
+from hallway.store.database import Database, runs
 from hallway.store.values import InboxItem, Position, Received, signed, unsigned
-
-_INSERT = "INSERT INTO inbox (peer, stream, seq, message_id, kind, body, flags, arrived) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: int, items: Sequence[Received]) -> None:
@@ -24,7 +22,7 @@ def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: i
 def insert(db: Database, peer: str, stream: str, items: Sequence[Received]) -> None:
     """Store what came at the end of the inbox."""
     now = db.clock.now()
-    db.executemany(_INSERT, [(peer, stream, *item, now) for item in items])
+    db.insert("inbox", [(None, peer, stream, *item, now) for item in items])
 
 
 def positions(db: Database) -> list[Position]:
@@ -51,7 +49,8 @@ def inbox(db: Database, after: int, most: int, most_bytes: int) -> list[InboxIte
 
 def taken(db: Database, ids: Sequence[int]) -> None:
     """Forget what the application has."""
-    db.executemany("DELETE FROM inbox WHERE id = ?", [(each,) for each in ids])
+    for run in runs(ids):
+        db.execute("DELETE FROM inbox WHERE id BETWEEN ? AND ?", (run.start, run.stop - 1))
 
 
 def reject(db: Database, id_: int, reason: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+
+import attrs
 
 from hallway.store import bodies, letters
 from hallway.store.database import Database, new_incarnation
@@ -33,15 +36,53 @@ class _Queued(NamedTuple):
 _QUEUED = "SELECT seq, message_id, body, size FROM outbox WHERE stream = ?"
 
 
-def put(db: Database, message: NewMessage, to: Sequence[str]) -> Placed:
-    """Give the message a number in the stream to each receiver that has room."""
-    accepted, full = _with_room(db, to, len(message.body))
-    if not accepted:
-        return Placed({}, full)
-    body = bodies.add(db, message.kind, message.body, queued=len(accepted))
-    expires = None if message.ttl_ms is None else min(db.clock.now() + message.ttl_ms, LARGEST)
-    row = Row(message.message_id, body, len(message.body), expires)
-    return Placed({key: append(db, key, name, message.stream, row) for key, name in accepted.items()}, full)
+class Order(NamedTuple):
+    """A message, and for whom."""
+
+    message: NewMessage
+    to: tuple[str, ...]
+
+
+@attrs.define
+class _End:
+    """How far a stream is."""
+
+    place: int
+    last: int
+
+
+def put(db: Database, orders: Sequence[Order]) -> list[Placed]:
+    """Give each message a number in the stream to each of its receivers that has room."""
+    now = db.clock.now()
+    ends: dict[tuple[str, str], _End] = {}
+    made: list[tuple[int, int, int, int, bytes]] = []
+    rows: list[tuple[int, int, bytes, int, int, int, int | None]] = []
+    placed = []
+    for (message_id, data, kind, stream, ttl_ms), to in orders:
+        size = len(data)
+        accepted, full = _with_room(db, to, size)
+        seqs: dict[str, int] = {}
+        if accepted:
+            body = db.next_body()
+            made.append((body, len(accepted), 0, kind, data))
+            db.ledger.add(TOTAL, 1, size)
+        for key, name in accepted.items():
+            end = ends.get((key, stream)) or ends.setdefault((key, stream), _end(db, key, name, stream))
+            end.last += 1
+            rows.append((end.place, end.last, message_id, body, size, now, None if ttl_ms is None else min(now + ttl_ms, LARGEST)))
+            db.ledger.add(key, 1, size)
+            seqs[key] = end.last
+        placed.append(Placed(seqs, full))
+    db.insert("body", made)
+    db.insert("outbox", rows)
+    for end in ends.values():
+        db.execute("UPDATE stream SET last = ? WHERE id = ?", (end.last, end.place))
+    return placed
+
+
+def _end(db: Database, peer: str, name: str, stream: str) -> _End:
+    found = db.execute("SELECT id, last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    return _End(*found) if found else _End(_new_stream(db, peer, name, stream), 0)
 
 
 def _with_room(db: Database, to: Iterable[str], size: int) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -63,13 +104,12 @@ def has_room(db: Database, peer: str, size: int) -> bool:
 
 def append(db: Database, peer: str, name: str, stream: str, row: Row) -> int:
     """Store a row at the end of a stream; returns its number."""
-    found = db.execute("SELECT id, last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
-    place, before = found or (_new_stream(db, peer, name, stream), 0)
-    db.execute("UPDATE stream SET last = ? WHERE id = ?", (before + 1, place))
-    values = (place, before + 1, row.message_id, row.body, row.size, db.clock.now(), row.expires)
-    db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    end = _end(db, peer, name, stream)
+    end.last += 1
+    db.execute("UPDATE stream SET last = ? WHERE id = ?", (end.last, end.place))
+    db.insert("outbox", [(end.place, end.last, row.message_id, row.body, row.size, db.clock.now(), row.expires)])
     db.ledger.add(peer, 1, row.size)
-    return int(before) + 1
+    return end.last
 
 
 def last(db: Database, peer: str, stream: str) -> int:
@@ -78,10 +118,12 @@ def last(db: Database, peer: str, stream: str) -> int:
     return 0 if found is None else int(found[0])
 
 
-def _new_stream(db: Database, peer: str, name: str, stream: str) -> int | None:
+def _new_stream(db: Database, peer: str, name: str, stream: str) -> int:
     db.execute("INSERT OR IGNORE INTO peer VALUES (?, ?, NULL)", (peer, name))
     values = (peer, stream, new_incarnation())
-    return db.execute("INSERT INTO stream (peer, name, incarnation, last) VALUES (?, ?, ?, 0)", values).lastrowid
+    place = db.execute("INSERT INTO stream (peer, name, incarnation, last) VALUES (?, ?, ?, 0)", values).lastrowid
+    assert place is not None
+    return place
 
 
 def waiting(db: Database, peer: str, stream: str, after: int, most: int, most_bytes: int) -> list[Waiting]:
@@ -111,11 +153,18 @@ def acked(db: Database, peer: str, stream: str, incarnation: int, upto: int, ran
     gone: list[_Queued] = []
     for first, last in ((0, upto), *ranges):
         bounds = (*place, min(first, LARGEST), min(last, LARGEST))
-        found = db.execute(f"{_QUEUED} AND seq BETWEEN ? AND ? ORDER BY seq", bounds).fetchall()
+        gone += _queued_between(db, bounds)
         db.execute("DELETE FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ?", bounds)
-        gone += (_Queued(*row) for row in found)
     _let_go(db, peer, gone)
     return [Acked(row.seq, row.message_id) for row in gone]
+
+
+def _queued_between(db: Database, bounds: tuple[int, int, int]) -> list[_Queued]:
+    """Those rows of a stream, in one step of SQLite: each is a change of threads."""
+    (found,) = db.execute(
+        "SELECT json_group_array(json_array(seq, hex(message_id), body, size)) FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ?", bounds
+    ).fetchone()
+    return [_Queued(seq, bytes.fromhex(message_id), body, size) for seq, message_id, body, size in sorted(json.loads(found))]
 
 
 def bury(db: Database, peer: str, stream: str, seqs: Sequence[int], reason: str) -> list[Acked]:
@@ -185,6 +234,5 @@ def purge(db: Database, peer: str) -> int:
 
 
 def _let_go(db: Database, peer: str, gone: Sequence[_Queued]) -> None:
-    for row in gone:
-        bodies.unqueue(db, row.body, row.size)
+    bodies.unqueue(db, [(row.body, row.size) for row in gone])
     db.ledger.add(peer, -len(gone), -sum(row.size for row in gone))

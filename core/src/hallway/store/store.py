@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -81,7 +80,7 @@ class Store:
         """
         if len(message.message_id) != MESSAGE_ID_BYTES:
             raise MisuseError(f"a message id has {MESSAGE_ID_BYTES} bytes, not {len(message.message_id)}")
-        return await self._engine.run(partial(outbox.put, message=message, to=tuple(to)))
+        return await self._engine.run_with_others(outbox.put, outbox.Order(message, tuple(to)))
 
     async def waiting(self, peer: str, stream: str, after: int, *, most: int, most_bytes: int) -> list[Waiting]:
         """What waits behind number ``after``, in order: at least one if there is any, then within the bounds."""
