@@ -28,7 +28,7 @@ def device(name: str, channel: str = "aiortc", store: str | None = None, port: i
     settings = ['security="open"', f'device.id="{name}"', 'device.property="bench"', f'channel.chain=["{channel}"]']
     settings.append(f"plugins.http-local.port={port}")
     if store:
-        settings.append(f'delivery.store="{store}"')
+        settings += [f'delivery.store="{store}"', "delivery.peer_messages=2000000", "delivery.peer_mib=4096", "delivery.total_mib=8192"]
     return create_peer(load_config(overrides=settings))
 
 
