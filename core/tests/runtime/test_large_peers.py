@@ -10,7 +10,7 @@ from messages import says
 from hallway import Peer
 from hallway.errors import ChannelClosed, DeliveryFailed, MessageTooLarge
 from hallway.events import MessageReceived, PeerConnected, PeerDisconnected
-from hallway.protocol.batches import message_id
+from hallway.protocol.batches import message_ids
 from hallway.protocol.chunks import MAX_FRAME, Chunk, Cut, encode
 from hallway.protocol.frames import Ping
 from hallway.protocol.frames import encode as encode_frame
@@ -140,7 +140,7 @@ class TestHostilePeers:
         await say(bad, *frames)
         assert await events.first(PeerDisconnected) == PeerDisconnected("bad", "protocol")
         await say(good, *rest)
-        assert await events.first(MessageReceived) == MessageReceived("good", "y" * 3000, message_id(7, 1))
+        assert await events.first(MessageReceived) == MessageReceived("good", "y" * 3000, message_ids(7, 1, 1)[0])
         assert device.connected_peers == ("good",)
 
     async def test_a_chunk_before_hello_ends_the_channel(self, device, stranger):
