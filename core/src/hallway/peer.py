@@ -134,12 +134,14 @@ class Peer:
         """Send a JSON value, or bytes, to one peer, linked or away; returns a receipt once the message is stored.
 
         It is delivered once and in order, whatever happens in between, unless its ``ttl`` (seconds) is over before. ``durable=False``:
-        it goes over the open link, waiting for room, or not at all, and what is under way when a link breaks may be lost.
+        it goes over the open link, waiting for room, or not at all, and what is under way when a link breaks may be lost. A message of
+        more than 16 KiB goes in pieces: small ones with ``durable=False`` that were sent after it may arrive before it.
 
         Raises:
             PeerUnavailable: that peer is neither in sight nor was it linked lately; with ``durable=False``, there is no open link to it.
             BadMessage: it is no JSON value and no bytes, or the peer takes JSON only.
-            MessageTooLarge: it has more than 255 KiB as MessagePack; with ``durable=False``, it does not fit the channel (256 KiB).
+            MessageTooLarge: it has more than 16 MiB as MessagePack, or so many values that they would fill the peer's memory; or the peer
+                does not speak hallway, or an older one, and it does not fit its channel (mostly 256 KiB).
             OutboxFull: too much waits for that peer already.
             StoreError: it could not be stored.
 

@@ -124,7 +124,7 @@ async def test_blank_lines_are_no_commands(up):
 async def test_a_line_beyond_the_bound_is_malformed_and_not_kept(up):
     device = await up()
     await device.ready()
-    await device.write(b"x" * (3 * 1024 * 1024), STATUS)
+    await device.write(b"x" * (33 * 1024 * 1024), STATUS)
     results = [await device.read()]
     while results[-1]["tag"] != 1:
         results.append(await device.read())

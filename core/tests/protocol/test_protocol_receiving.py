@@ -69,6 +69,11 @@ class TestCredit:
         receiving.waits(40, 4000)
         assert receiving.credit == Credit(0, 0)
 
+    def test_without_bytes_there_is_no_credit_for_a_message_alone_either(self):
+        receiving = Receiving("", WINDOW, 1, 5)
+        receiving.waits(1, 1000)
+        assert receiving.credit == Credit(0, 0)
+
     def test_a_sender_without_credit_is_told_when_there_is_some_again(self):
         receiving = Receiving("", WINDOW, 1, 5)
         assert receiving.waits(10, 0) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hallway.errors import BadFrame
-from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
+from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels, encode
 from hallway.protocol.sending import FRAME_BYTES, MAX_CREDIT, Forget, Load, Renew, Sending, Transmit
 
 PLENTY = Credit(256, 4 * 1024 * 1024)
@@ -193,3 +193,35 @@ class TestStoresThatAreOldCopies:
         sending.placed([parcel(5)])
         (load,) = sending.up(2, PLENTY)
         assert sending.loaded(load.session, [parcel(5)]) == [Transmit(Gap("", 1, 3, 4)), frame(5, 5)]
+
+
+def test_a_message_for_which_the_credit_has_no_room_is_not_loaded_again_before_there_is_more():
+    credit = Credit(10, 200)
+    sending = linked(credit=credit)
+    assert sending.placed([parcel(1, 100), parcel(2, 100)]) == [frame(1, 1, 100)]
+    assert sending.placed([parcel(3)]) == []
+    (load,) = sending.acknowledged(ack(1, credit))[1:]
+    assert load == Load(load.session, 1, credit)
+    assert sending.loaded(load.session, parcels(2, 2, 100))[0] == frame(2, 2, 100)
+
+
+def test_one_message_alone_may_be_larger_than_the_credit():
+    sending = linked(credit=Credit(10, 200))
+    assert sending.placed([parcel(1, 5000)]) == [frame(1, 1, 5000)]
+
+
+def test_a_message_that_the_receiver_never_takes_is_left_to_be_loaded_and_those_behind_it_go_on():
+    sending = Sending("", 1)
+    sending.up(0, PLENTY, max_frame=1000)
+    assert not sending.fits(parcel(1, 1000))
+    (load,) = sending.placed([parcel(1, 1000), parcel(2)])
+    assert isinstance(load, Load)
+    assert sending.loaded(load.session, [parcel(2)]) == [Transmit(Gap("", 1, 1, 1)), frame(2, 2)]
+
+
+def test_frames_have_no_more_bytes_than_the_channel_takes():
+    sending = Sending("", 1)
+    sending.up(0, PLENTY, max_frame=1000)
+    sent = sending.placed(parcels(1, 20, 200))
+    assert len(sent) == 10
+    assert max(len(encode(effect.frame)) for effect in sent) <= 1000

@@ -16,8 +16,8 @@ from hallway.events import bytes_as_json
 
 logger = logging.getLogger(__name__)
 
-MAX_LINE = 1024 * 1024
-"""Bytes in one command line, at most; a longer one is answered as malformed."""
+MAX_LINE = 32 * 1024 * 1024
+"""Bytes in one command line, at most: the largest message, and what JSON adds to it. A longer one is answered as malformed."""
 CHUNK = 64 * 1024
 FLUSH_SECONDS = 0.3
 """How long the end waits for a reader that does not read."""
@@ -74,19 +74,20 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 async def read_lines(descriptor: int) -> AsyncIterator[bytes]:
     """The lines of a file descriptor without their ends, until it ends; works for pipes, sockets, terminals and files."""
-    pending, too_long = b"", False
+    pending, too_long = bytearray(), False
     async for chunk in _chunks(descriptor):
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
+        first, *others = chunk.split(b"\n")
+        pending += first
+        for other in others:
             if not too_long:
-                yield line
-            too_long = False
+                yield bytes(pending)
+            pending, too_long = bytearray(other), False
         if len(pending) > MAX_LINE:
             if not too_long:
-                yield pending[: MAX_LINE + 1]
-            pending, too_long = b"", True
+                yield bytes(pending[: MAX_LINE + 1])
+            pending, too_long = bytearray(), True
     if pending and not too_long:
-        yield pending
+        yield bytes(pending)
 
 
 async def _chunks(descriptor: int) -> AsyncIterator[bytes]:

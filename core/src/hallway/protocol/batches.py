@@ -134,6 +134,10 @@ class Maker:
         """The id of the message of that number."""
         return f"{self._start}{number:016x}"
 
+    def unsqueezed(self, first: int, bodies: Sequence[bytes]) -> bytes:
+        """The frame of these messages as it is."""
+        return encode(self._prefix, first, bodies)
+
     def frame(self, first: int, bodies: Sequence[bytes]) -> bytes:
         """The frame of these messages, squeezed where that helps."""
         if not self._kept:

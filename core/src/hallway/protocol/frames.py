@@ -1,7 +1,7 @@
 """What two hallways say to each other in the channel: frames, and their bytes.
 
 A frame is one binary channel message: a type byte, then UTF-8 JSON (the link's frames, 0x01 to 0x0f) or MessagePack (those of messages,
-0x10 to 0x1f, which are in `hallway.protocol.batches`). Unknown types are a violation; unknown keys are ignored.
+0x10 to 0x1f, which are in `hallway.protocol.batches`, `parcels` and `chunks`). Unknown types are a violation; unknown keys are ignored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import attrs
 
 from hallway.errors import BadFrame
-from hallway.protocol import batches, jsontext, packed, parcels
+from hallway.protocol import batches, chunks, jsontext, packed, parcels, weights
+from hallway.protocol.chunks import Chunk
 from hallway.protocol.parcels import DeliveryFrame
 
 VERSION = 1
@@ -42,6 +43,7 @@ class FrameType(IntEnum):
     ACK = parcels.ACK
     GAP = parcels.GAP
     NAK = parcels.NAK
+    CHUNK = chunks.CHUNK
     SQUEEZED = batches.SQUEEZED
 
 
@@ -56,6 +58,8 @@ class Hello:
     sections: dict[str, Any] = attrs.field(factory=dict)
     moves: bool = False
     """Whether the sender has a link to the receiver that works, which this channel is to carry on; it does if both say so."""
+    chunks: bool = False
+    """Whether the sender puts frames together from chunks."""
 
 
 @attrs.frozen
@@ -123,7 +127,7 @@ class Messages:
 
 
 LinkFrame = Hello | Ping | Pong | Bye | Request | Response | Pause | Resume
-Frame = LinkFrame | Messages | DeliveryFrame
+Frame = LinkFrame | Messages | DeliveryFrame | Chunk
 
 
 def encode(frame: LinkFrame) -> bytes:
@@ -163,9 +167,23 @@ def decode(data: str | bytes) -> Frame:
         if (read := _JSON_READERS.get(kind)) is not None:
             return read(jsontext.loads(data[1:]))
         data = batches.unsqueeze(data) if kind == FrameType.SQUEEZED else data
+        if data[0] == FrameType.CHUNK:
+            return chunks.read(data)
         return _read_messages(data) if data[0] == FrameType.MESSAGES else parcels.decode(data)
     except (KeyError, TypeError, ValueError) as error:
         raise BadFrame(f"the peer sent a malformed {FrameType(kind).name}: {error}") from error
+
+
+def decode_large(data: bytes) -> Frame:
+    """Read a frame that came in chunks.
+
+    Raises:
+        BadFrame: it is none, or of a type that never needs them.
+
+    """
+    if data[0] not in _LARGE:
+        raise BadFrame(f"the peer sent a frame of the type {data[0]:#04x} in chunks")
+    return decode(data)
 
 
 def _hello_json(hello: Hello) -> dict[str, Any]:
@@ -176,6 +194,7 @@ def _hello_json(hello: Hello) -> dict[str, Any]:
         "versions": list(hello.versions),
         "sections": hello.sections,
         "moves": hello.moves,
+        "chunks": hello.chunks,
     }
 
 
@@ -195,8 +214,8 @@ def _read_hello(body: Any) -> Hello:
     if not isinstance(body["sections"], dict) or not isinstance(body["versions"], list) or len(body["versions"]) > 32:
         raise TypeError("sections must be an object, versions an array")
     versions = tuple(_number(version) for version in body["versions"])
-    moves = body.get("moves", False) is True
-    return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"], moves)
+    moves, in_chunks = body.get("moves", False) is True, body.get("chunks", False) is True
+    return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"], moves, in_chunks)
 
 
 def _read_request(body: Any) -> Request:
@@ -215,11 +234,15 @@ def _read_response(body: Any) -> Response:
 
 def _read_messages(data: bytes) -> Messages:
     prefix, first, bodies = batches.read(data)
+    heavy = weights.of_headers(data) if len(data) <= packed.LARGE else sum(map(packed.weight, bodies))
+    if heavy > weights.MAX_WEIGHT:
+        raise ValueError(f"so many values that they take {heavy} bytes of memory")
     items = map(Message, batches.message_ids(prefix, first, len(bodies)), map(packed.unpack, bodies))
-    return Messages(tuple(items), packed.weight(data))
+    return Messages(tuple(items), heavy)
 
 
 _KNOWN = frozenset(FrameType)
+_LARGE = frozenset((FrameType.MESSAGES, FrameType.PARCELS, FrameType.REQUEST, FrameType.RESPONSE))
 _JSON_READERS: dict[int, Callable[[Any], Frame]] = {
     FrameType.HELLO: _read_hello,
     FrameType.PING: lambda body: Ping(_number(body)),

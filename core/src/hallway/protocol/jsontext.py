@@ -50,6 +50,9 @@ def dumps(value: Any) -> str:
     return text
 
 
+_CONTAINERS = (dict, list, tuple)
+
+
 def check_depth(value: Any) -> None:
     """Raise `BadJson` if ``value`` is nested deeper than `MAX_DEPTH`."""
     level = [value]
@@ -61,11 +64,10 @@ def check_depth(value: Any) -> None:
 
 
 def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [child for child in value.values() if isinstance(child, dict | list | tuple)]
-    if isinstance(value, list | tuple):
-        return [child for child in value if isinstance(child, dict | list | tuple)]
-    return []
+    if not isinstance(value, _CONTAINERS):
+        return []
+    children = value.values() if isinstance(value, dict) else value
+    return [child for child in children if isinstance(child, _CONTAINERS)]
 
 
 def _refuse_constant(name: str) -> Never:

@@ -10,7 +10,8 @@ from typing import Any
 
 import ormsgpack
 
-from hallway.protocol import jsontext
+from hallway.protocol import jsontext, weights
+from hallway.protocol.weights import EXTENSIONS
 
 JSON_EXTENSION = 1
 """The MessagePack extension type of a message that is JSON text."""
@@ -21,13 +22,10 @@ OPTIONS = (
     | ormsgpack.OPT_PASSTHROUGH_SUBCLASS
     | ormsgpack.OPT_PASSTHROUGH_UUID
 )
-EXTENSIONS = frozenset((*range(0xC7, 0xCA), *range(0xD4, 0xD9)))
 CONTAINERS = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 """How an array or a map begins; such bytes may also be part of something else."""
-HEADERS = bytes(range(0x80, 0xE0))
-"""How everything but a small number begins."""
-VALUE_BYTES = 64
-"""Bytes of memory that a small value takes, about."""
+LARGE = 64 * 1024
+"""Bytes from which on it is worth the time to find out what a message weighs."""
 FLOATS = (0xCA, 0xCB)
 """How a number with a fraction begins, of 32 and of 64 bits."""
 
@@ -55,9 +53,11 @@ def unpack(data: bytes) -> Any:
     """The message of these bytes.
 
     Raises:
-        BadValue: they are not what `pack` makes.
+        BadValue: they are not what `pack` makes, or weigh more than `weights.MAX_WEIGHT`.
 
     """
+    if len(data) > LARGE and (heavy := weights.of_message(data)) > weights.MAX_WEIGHT:
+        raise BadValue(f"so many values that they take {heavy} bytes of memory")
     try:
         extended = data[:1] and data[0] in EXTENSIONS
         value = ormsgpack.unpackb(data, ext_hook=_read_extension if extended else None)
@@ -70,8 +70,8 @@ def unpack(data: bytes) -> Any:
 
 
 def weight(data: bytes) -> int:
-    """About how many bytes of memory the values of MessagePack bytes take: many small ones weigh far more than their bytes."""
-    return len(data) + VALUE_BYTES * (len(data) - len(data.translate(None, HEADERS)))
+    """About how many bytes of memory the values of a packed message take: many small ones weigh far more than their bytes."""
+    return weights.of_message(data) if len(data) > LARGE else weights.of_headers(data)
 
 
 def _json(value: Any) -> bytes:

@@ -53,8 +53,8 @@ class Credit(NamedTuple):
     bytes: int
 
     def without(self, messages: int, size: int) -> Credit:
-        """What is left of it when so much is taken."""
-        return Credit(max(0, self.messages - messages), max(0, self.bytes - size))
+        """What is left of it when so much is taken. Without bytes there is none: a message that comes alone may have any size."""
+        return Credit(max(0, self.messages - messages), self.bytes - size) if size < self.bytes else Credit(0, 0)
 
 
 @attrs.frozen

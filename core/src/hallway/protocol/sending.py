@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import attrs
 
 from hallway.errors import BadFrame
+from hallway.protocol.chunks import MAX_FRAME
 from hallway.protocol.parcels import HEAD_OVERHEAD, MAX_PARCELS, Ack, Credit, Gap, Parcel, Parcels
 
 FRAME_BYTES = 16 * 1024
@@ -77,12 +78,19 @@ class Sending:
     _flight: deque[tuple[int, int]] = attrs.field(factory=deque)
     """Number and size of each message on the way; no message's body."""
     _flight_bytes: int = 0
+    _max_frame: int = MAX_FRAME
+    _blocked: bool = False
+    """Whether the next message is larger than what the credit leaves: it is not loaded again before there is more."""
 
     def __attrs_post_init__(self) -> None:
         self._ever_sent = self.last
 
-    def up(self, upto: int, credit: Credit) -> list[SendEffect]:
-        """A channel is open whose receiver has everything up to ``upto`` of this incarnation (0: nothing) and grants ``credit``."""
+    def up(self, upto: int, credit: Credit, max_frame: int = MAX_FRAME) -> list[SendEffect]:
+        """A channel is open whose receiver has everything up to ``upto`` of this incarnation (0: nothing) and grants ``credit``.
+
+        It takes frames of at most ``max_frame`` bytes.
+        """
+        self._max_frame = max_frame
         if upto > self.last:
             self.down()
             return [Renew()]
@@ -105,7 +113,7 @@ class Sending:
 
     def placed(self, parcels: Sequence[Parcel]) -> list[SendEffect]:
         """These messages were just stored. A number that is missing between them is another's that waits in the store as well."""
-        unbroken = parcels[-1].seq - parcels[0].seq == len(parcels) - 1
+        unbroken = parcels[-1].seq - parcels[0].seq == len(parcels) - 1 and all(map(self.fits, parcels))
         follows = self._sent == parcels[0].seq - 1 and unbroken and not self._loading
         self.last = max(self.last, parcels[-1].seq)
         return (self._transmit(parcels) if follows else []) + self._go_on()
@@ -114,6 +122,10 @@ class Sending:
         """The store has given numbers up to ``last`` by itself: to dead letters that get another try."""
         self.last = max(self.last, last)
         return self._go_on()
+
+    def fits(self, parcel: Parcel) -> bool:
+        """Whether the receiver takes a message of that size at all; one that it does not take must not come with `loaded`."""
+        return HEAD_OVERHEAD + parcel.size <= self._max_frame
 
     def loaded(self, session: int, parcels: Sequence[Parcel]) -> list[SendEffect]:
         """What `Load` has fetched. Numbers that are missing will never come."""
@@ -145,6 +157,7 @@ class Sending:
         while self._flight and self._flight[0][0] <= ack.upto:
             self._flight_bytes -= self._flight.popleft()[1]
         self._credit = _bounded(ack.credit)
+        self._blocked = False
         return ([Forget(ack.upto, ack.ranges)] if news else []) + self._go_on()
 
     def has_sent(self, seq: int) -> bool:
@@ -153,7 +166,7 @@ class Sending:
 
     def _restart(self, credit: Credit) -> None:
         self._session += 1
-        self._is_up, self._loading = True, False
+        self._is_up, self._loading, self._blocked = True, False, False
         self._sent = self.acked
         self._credit = _bounded(credit)
         self._flight.clear()
@@ -168,7 +181,7 @@ class Sending:
         return room.messages > 0 and (size <= room.bytes or not self._flight)
 
     def _go_on(self) -> list[SendEffect]:
-        if not self._is_up or self._loading or self._sent >= self.last or not self._lets(0):
+        if not self._is_up or self._loading or self._blocked or self._sent >= self.last or not self._lets(0):
             return []
         self._loading, self._loading_upto = True, self.last
         room = self._room()
@@ -186,13 +199,14 @@ class Sending:
         """Send as many as the receiver lets us, those that follow each other in frames of their own."""
         effects: list[SendEffect] = []
         frame: list[Parcel] = []
-        size = HEAD_OVERHEAD
+        size, room = HEAD_OVERHEAD, min(FRAME_BYTES, self._max_frame)
         for parcel in parcels if self._is_up else ():
             if parcel.seq <= self._sent:
                 continue
             if not self._lets(parcel.size):
+                self._blocked = True
                 break
-            if frame and (parcel.seq != self._sent + 1 or size + parcel.size > FRAME_BYTES or len(frame) == MAX_PARCELS):
+            if frame and (parcel.seq != self._sent + 1 or size + parcel.size > room or len(frame) == MAX_PARCELS):
                 effects.append(self._frame(frame))
                 frame, size = [], HEAD_OVERHEAD
             effects += self._skip(parcel.seq - 1)

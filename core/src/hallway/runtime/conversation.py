@@ -12,10 +12,11 @@ from hallway.errors import BadFrame, ChannelClosed, ClosedError, DeadlineExceede
 from hallway.events import ErrorHappened, MessageReceived
 from hallway.model import IcePolicy
 from hallway.protocol import jsontext
+from hallway.protocol.chunks import Assembly, Chunk
 from hallway.protocol.effects import Deliver, DownReason, Effect
-from hallway.protocol.frames import Pause, Resume, decode
+from hallway.protocol.frames import Pause, Resume, decode, decode_large
 from hallway.protocol.link import Link
-from hallway.protocol.packed import VALUE_BYTES
+from hallway.protocol.weights import of_json
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.run import AttemptRun
 from hallway.runtime.services import Services
@@ -51,6 +52,7 @@ class Conversation:
         self._failed = failed
         self._garbage = 0
         self._surplus = 0
+        self._assembly = Assembly()
         self._group = asyncio.TaskGroup()
         self._resuming: asyncio.Task[None] | None = None
         self._now = asyncio.get_running_loop().time
@@ -127,6 +129,11 @@ class Conversation:
     def _take_frame(self, data: str | bytes) -> None:
         try:
             frame = decode(data)
+            # A chunk before HELLO is the link's to refuse.
+            if isinstance(frame, Chunk) and self._run.hello is not None:
+                if (whole := self._assembly.put(frame)) is None:
+                    return
+                frame = decode_large(whole)
         except BadFrame as error:
             self._failed(self._run, str(error), DownReason.PROTOCOL)
             return
@@ -138,7 +145,8 @@ class Conversation:
 
     def _deliver(self, effect: Deliver) -> None:
         if self._resuming is not None and not self._resuming.done():
-            self._surplus += effect.weight
+            # One alone may have any weight.
+            self._surplus += min(effect.weight, SURPLUS_BYTES - 1)
         share = effect.weight // max(1, len(effect.messages))
         peer_id, publish = self._run.peer_id, self._publisher.publish
         for message_id, value in effect.messages:
@@ -155,13 +163,7 @@ class Conversation:
             if self._garbage >= MAX_GARBAGE:
                 self._failed(self._run, f"{peer_id} sent {MAX_GARBAGE} things that are no messages", DownReason.PROTOCOL)
         else:
-            self._publisher.publish(MessageReceived(peer_id, value, new_message_id()), weight(data))
-
-
-def weight(data: str | bytes) -> int:
-    """About how many bytes of memory the values of a JSON text take: many small ones weigh far more than their text."""
-    text = data if isinstance(data, bytes) else data.encode()
-    return len(text) + VALUE_BYTES * (text.count(b"[") + text.count(b"{") + text.count(b",") + text.count(b":"))
+            self._publisher.publish(MessageReceived(peer_id, value, new_message_id()), of_json(data))
 
 
 def new_message_id() -> str:

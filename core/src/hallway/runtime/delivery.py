@@ -47,6 +47,7 @@ class _Line:
     send: Send
     positions: dict[str, tuple[int, int]]
     credit: Credit
+    max_frame: int
 
 
 class Delivery:
@@ -168,8 +169,10 @@ class Delivery:
         mine = [inflow.receiving for (peer, _), inflow in self._inflows.items() if peer == peer_id.lower()]
         return {"positions": [[each.stream, each.incarnation, each.upto] for each in mine], "credit": list(self._credit())}
 
-    def up(self, peer_id: str, section: Any, send: Send) -> None:
+    def up(self, peer_id: str, section: Any, send: Send, max_frame: int) -> None:
         """A channel to the peer is open; ``section`` is that of its HELLO, None if it has no delivery layer.
+
+        ``send`` takes frames of at most ``max_frame`` bytes.
 
         Raises:
             BadFrame: it is malformed.
@@ -178,7 +181,7 @@ class Delivery:
         peer = peer_id.lower()
         if section is None:
             return
-        line = self._lines[peer] = _line(section, send)
+        line = self._lines[peer] = _line(section, send, max_frame)
         self._tasks.start(self._meet(peer_id), f"meet {peer_id}")
         for (whose, _), sending in self._sendings.items():
             if whose == peer:
@@ -218,7 +221,7 @@ class Delivery:
     def _send_over(self, line: _Line, peer: str, sending: Sending) -> None:
         """Go on behind what the peer has of the stream."""
         incarnation, upto = line.positions.get(sending.stream, (0, 0))
-        self._do(peer, sending, sending.up(upto if incarnation == sending.incarnation else 0, line.credit))
+        self._do(peer, sending, sending.up(upto if incarnation == sending.incarnation else 0, line.credit, line.max_frame))
 
     def _do(self, peer: str, sending: Sending, effects: list[SendEffect]) -> None:
         for effect in effects:
@@ -258,9 +261,12 @@ class Delivery:
             while rows := await self._store.waiting(peer, sending.stream, load.after, most=load.most.messages, most_bytes=load.most.bytes):
                 lively = [row for row in rows if row.ttl_left_ms is None or row.ttl_left_ms > 0]
                 parcels = [Parcel(row.seq, row.message_id, row.ttl_left_ms, row.body) for row in lively]
+                if len(lively) < len(rows):
+                    await self._bury_expired()
+                if any(not sending.fits(parcel) for parcel in parcels):
+                    parcels = await self._fitting(peer, sending, parcels)
                 if parcels:
                     break
-                await self._bury_expired()
         except HallwayError as error:
             logger.warning("the outbox for %s cannot be read: %s", peer, error)
             return
@@ -283,6 +289,14 @@ class Delivery:
         line = self._lines.get(peer)
         if line is not None:
             self._do(peer, sending, sending.renewed(incarnation, last, line.credit))
+
+    async def _fitting(self, peer: str, sending: Sending, parcels: list[Parcel]) -> list[Parcel]:
+        """Bury the messages that the peer at the other end of the link will never take; returns the others."""
+        for parcel in parcels:
+            if not sending.fits(parcel):
+                reason = f"it has {len(parcel.body)} bytes, and the hallway of that device is too old to take so many"
+                await self._bury(peer, Nak(sending.stream, sending.incarnation, parcel.seq, reason))
+        return [parcel for parcel in parcels if sending.fits(parcel)]
 
     async def _bury(self, peer: str, nak: Nak) -> None:
         for acked in await self._store.bury(peer, nak.stream, [nak.seq], nak.reason):
@@ -342,7 +356,7 @@ class Delivery:
         return WINDOW.without(self._waiting, self._waiting_bytes)
 
 
-def _line(section: Any, send: Send) -> _Line:
+def _line(section: Any, send: Send, max_frame: int) -> _Line:
     try:
         messages, size = section["credit"]
         positions = {stream: (incarnation, upto) for stream, incarnation, upto in section["positions"][:MAX_POSITIONS]}
@@ -351,4 +365,4 @@ def _line(section: Any, send: Send) -> _Line:
             raise ValueError("positions and credit are numbers")
     except (KeyError, TypeError, ValueError) as error:
         raise BadFrame(f"the delivery section of the peer's HELLO is malformed: {error}") from error
-    return _Line(send, positions, Credit(messages, size))
+    return _Line(send, positions, Credit(messages, size), max_frame)

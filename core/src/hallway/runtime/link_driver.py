@@ -183,6 +183,16 @@ class LinkDriver:
         run = self._open
         return run is not None and run.outgoing is not None and run.outgoing.put_shared(maker, number, body)
 
+    def check(self, body: bytes) -> None:
+        """See whether the peer takes the message, if the link is open.
+
+        Raises:
+            MessageTooLarge, BadMessage: it does not.
+
+        """
+        if self._open is not None and self._open.outgoing is not None:
+            self._open.outgoing.check(body)
+
     async def aclose(self) -> None:
         """Say bye and close every channel, within `run.DRAIN_SECONDS` and a little."""
         self._end_head_start()
@@ -282,7 +292,7 @@ class LinkDriver:
         if run.hello is None or run.outgoing is None:
             return
         try:
-            self._services.delivery.up(self.peer_id, run.hello.sections.get(SECTION), run.outgoing.parcel)
+            self._services.delivery.up(self.peer_id, run.hello.sections.get(SECTION), run.outgoing.parcel, run.outgoing.max_frame)
         except BadFrame as error:
             self._loop.call_soon(self._failed, run, str(error), DownReason.PROTOCOL)
 
@@ -345,7 +355,7 @@ class LinkDriver:
         if objection is not None:
             self._failed(run, objection, DownReason.PROTOCOL)
         else:
-            run.hello = hello
+            run.admit(hello)
             self._carry_out(self.link.admitted(run.id, hello.epoch, self._loop.time()))
 
     def _verdict(self, attempt_id: int, refusal: Refusal | None) -> None:

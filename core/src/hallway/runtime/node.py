@@ -17,9 +17,10 @@ from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
 from hallway.network import AddressWatcher
 from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, SignalingProvider
 from hallway.plugins.manager import Loaded, Registry
-from hallway.protocol import packed
+from hallway.protocol import packed, weights
 from hallway.protocol.attempt import Patience
 from hallway.protocol.batches import Maker
+from hallway.protocol.chunks import MAX_MESSAGE
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.commands import Commands
@@ -63,8 +64,6 @@ LOOK_PAUSE = 1.0
 
 KEPT_FRAMES = 16
 """Frames of messages to everybody that are kept for links that are a little behind."""
-MAX_DURABLE = 255 * 1024
-"""Bytes of a durable message, at most: with its frame it must fit the channels of today (256 KiB)."""
 Made = TypeVar("Made")
 
 
@@ -290,7 +289,8 @@ class Node:
             message_id = await self.links.get(peer_id).send(body)
             self.publisher.sent(peer_id, message_id, message)
             return Receipt(peer_id, message_id, durable=False)
-        _check_size(body)
+        if link is not None:
+            link.check(body)
         if link is None and not await self.delivery.knows(peer_id):
             raise PeerUnavailable(f"nothing is known of a peer {peer_id}", hint="wait for peer-found, then send again")
         receipt = await self.delivery.put_one(body, peer_id, ttl)
@@ -305,11 +305,12 @@ class Node:
 
         """
         body = _packed(message)
+        for link in self.links.open():
+            link.check(body)
         plain = [link for link in self.links.open() if link.stores_nothing or not durable]
         ids = await self._broadcast(body, message, plain)
         if not durable:
             return Broadcast(tuple(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()))
-        _check_size(body)
         to = {each.lower(): each for each in (*await self.delivery.known(), *(link.peer_id for link in self.links.open()))}
         for link in plain:
             to.pop(link.peer_id.lower(), None)
@@ -376,13 +377,13 @@ def _maker(provider: ChannelProvider, connector: Connector) -> ChannelMaker:
     return ChannelMaker(provider.name, provider.kind, connector)
 
 
-def _check_size(body: bytes) -> None:
-    if len(body) > MAX_DURABLE:
-        raise MessageTooLarge(f"the message has {len(body)} bytes; {MAX_DURABLE} can be stored", hint="split it")
-
-
 def _packed(message: Any) -> bytes:
     try:
-        return packed.pack(message)
+        body = packed.pack(message)
     except packed.BadValue as error:
         raise BadMessage(str(error), hint="send what json.dumps takes, without NaN, or bytes") from error
+    if len(body) > MAX_MESSAGE:
+        raise MessageTooLarge(f"the message has {len(body)} bytes as MessagePack; {MAX_MESSAGE} are allowed", hint="split it")
+    if len(body) > packed.LARGE and packed.weight(body) > weights.MAX_WEIGHT:
+        raise MessageTooLarge("the message holds so many values that they fill the receiver's memory", hint="split it, or send it as bytes")
+    return body

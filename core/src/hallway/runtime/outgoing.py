@@ -1,4 +1,4 @@
-"""What goes out over one channel: control frames first, small messages many to a frame."""
+"""What goes out over one channel: control frames first, small messages many to a frame, large ones in chunks between them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from hallway.errors import BadMessage, ChannelClosed, ClosedError, MessageTooLarge, PeerUnavailable
 from hallway.interfaces import Channel
 from hallway.protocol import batches, jsontext, packed
 from hallway.protocol.batches import MAX_MESSAGES, OVERHEAD, Maker
+from hallway.protocol.chunks import MAX_FRAME, MAX_MESSAGE
 from hallway.protocol.frames import LinkFrame, Ping, Pong, Request, Response, encode
+from hallway.runtime.lane import Lane, Waiting
 
 BATCH_BYTES = 16 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
@@ -28,14 +29,6 @@ LOOK_SECONDS = 0.25
 """How often it is looked whether the peer has acknowledged something, while something is under way."""
 
 
-class _Message(NamedTuple):
-    """One that waits: its number, and its bytes as they go out, JSON text for a peer without frames."""
-
-    maker: Maker
-    number: int
-    body: bytes
-
-
 class Outgoing:
     """A queue in front of one open channel. ``plain``: one JSON text a message, as the seed has it, and no frames.
 
@@ -47,9 +40,10 @@ class Outgoing:
         self._peer_id = peer_id
         self._plain = plain
         self._frames: deque[LinkFrame] = deque()
-        self._messages: deque[_Message] = deque()
+        self._messages: deque[Waiting] = deque()
         self._parcels: deque[bytes] = deque()
         self._parcel_went = False
+        self._lane = Lane()
         self._loop = asyncio.get_running_loop()
         self._maker = Maker(random.getrandbits(64))
         self._squeezer = batches.Squeezer()
@@ -69,6 +63,15 @@ class Outgoing:
         self._room.set()
         self._idle.set()
 
+    def allow_chunks(self) -> None:
+        """The peer puts frames together from chunks: from now on they may be larger than one channel message."""
+        self._lane.open(self._channel.max_message)
+
+    @property
+    def max_frame(self) -> int:
+        """Bytes of one frame, at most."""
+        return MAX_FRAME if self._lane.piece else self._channel.max_message
+
     def frame(self, frame: LinkFrame) -> None:
         """Send a control frame before the messages that wait. Nothing happens towards a peer that does not speak hallway.
 
@@ -83,7 +86,8 @@ class Outgoing:
 
     def parcel(self, frame: bytes) -> None:
         """Send a frame of the delivery layer, in turn with the messages that wait; the receiver's credit bounds how many there are."""
-        self._parcels.append(frame)
+        if not self._lane.keeps(frame):
+            self._parcels.append(frame)
         self._wake()
 
     def finish(self, frame: LinkFrame) -> None:
@@ -107,8 +111,11 @@ class Outgoing:
         self._messages.clear()
         self._backlog = 0
         self._room.set()
+        for message in self._lane.leave():
+            successor._lane.take(message)
+            successor._wake()
 
-    def _take(self, message: _Message) -> None:
+    def _take(self, message: Waiting) -> None:
         """Queue one message, whatever waits already."""
         self._messages.append(message)
         self._backlog += len(message.body) + OVERHEAD
@@ -126,7 +133,8 @@ class Outgoing:
 
         """
         body = _as_json(packed_value, self._peer_id) if self._plain else packed_value
-        self._check_size(body)
+        if len(body) + OVERHEAD > (self._lane.piece or self._channel.max_message):
+            return await self._put_large(packed_value, body)
         if not self._room.is_set():
             await self._room.wait()
         if self._successor is not None:
@@ -134,7 +142,7 @@ class Outgoing:
         if self._ended:
             raise self._gone()
         number = self._maker.number()
-        message = _Message(self._maker, number, body)
+        message = Waiting(self._maker, number, body)
         if self._is_first and self._is_quiet():
             await self._send_alone(message)
         else:
@@ -142,26 +150,18 @@ class Outgoing:
         return self._maker.id(number)
 
     def put_shared(self, maker: Maker, number: int, body: bytes) -> bool:
-        """Send one message that goes to many, if there is room for it now; returns whether it was taken."""
-        fits = len(body) + OVERHEAD <= self._channel.max_message
+        """Send one message that goes to many, if it is small and there is room for it now; returns whether it was taken."""
+        fits = len(body) + OVERHEAD <= (self._lane.piece or self._channel.max_message)
         if self._plain or not fits or not self._room.is_set() or self._successor is not None or self._ended:
             return False
-        self._take(_Message(maker, number, body))
+        self._take(Waiting(maker, number, body))
         return True
-
-    def _check_size(self, body: bytes) -> None:
-        if len(body) + OVERHEAD > self._channel.max_message:
-            limit = self._channel.max_message - OVERHEAD
-            raise MessageTooLarge(f"the message has {len(body)} bytes; {self._peer_id} takes {limit}", hint="split it")
-
-    def _gone(self) -> PeerUnavailable:
-        return PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
 
     def _is_quiet(self) -> bool:
         """Whether a message would wait for nothing."""
         return self._is_running and not self._held and self._idle.is_set() and self._channel.buffered <= LONE_BYTES
 
-    async def _send_alone(self, message: _Message) -> None:
+    async def _send_alone(self, message: Waiting) -> None:
         self._is_first = False
         self._loop.call_soon(self._turn_over)
         self._under_way.set()
@@ -174,6 +174,35 @@ class Outgoing:
 
     def _turn_over(self) -> None:
         self._is_first = True
+
+    async def _put_large(self, packed_value: bytes, body: bytes) -> str:
+        self._check_size(body)
+        await self._lane.room()
+        if self._successor is not None:
+            return await self._successor.put(packed_value)
+        if self._ended:
+            raise self._gone()
+        number = self._maker.number()
+        self._lane.take(Waiting(self._maker, number, body))
+        self._wake()
+        return self._maker.id(number)
+
+    def _gone(self) -> PeerUnavailable:
+        return PeerUnavailable(f"the link to {self._peer_id} has just gone down", hint="wait for peer-connected")
+
+    def check(self, packed_value: bytes) -> None:
+        """See whether `put` would take the message.
+
+        Raises:
+            MessageTooLarge, BadMessage: it would not.
+
+        """
+        self._check_size(_as_json(packed_value, self._peer_id) if self._plain else packed_value)
+
+    def _check_size(self, body: bytes) -> None:
+        most = MAX_MESSAGE if self._lane.piece else self._channel.max_message - OVERHEAD
+        if len(body) > most:
+            raise MessageTooLarge(f"the message has {len(body)} bytes; {self._peer_id} takes {most}", hint="split it")
 
     async def run(self) -> None:
         """Send what is put, in order.
@@ -190,6 +219,7 @@ class Outgoing:
                 self._sent += 1
         finally:
             self._ended = True
+            self._lane.end()
             self._room.set()
             self._idle.set()
 
@@ -233,16 +263,23 @@ class Outgoing:
     async def _send_next(self) -> None:
         if (data := self._next()) is not None:
             await self._channel.send(data)
-        if not self._frames and not self._parcels and self._last is None and (self._held or not self._messages):
+        waits = self._frames or self._parcels or self._last is not None or (self._messages and not self._held)
+        if not waits and not self._lane.can_go(held=self._held):
             self._work.clear()
-        if not self._work.is_set() and not self._messages:
+        if not self._work.is_set() and not self._messages and not self._lane.messages:
             self._idle.set()
 
     def _next(self) -> str | bytes | None:
-        """What goes out next: frames of the link, then parcels and messages in turn, then the last word."""
+        """What goes out next: frames of the link, then parcels, messages and what is large in turn, then the last word."""
         if self._frames:
-            return encode(self._frames.popleft())
+            data = encode(self._frames.popleft())
+            if len(data) <= self._channel.max_message or not self._lane.keeps(data):
+                return data
         messages = self._messages and not self._held
+        if self._lane.can_go(held=self._held):
+            others = bool(self._parcels or messages)
+            if (large := self._lane.next(others=others, clear=not self._parcels, held=self._held)) is not None:
+                return self._squeezer.squeeze(large)
         if self._parcels and not (messages and self._parcel_went):
             self._parcel_went = True
             return self._squeezer.squeeze(self._parcels.popleft())

@@ -105,12 +105,19 @@ class AttemptRun:
         assert self.channel is not None
         assert self.outgoing is not None
         section = guard.hello(self.peer_id, self.channel.binding, time.time())
-        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections={SECTION: section, **sections}, moves=moves))
+        sections = {SECTION: section, **sections}
+        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections=sections, moves=moves, chunks=True))
 
     def objection(self, guard: Guard, hello: Hello) -> str | None:
         """What the guard has against the peer's HELLO; None lets the peer in."""
         assert self.channel is not None
         return guard.admit(hello.sender, hello.sections.get(SECTION), self.channel.binding, time.time())
+
+    def admit(self, hello: Hello) -> None:
+        """The guard lets the peer in, which has said this HELLO."""
+        self.hello = hello
+        if hello.chunks and self.outgoing is not None:
+            self.outgoing.allow_chunks()
 
     async def aclose(self, *, graceful: bool, moved: bool = False) -> None:
         """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before.
