@@ -98,7 +98,8 @@ async def durable(one: Host, two: Host, repeats: int, count: int, tell: Report) 
 
 
 async def _rows(one: Host, two: Host, folder: Path, count: int) -> float:
-    processes = [await run(host, BARE, "rows", str(folder / f"{name}.db"), str(count)) for name, host in (("one", one), ("two", two))]
+    pairs = (("outbox", one), ("inbox", two))
+    processes = [await run(host, BARE, "rows", str(folder / f"{table}.db"), str(count), table) for table, host in pairs]
     for process in processes:
         await process.wait_for(matching(event="ready"), PATIENCE)
     for process in processes:

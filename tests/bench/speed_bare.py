@@ -1,6 +1,6 @@
 """The yardstick for speed: two bare peers of aiortc or of libwebrtc's own Python side, and a process that only commits rows to SQLite.
 
-Usage: speed_bare.py (aiortc | wrtc) (serve PORT | send HOST PORT WORK) | speed_bare.py rows FILE COUNT
+Usage: speed_bare.py (aiortc | wrtc) (serve PORT | send HOST PORT WORK) | speed_bare.py rows FILE COUNT (outbox | inbox)
 
 Prints JSON lines. WORK is JSON: see `speed.WORK`. Signaling is one line of JSON each way over TCP.
 """
@@ -17,6 +17,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from speed_messages import COUNT, json_texts, rows, say
+
+from hallway.store import schema
+from hallway.store.database import PRAGMAS
 
 HIGH_WATER = 1024 * 1024
 """Bytes that may wait in the library before the sender looks again: aiortc would take all, libwebrtc refuses beyond 16 MiB."""
@@ -205,26 +208,46 @@ async def _burst(bare: Bare, inbox: asyncio.Queue[str], size: int, count: int) -
     return {"per_second": count / (time.perf_counter() - begin), "cpu_us": (time.process_time() - used) / count * 1e6}
 
 
-def commit_rows(path: str, count: int) -> None:
-    """Rows of 200-byte messages in groups of 32, a transaction each, with the settings of hallway's store."""
+def commit_rows(path: str, count: int, table: str) -> None:
+    """The rows that 200-byte messages make in hallway's store, in groups of 32, a transaction each, with the same settings.
+
+    ``outbox``: what a sender stores, a body and its place in the outbox, and how far the stream is; ``inbox``: what a receiver stores.
+    """
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE message (seq INTEGER PRIMARY KEY, id BLOB NOT NULL, body BLOB NOT NULL)")
+    connection.execute("PRAGMA journal_mode = WAL")
+    for pragma in PRAGMAS:
+        connection.execute(pragma)
+    schema.migrate(connection)
+    connection.execute("INSERT INTO stream VALUES (1, 'serve', '', 1, 0)")
+    connection.execute("INSERT INTO position VALUES ('send', '', 1, 0)")
     made = rows(count)
     say(event="ready")
     sys.stdin.readline()
     begin = time.perf_counter()
     for start in range(0, count, GROUP):
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO message VALUES (?, ?, ?)", made[start : start + GROUP])
+        STATEMENTS[table](connection, made[start : start + GROUP])
         connection.execute("COMMIT")
     say(event="figures", per_second=count / (time.perf_counter() - begin))
 
 
+def _outbox(connection: sqlite3.Connection, made: list[tuple[int, bytes, bytes]]) -> None:
+    connection.executemany("INSERT INTO body VALUES (?, 1, 0, 0, ?)", [(seq, body) for seq, _, body in made])
+    connection.executemany("INSERT INTO outbox VALUES (1, ?, ?, ?, ?, 0, NULL)", [(seq, id_, seq, len(body)) for seq, id_, body in made])
+    connection.execute("UPDATE stream SET last = ? WHERE id = 1", (made[-1][0],))
+
+
+def _inbox(connection: sqlite3.Connection, made: list[tuple[int, bytes, bytes]]) -> None:
+    connection.executemany("INSERT INTO inbox VALUES (NULL, 'send', '', ?, ?, 0, ?, 0, 0)", made)
+    connection.execute("UPDATE position SET upto = ?", (made[-1][0],))
+
+
+STATEMENTS = {"outbox": _outbox, "inbox": _inbox}
+
+
 def main(kind: str, *rest: str) -> None:
     if kind == "rows":
-        commit_rows(rest[0], int(rest[1]))
+        commit_rows(rest[0], int(rest[1]), rest[2])
     elif rest[0] == "serve":
         asyncio.run(serve(kind, int(rest[1])))
     else:

@@ -177,8 +177,8 @@ class Sending:
 
     def _lets(self, size: int) -> bool:
         """Whether a message of that size may go. One alone may have any size, or it could never go."""
-        room = self._room()
-        return room.messages > 0 and (size <= room.bytes or not self._flight)
+        messages, room = self._credit
+        return len(self._flight) < messages and (size <= room - self._flight_bytes or not self._flight)
 
     def _go_on(self) -> list[SendEffect]:
         if not self._is_up or self._loading or self._blocked or self._sent >= self.last or not self._lets(0):
@@ -201,21 +201,23 @@ class Sending:
         frame: list[Parcel] = []
         size, room = HEAD_OVERHEAD, min(FRAME_BYTES, self._max_frame)
         for parcel in parcels if self._is_up else ():
-            if parcel.seq <= self._sent:
+            seq, parcel_size = parcel.seq, parcel.size
+            if seq <= self._sent:
                 continue
-            if not self._lets(parcel.size):
+            if not self._lets(parcel_size):
                 self._blocked = True
                 break
-            if frame and (parcel.seq != self._sent + 1 or size + parcel.size > room or len(frame) == MAX_PARCELS):
+            if frame and (seq != self._sent + 1 or size + parcel_size > room or len(frame) == MAX_PARCELS):
                 effects.append(self._frame(frame))
                 frame, size = [], HEAD_OVERHEAD
-            effects += self._skip(parcel.seq - 1)
-            self._sent = parcel.seq
-            self._ever_sent = max(self._ever_sent, parcel.seq)
-            self._flight.append((parcel.seq, parcel.size))
-            self._flight_bytes += parcel.size
+            if seq != self._sent + 1:
+                effects += self._skip(seq - 1)
+            self._sent = seq
+            self._flight.append((seq, parcel_size))
+            self._flight_bytes += parcel_size
             frame.append(parcel)
-            size += parcel.size
+            size += parcel_size
+        self._ever_sent = max(self._ever_sent, self._sent)
         return [*effects, self._frame(frame)] if frame else effects
 
     def _frame(self, parcels: list[Parcel]) -> SendEffect:

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 SECTION = "delivery"
 """The section of HELLO that belongs to the delivery layer."""
-WINDOW = Credit(1024, 4 * 1024 * 1024)
+WINDOW = Credit(4096, 4 * 1024 * 1024)
 """What a peer may have on the way to us that we have not acknowledged."""
 MAX_POSITIONS = 64
 PACKED = 0
@@ -103,15 +103,11 @@ class Delivery:
             StoreError: it is not stored, for nobody.
 
         """
-        message_id = random.randbytes(16)
-        ttl_ms = None if ttl is None else round(ttl * 1000)
-        placed = await self._store.put(NewMessage(message_id, body, PACKED, ttl_ms=ttl_ms), to)
-        if ttl_ms is not None:
-            self._new_ttl.set()
+        message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
+        placed = await self._store.put(NewMessage(message_id, body, PACKED, "", ttl_ms), to)
         names = {name.lower(): name for name in to}
         for peer, seq in placed.seqs.items():
-            if (peer, "") not in self._sendings:
-                await self._begin(peer)
+            await self._begin(peer)
             self._note((peer, ""), Parcel(seq, message_id, ttl_ms, body))
         receipts = [self._receipts.give(names[peer], message_id.hex()) for peer in placed.seqs]
         return receipts, tuple(names[peer] for peer in placed.full)
@@ -124,10 +120,15 @@ class Delivery:
             StoreError: it is not stored.
 
         """
-        receipts, full = await self.put(body, [peer_id], ttl)
-        if full:
+        message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
+        placed = await self._store.put(NewMessage(message_id, body, PACKED, "", ttl_ms), (peer_id,))
+        if placed.full:
             raise OutboxFull([peer_id])
-        return receipts[0]
+        peer = peer_id.lower()
+        if (peer, "") not in self._sendings:
+            await self._begin(peer)
+        self._note((peer, ""), Parcel(placed.seqs[peer], message_id, ttl_ms, body))
+        return self._receipts.give(peer_id, message_id.hex())
 
     async def retry(self, letters: Sequence[int]) -> int:
         """Give dead letters another try: send them, or hand them out; returns for how many that was possible.
@@ -240,6 +241,8 @@ class Delivery:
         if not self._fresh:
             asyncio.get_running_loop().call_soon(self._place)
         self._fresh[key].append(parcel)
+        if parcel.ttl_ms is not None:
+            self._new_ttl.set()
 
     def _place(self) -> None:
         fresh, self._fresh = self._fresh, defaultdict(list)
@@ -248,7 +251,9 @@ class Delivery:
             self._do(key[0], sending, sending.placed(sorted(parcels)))
 
     async def _begin(self, peer: str) -> None:
-        """The first message to a peer: its stream has an incarnation now."""
+        """With the first message to a peer its stream has an incarnation."""
+        if (peer, "") in self._sendings:
+            return
         for out in await self._store.outgoing():
             if (out.peer, out.stream) not in self._sendings:
                 sending = self._sendings[out.peer, out.stream] = Sending(out.stream, out.incarnation)
@@ -354,6 +359,10 @@ class Delivery:
 
     def _credit(self) -> Credit:
         return WINDOW.without(self._waiting, self._waiting_bytes)
+
+
+def _milliseconds(ttl: float | None) -> int | None:
+    return None if ttl is None else round(ttl * 1000)
 
 
 def _line(section: Any, send: Send, max_frame: int) -> _Line:

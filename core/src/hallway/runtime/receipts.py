@@ -8,6 +8,10 @@ import weakref
 from hallway.errors import DeliveryFailed
 
 
+SWEEP_LEAST = 4096
+"""Receipts, dropped ones included, of which so many are kept before the dropped are looked for."""
+
+
 class Receipt:
     """One message to one peer. It is stored; `delivered` waits until it is in the peer's inbox."""
 
@@ -74,14 +78,20 @@ class Receipts:
     """The receipts that somebody still holds, by message and peer."""
 
     def __init__(self) -> None:
-        self._held: weakref.WeakValueDictionary[tuple[str, str], Receipt] = weakref.WeakValueDictionary()
+        self._held: dict[tuple[str, str], weakref.ref[Receipt]] = {}
+        self._sweep_at = SWEEP_LEAST
 
     def give(self, peer_id: str, message_id: str) -> Receipt:
         """A receipt for a message that is stored."""
-        receipt = self._held[message_id, peer_id.lower()] = Receipt(peer_id, message_id, durable=True)
+        receipt = Receipt(peer_id, message_id, durable=True)
+        self._held[message_id, peer_id.lower()] = weakref.ref(receipt)
+        if len(self._held) >= self._sweep_at:
+            self._held = {key: held for key, held in self._held.items() if held() is not None}
+            self._sweep_at = max(SWEEP_LEAST, 2 * len(self._held))
         return receipt
 
     def settle(self, peer: str, message_id: str, failure: DeliveryFailed | None = None) -> None:
         """Tell whoever holds the receipt of that message to ``peer`` (lower case)."""
-        if (receipt := self._held.pop((message_id, peer), None)) is not None:
+        held = self._held.pop((message_id, peer), None)
+        if held is not None and (receipt := held()) is not None:
             receipt.settle(failure)

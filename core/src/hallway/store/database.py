@@ -18,7 +18,7 @@ from hallway.store.values import Quota, signed
 
 logger = logging.getLogger(__name__)
 
-_PRAGMAS = (
+PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -4096",
     "PRAGMA wal_autocheckpoint = 1000",
@@ -73,7 +73,7 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     if path is not None:
         _make_private(path)
         connection.execute("PRAGMA journal_mode = WAL")
-    for pragma in _PRAGMAS:
+    for pragma in PRAGMAS:
         connection.execute(pragma)
     schema.migrate(connection)
 

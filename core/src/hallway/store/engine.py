@@ -16,6 +16,8 @@ from hallway.store.database import Database
 from hallway.store.opening import Opened
 from hallway.store.values import Quota
 
+EARLY = 128
+"""Items for which a free writer does not wait until the loop has had its turn: it works while the loop asks for more."""
 T = TypeVar("T")
 Item = TypeVar("Item")
 Work = Callable[[Database], T]
@@ -71,6 +73,8 @@ class Engine:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hallway-store")
         self._opened: Opened | None = None
         self._waiting: list[_Operation] = []
+        self._soon: asyncio.Handle | None = None
+        """The end of the loop's turn, at which what waits is handed over; None while the writer works, or nothing waits."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._closing: asyncio.Task[None] | None = None
@@ -101,7 +105,7 @@ class Engine:
         answer: T = await self._ask(_Operation(lambda database, _: [work(database)], [None], []))
         return answer
 
-    async def run_with_others(self, work: WorkOnMany[Item, T], item: Item) -> T:
+    def run_with_others(self, work: WorkOnMany[Item, T], item: Item) -> asyncio.Future[T]:
         """Do ``work`` for this item, together with those for which it was asked for just before: many at once cost far less.
 
         Raises:
@@ -109,27 +113,30 @@ class Engine:
 
         """
         last = self._waiting[-1] if self._waiting else None
-        if last is not None and last.work is work:
-            last.items.append(item)
-            answer: T = await self._wait(last)
-        else:
-            answer = await self._ask(_Operation(work, [item], []))
-        return answer
+        if last is None or last.work is not work:
+            return self._ask(_Operation(work, [item], []))
+        last.items.append(item)
+        if self._soon is not None and len(last.items) == EARLY:
+            answer = self._wait(last)
+            self._soon.cancel()
+            self._hand_over()
+            return answer
+        return self._wait(last)
 
-    async def _ask(self, operation: _Operation) -> Any:
+    def _ask(self, operation: _Operation) -> asyncio.Future[Any]:
         if self._closing is not None:
             raise ClosedError("the store is closed")
         self._waiting.append(operation)
         if self._idle.is_set():
             # What this turn of the loop still asks for comes along.
             self._idle.clear()
-            self._loop.call_soon(self._hand_over)
-        return await self._wait(operation)
+            self._soon = self._loop.call_soon(self._hand_over)
+        return self._wait(operation)
 
-    async def _wait(self, operation: _Operation) -> Any:
+    def _wait(self, operation: _Operation) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self._loop.create_future()
         operation.futures.append(future)
-        return await future
+        return future
 
     async def aclose(self) -> None:
         """Do what waits, close the database and join the thread. Closing twice is silent."""
@@ -149,6 +156,7 @@ class Engine:
         self._thread.shutdown(wait=False)
 
     def _hand_over(self) -> None:
+        self._soon = None
         batch, self._waiting = self._waiting, []
         self._thread.submit(self._work, batch)
 
