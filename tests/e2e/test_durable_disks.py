@@ -73,7 +73,7 @@ async def test_a_sender_whose_disk_is_full_is_told_and_goes_on_when_there_is_roo
         await send(one, "two", ["durable", number, LARGE])
         accepted.append(number)
     await two.wait(lambda: len(heard(two, "durable")) >= len(accepted), PATIENCE, "what was accepted")
-    await one.wait(lambda: delivered_by(one) == len(accepted), PATIENCE, f"{len(delivered)} of all")
+    await one.wait(lambda: delivered_by(one) == len(accepted), PATIENCE, "that all was delivered")
     assert heard(two, "durable") == accepted
     quiet([one, two], begun + 0.001)
     for device in (one, two):
