@@ -2,14 +2,15 @@
 
 Usage: bulk_device.py DEVICE_ID STORE (reads | sends PEER_ID KIND:COUNT:SIZE … | exits PEER_ID COUNT)
 
-``reads`` reads nothing before a line of stdin, then tells kind and number of each message. ``sends`` sends ``[kind, number, bytes]``,
-durable ones if that is the kind, then waits for a line of stdin. ``exits`` sends durable numbers, waits for a line when half of them went, and
-ends as a program does that has nothing more to do; it must know PEER_ID.
+``reads`` reads nothing before a line of stdin, then tells kind and number of each message. ``sends`` sends ``[kind, number, text]``,
+durable ones if that is the kind, then waits for a line of stdin. ``exits`` sends durable numbers, waits for a line when half of them
+went, and ends as a program does that has nothing more to do; it must know PEER_ID.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import random
 import sys
@@ -47,9 +48,14 @@ async def sends(peer: Peer, peer_id: str, *kinds: str) -> None:
     await asyncio.gather(*(send(peer, peer_id, *kind.split(":")) for kind in kinds))
 
 
+def noise(size: int) -> str:
+    """A text that does not shrink to nothing on the wire."""
+    return base64.b64encode(random.randbytes(size * 3 // 4)).decode()
+
+
 async def send(peer: Peer, peer_id: str, kind: str, count: str, size: str) -> None:
     for number in range(int(count)):
-        await peer.send_to_peer(peer_id, [kind, number, random.randbytes(int(size))], durable=kind == "durable")
+        await peer.send_to_peer(peer_id, [kind, number, noise(int(size))], durable=kind == "durable")
     say(event="sent", kind=kind)
 
 
