@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import struct
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import ormsgpack
+import zstandard
 
 from hallway import create_peer
 from hallway.errors import ChannelClosed, ClosedError
@@ -32,7 +33,14 @@ def frame(kind: int, *content: Any) -> bytes:
 
 
 def squeezed(data: bytes) -> bytes:
-    return bytes((batches.SQUEEZED,)) + zlib.compress(data, 9, batches.RAW_DEFLATE)
+    return bytes((batches.SQUEEZED,)) + zstandard.ZstdCompressor(level=9).compress(data)
+
+
+def understated(data: bytes, size: int) -> bytes:
+    """A squeezed frame that says to become only ``size`` bytes."""
+    bomb, told = squeezed(data), struct.pack("<I", len(data))
+    assert told in bomb[:20]
+    return bomb.replace(told, struct.pack("<I", size), 1)
 
 
 def parcels(first: int, count: int, *, stream: str = "", incarnation: int = 1, body: bytes = b"\x01") -> bytes:
@@ -72,9 +80,10 @@ FRAMES: dict[str, list[bytes]] = {
     "beyond the credit": [parcels(1 + 1024 * n, 1024) for n in range(200)],
     "beyond the credit, in new incarnations": [parcels(1, 1024, incarnation=n + 1) for n in range(200)],
     "a flood of gaps": [frame(GAP, "", n % 2 + 1, 1, 1 + n) for n in range(30_000)] + [parcels(5, 1, incarnation=9)],
-    "a deflate bomb": [squeezed(raw(PARCELS, bytes(200_000_000)))],
-    "a deflate bomb in a bomb": [squeezed(squeezed(bytes(200_000_000)))],
-    "half of a deflated frame": [squeezed(parcels(1, 500))[:-5]],
+    "a bomb": [squeezed(raw(PARCELS, bytes(200_000_000)))],
+    "a bomb that calls itself small": [understated(raw(PARCELS, bytes(200_000_000)), 400_000)],
+    "a bomb in a bomb": [squeezed(squeezed(bytes(200_000_000)))],
+    "half of a squeezed frame": [squeezed(parcels(1, 500))[:-5]],
     "an array of 4 billion": [raw(PARCELS, b"\xdd\xff\xff\xff\xff")],
     "arrays of 4 billion": [raw(PARCELS, b"\xdd\xff\xff\xff\xff" * 40_000)],
     "a map of 4 billion": [raw(ACK, b"\xdf\xff\xff\xff\xff")],
