@@ -65,7 +65,9 @@ class Receiving:
             return []
         self._expect(fresh[0].seq)
         messages, size = self._pending + len(fresh), self._pending_bytes + sum(parcel.size for parcel in fresh)
-        if self._stored + messages > self._let.messages or (self._stored_bytes + size > self._let.bytes and messages > 1):
+        # One alone may have any size as long as there is some credit.
+        beyond = self._stored_bytes + size > self._let.bytes and (messages > 1 or self._stored_bytes >= self._let.bytes)
+        if beyond or self._stored + messages > self._let.messages:
             raise BadFrame(f"the peer sends beyond its credit: {messages} messages, {size} bytes are on the way to the store")
         self._accepted, self._pending, self._pending_bytes = fresh[-1].seq, messages, size
         return [Commit(self.incarnation, self._accepted, fresh)]

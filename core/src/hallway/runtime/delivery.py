@@ -161,7 +161,11 @@ class Delivery:
         mine = [inflow.receiving for (peer, _), inflow in self._inflows.items() if peer == peer_id.lower()]
         for each in mine:
             each.grant()
-        return {"positions": [[each.stream, each.incarnation, each.upto] for each in mine], "credit": list(self._credit())}
+        credit = self._credit()
+        if not mine:
+            # A stream that has not begun cannot be told later that there is room.
+            credit = Credit(max(1, credit.messages), max(1, credit.bytes))
+        return {"positions": [[each.stream, each.incarnation, each.upto] for each in mine], "credit": list(credit)}
 
     def up(self, peer_id: str, section: Any, send: Send, max_frame: int) -> None:
         """A channel to the peer is open; ``section`` is that of its HELLO.
