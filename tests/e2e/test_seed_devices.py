@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from hallway.protocol.packed import pack
+from hallway.store import NewMessage, Store
 from netlab import Lab, matching
 from site_devices import end, hears, linked, says, seed_device, up
 
@@ -47,6 +50,28 @@ async def test_hallway_finds_and_dials_a_seed_device(lab: Lab, how: list[str]) -
     await hears(ours, "tablet-2", "hello back")
     await seed.kill()
     await end(ours)
+
+
+async def test_what_waits_for_a_device_that_turns_out_to_be_the_seeds_goes_out_as_plain_json_once(lab: Lab, tmp_path: Path) -> None:
+    store = await Store.open(str(tmp_path / "store"))
+    for number, message in enumerate(({"type": "first"}, b"no JSON", {"type": "second"})):
+        await store.put(NewMessage(number.to_bytes(16, "big"), pack(message), 0), ["tablet-2"])
+    await store.aclose()
+    lan = lab.lan()
+    ours = await up(lan.host("host-1"), "tablet-1", f"delivery.store={tmp_path / 'store'}")
+    await ours.wait_for(matching(event="ready"))
+    seed = await seed_device(lan.host("host-2"), "tablet-2", "--dial")
+    for kind in ("first", "second"):
+        heard = await seed.wait_for(matching(event="message", peerId="tablet-1"))
+        assert json.loads(heard["text"]) == {"type": kind}
+    letter = await ours.wait_for(matching(event="error", code="dead-letter"))
+    assert "JSON only" in letter["message"]
+    await seed.kill()
+    await end(ours)
+    store = await Store.open(str(tmp_path / "store"))
+    assert (await store.usage()).outbox == (0, 0)
+    assert [letter.body for letter in await store.dead()] == [pack(b"no JSON")]
+    await store.aclose()
 
 
 async def test_garbage_from_a_seed_device_is_an_error_event_and_harms_neither_its_link_nor_another(lab: Lab) -> None:

@@ -93,3 +93,29 @@ class TestCredit:
             receiving.parcels(sent(11, 11))
         receiving.committed(first)
         assert receiving.parcels(sent(11, 20)) != []
+
+    def test_a_sender_that_is_told_less_than_a_window_may_not_send_a_window(self):
+        receiving = Receiving("", WINDOW)
+        (first,) = receiving.parcels(sent(1, 10))
+        receiving.waits(10, 0)
+        assert receiving.committed(first) == [ack(10, Credit(0, 1000))]
+        with pytest.raises(BadFrame, match="beyond its credit"):
+            receiving.parcels(sent(11, 11))
+        assert receiving.waits(5, 0) == [ack(10, Credit(5, 1000))]
+        assert receiving.parcels(sent(11, 15)) != []
+
+    def test_one_alone_may_have_any_size_while_there_is_credit_for_a_byte(self):
+        receiving = Receiving("", WINDOW)
+        (first,) = receiving.parcels(Parcels("", 1, (Parcel(1, bytes(16), None, b"x" * 5000),)))
+        receiving.waits(1, 5000)
+        assert receiving.committed(first) == [ack(1, Credit(0, 0))]
+        with pytest.raises(BadFrame, match="beyond its credit"):
+            receiving.parcels(sent(2, 2))
+        assert receiving.waits(0, 0) == [ack(1)]
+        assert receiving.parcels(sent(2, 2)) != []
+
+    def test_another_incarnation_gives_no_more(self):
+        receiving = Receiving("", WINDOW)
+        receiving.parcels(sent(1, 10))
+        with pytest.raises(BadFrame, match="beyond its credit"):
+            receiving.parcels(sent(1, 1, incarnation=2))

@@ -124,6 +124,12 @@ class TestCredit:
         (load,) = sending.acknowledged(ack(0))
         assert isinstance(load, Load)
 
+    def test_a_receiver_that_knows_an_incarnation_before_can_tell_that_there_is_room(self):
+        sending = linked(credit=Credit(0, 0))
+        assert sending.placed([parcel(1)]) == []
+        assert sending.acknowledged(Ack("", 2, 700, PLENTY)) == [Load(1, 0, PLENTY)]
+        assert sending.acked == 0
+
     def test_credit_that_overflows_is_taken_for_the_most_there_can_be(self):
         sending = linked(10_000, Credit(2**62, 2**62))
         assert sending.placed(parcels(10_001, 20_000)) != []

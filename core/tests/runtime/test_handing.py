@@ -14,7 +14,7 @@ async def test_what_was_being_noted_when_the_device_closed_is_noted_all_the_same
     await store.receive("one", "", 7, 2, [Received(seq, bytes(16), 0, b"\x01") for seq in (1, 2)])
     taken, poison = await store.inbox(0, most=2, most_bytes=100)
     gone: list[tuple[int, int]] = []
-    handing = Handing(store, None, lambda count, size: gone.append((count, size)))  # type: ignore[arg-type] - nothing is published
+    handing = Handing(store, None, None, lambda count, size: gone.append((count, size)))  # type: ignore[arg-type] - nothing is told
     handing._taken, handing._rejected = [taken], [(poison, "poison")]
     noting = asyncio.create_task(handing.settle())
     await asyncio.sleep(0)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from small_disk import small_disk
 from store_rig import incarnation, message, queued
 
 from hallway.errors import StorageFull
@@ -21,18 +18,10 @@ LARGE = 64 * 1024
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MiB."""
-    if os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None or sys.platform != "linux":
-        pytest.skip("needs root on Linux, to mount a small tmpfs")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    # Lazily: a test that fails leaves its store open.
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 async def fill(store: Store) -> list[int]:
@@ -46,8 +35,8 @@ async def fill(store: Store) -> list[int]:
     pytest.fail("there was always room")
 
 
-async def test_a_full_disk_is_told_and_works_again_when_there_is_room(small_disk: Path) -> None:
-    ballast, path = small_disk / "ballast", small_disk / "hallway.db"
+async def test_a_full_disk_is_told_and_works_again_when_there_is_room(disk: Path) -> None:
+    ballast, path = disk / "ballast", disk / "hallway.db"
     ballast.write_bytes(bytes(LARGE * 64))
     store = await Store.open(str(path))
     stored = await fill(store)
@@ -62,14 +51,14 @@ async def test_a_full_disk_is_told_and_works_again_when_there_is_room(small_disk
     await store.aclose()
 
 
-async def test_a_disk_without_any_room_refuses_a_new_store(small_disk: Path) -> None:
-    with (small_disk / "ballast").open("wb", buffering=0) as ballast:
+async def test_a_disk_without_any_room_refuses_a_new_store(disk: Path) -> None:
+    with (disk / "ballast").open("wb", buffering=0) as ballast:
         # What fits of it is written.
         assert ballast.write(bytes(16 * 1024 * 1024)) < 16 * 1024 * 1024
     with pytest.raises(StorageFull):
-        await Store.open(str(small_disk / "hallway.db"))
-    (small_disk / "ballast").unlink()
-    store = await Store.open(str(small_disk / "hallway.db"))
+        await Store.open(str(disk / "hallway.db"))
+    (disk / "ballast").unlink()
+    store = await Store.open(str(disk / "hallway.db"))
     await store.aclose()
 
 
@@ -109,12 +98,12 @@ async def test_a_large_message_without_room_does_not_fail_the_small_ones(tmp_pat
     await store.aclose()
 
 
-async def test_a_store_on_a_full_disk_opens_and_what_it_holds_can_be_read(small_disk: Path) -> None:
-    path = small_disk / "hallway.db"
+async def test_a_store_on_a_full_disk_opens_and_what_it_holds_can_be_read(disk: Path) -> None:
+    path = disk / "hallway.db"
     store = await Store.open(str(path))
     stored = await fill(store)
     await store.aclose()
-    with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as ballast:
+    with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
         ballast.write(bytes(16 * 1024 * 1024))
     store = await Store.open(str(path))
     assert await queued(store) == [(n, n) for n in stored]

@@ -31,14 +31,26 @@ class Receiving:
     _pending_bytes: int = 0
     _waiting: int = 0
     _waiting_bytes: int = 0
+    _stored: int = 0
+    _stored_bytes: int = 0
+    _let: Credit = attrs.field(init=False)
+    """How many messages and bytes may have come since the start: what was stored when the sender was told its credit, and that credit."""
 
     def __attrs_post_init__(self) -> None:
         self._accepted = self.upto
+        self._let = self.window
 
     @property
     def credit(self) -> Credit:
         """What may come beyond ``upto`` now."""
         return self.window.without(self._waiting, self._waiting_bytes)
+
+    def grant(self) -> Credit:
+        """The credit, which the sender is told."""
+        credit = self.credit
+        messages, size = self._stored + credit.messages, self._stored_bytes + credit.bytes
+        self._let = Credit(max(self._let.messages, messages), max(self._let.bytes, size))
+        return credit
 
     def parcels(self, frame: Parcels) -> list[Commit]:
         """Messages have come. Those that are known already are not new ones.
@@ -53,8 +65,10 @@ class Receiving:
             return []
         self._expect(fresh[0].seq)
         messages, size = self._pending + len(fresh), self._pending_bytes + sum(parcel.size for parcel in fresh)
-        if messages > self.window.messages or (size > self.window.bytes and messages > 1):
-            raise BadFrame(f"the peer sends beyond its credit: {messages} messages, {size} bytes")
+        # One alone may have any size as long as there is some credit.
+        beyond = self._stored_bytes + size > self._let.bytes and (messages > 1 or self._stored_bytes >= self._let.bytes)
+        if beyond or self._stored + messages > self._let.messages:
+            raise BadFrame(f"the peer sends beyond its credit: {messages} messages, {size} bytes are on the way to the store")
         self._accepted, self._pending, self._pending_bytes = fresh[-1].seq, messages, size
         return [Commit(self.incarnation, self._accepted, fresh)]
 
@@ -74,11 +88,12 @@ class Receiving:
 
     def committed(self, commit: Commit) -> list[Ack]:
         """A `Commit` is in the store. They come in their order."""
+        messages, size = len(commit.parcels), sum(parcel.size for parcel in commit.parcels)
+        self._pending, self._pending_bytes = self._pending - messages, self._pending_bytes - size
+        self._stored, self._stored_bytes = self._stored + messages, self._stored_bytes + size
         if commit.incarnation != self.incarnation:
             return []
         self.upto = commit.upto
-        self._pending -= len(commit.parcels)
-        self._pending_bytes -= sum(parcel.size for parcel in commit.parcels)
         return [self._ack()]
 
     def waits(self, messages: int, size: int) -> list[Ack]:
@@ -90,12 +105,11 @@ class Receiving:
         return [self._ack()] if grew and self.incarnation else []
 
     def _ack(self) -> Ack:
-        return Ack(self.stream, self.incarnation, self.upto, self.credit)
+        return Ack(self.stream, self.incarnation, self.upto, self.grant())
 
     def _follow(self, incarnation: int) -> None:
         if incarnation != self.incarnation:
             self.incarnation, self.upto, self._accepted = incarnation, 0, 0
-            self._pending = self._pending_bytes = 0
 
     def _expect(self, seq: int) -> None:
         if seq != self._accepted + 1:

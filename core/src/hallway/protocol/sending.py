@@ -143,8 +143,12 @@ class Sending:
             BadFrame: it has what was never sent, or less than it had.
 
         """
-        if not self._is_up or ack.incarnation != self.incarnation:
+        if not self._is_up:
             return []
+        if ack.incarnation != self.incarnation:
+            # The receiver has nothing of this one yet, and can only tell of the one before that there is room again.
+            self._credit, self._blocked = _bounded(ack.credit), False
+            return self._go_on()
         highest = ack.ranges[-1][1] if ack.ranges else ack.upto
         if highest > self._ever_sent:
             raise BadFrame(f"the peer acknowledges message {highest} of {self._ever_sent} that were sent")

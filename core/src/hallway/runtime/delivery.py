@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import attrs
-
-from hallway.errors import BadFrame, DeliveryFailed, HallwayError, OutboxFull, StoreError
+from hallway.errors import BadFrame, DeliveryFailed, OutboxFull, StoreError
 from hallway.events import Delivered
 from hallway.protocol.parcels import Ack, Credit, DeliveryFrame, Gap, Nak, Parcel, Parcels, encode
 from hallway.protocol.receiving import Receiving
 from hallway.protocol.sending import Forget, Load, Renew, SendEffect, Sending, Transmit
+from hallway.runtime.acquaintances import Acquaintances
+from hallway.runtime.expiry import Expiry
 from hallway.runtime.handing import Handing
-from hallway.runtime.inflow import RETRY_SECONDS, Inflow
+from hallway.runtime.inflow import Inflow
+from hallway.runtime.lines import Line, Send, read_line
+from hallway.runtime.plain_outbox import PlainLink, PlainOutbox
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.receipts import Receipt, Receipts
 from hallway.runtime.tasks import TaskSet
-from hallway.store import NewMessage, Store
+from hallway.runtime.trouble import Trouble
+from hallway.store import Acked, NewMessage, Store
 
 logger = logging.getLogger(__name__)
 
@@ -31,23 +33,11 @@ SECTION = "delivery"
 """The section of HELLO that belongs to the delivery layer."""
 WINDOW = Credit(4096, 4 * 1024 * 1024)
 """What a peer may have on the way to us that we have not acknowledged."""
-MAX_POSITIONS = 64
+MAX_STREAMS = 8
+"""Streams that one peer may send, at most: what lies in memory on the way to the disk, and each position for ever, is bounded by it."""
+FORGETTING = "what was delivered cannot be forgotten"
 PACKED = 0
 """How the body of a stored message is encoded: `hallway.protocol.packed`."""
-EXPIRY_SECONDS = 60.0
-"""How long nobody looks whether something has expired, at most: while a device sleeps, its messages' time goes on and its timers do not."""
-
-Send = Callable[[bytes], None]
-
-
-@attrs.define
-class _Line:
-    """An open link, and what its peer has of our streams."""
-
-    send: Send
-    positions: dict[str, tuple[int, int]]
-    credit: Credit
-    max_frame: int
 
 
 class Delivery:
@@ -57,16 +47,20 @@ class Delivery:
         self._store = store
         self._publisher = publisher
         self._tasks = tasks
-        self._remembered = remembered
         self._receipts = Receipts()
-        self._handing = Handing(store, publisher, self._let_go)
-        self._lines: dict[str, _Line] = {}
+        self._trouble = Trouble(publisher)
+        self.acquaintances = Acquaintances(store, self._trouble, remembered)
+        """Who was linked lately."""
+        self._expiry = Expiry(store, self._receipts, self._trouble)
+        self._handing = Handing(store, publisher, self._trouble, self._let_go)
+        self._lines: dict[str, Line] = {}
+        self._plain: dict[str, PlainOutbox] = {}
         self._sendings: dict[tuple[str, str], Sending] = {}
         self._inflows: dict[tuple[str, str], Inflow] = {}
         self._fresh: defaultdict[tuple[str, str], list[Parcel]] = defaultdict(list)
         self._waiting, self._waiting_bytes = 0, 0
+        self._forgetting: set[tuple[str, str]] = set()
         self._settled = asyncio.Event()
-        self._new_ttl = asyncio.Event()
 
     async def start(self) -> None:
         """Read from the store how far every stream is."""
@@ -80,21 +74,14 @@ class Delivery:
         """Hand the inbox out and let the time pass; cancel it to stop."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._handing.run(), name="inbox")
-            group.create_task(self._expire(), name="expiry")
+            group.create_task(self._expiry.run(), name="expiry")
 
     # The application.
 
-    async def known(self) -> list[str]:
-        """The peers that were linked lately, away or not."""
-        return await self._store.peers(time.time() - self._remembered)
-
-    async def knows(self, peer_id: str) -> bool:
-        """Whether that peer was linked lately."""
-        return peer_id.lower() in self._lines or peer_id.lower() in {each.lower() for each in await self.known()}
-
-    def reaches(self, peer_id: str) -> bool:
-        """Whether there is a link to that peer, and a delivery layer at its other end."""
-        return peer_id.lower() in self._lines
+    def stores(self, peer_id: str) -> bool:
+        """Whether what is sent to that peer is stored first: not if it has a link and no inbox, and nothing waits for it."""
+        plain = self._plain.get(peer_id.lower())
+        return plain is None or plain.is_busy
 
     async def put(self, body: bytes, to: Sequence[str], ttl: float | None = None) -> tuple[list[Receipt], tuple[str, ...]]:
         """Store a message for each of these peers, and send it while there is a link; returns receipts, and whose outbox is full.
@@ -107,7 +94,8 @@ class Delivery:
         placed = await self._store.put(NewMessage(message_id, body, PACKED, "", ttl_ms), to)
         names = {name.lower(): name for name in to}
         for peer, seq in placed.seqs.items():
-            await self._begin(peer)
+            if (peer, "") not in self._sendings:
+                await self._trouble.insist("a stream cannot be begun", self._begin)
             self._note((peer, ""), Parcel(seq, message_id, ttl_ms, body))
         receipts = [self._receipts.give(names[peer], message_id.hex()) for peer in placed.seqs]
         return receipts, tuple(names[peer] for peer in placed.full)
@@ -126,7 +114,7 @@ class Delivery:
             raise OutboxFull([peer_id])
         peer = peer_id.lower()
         if (peer, "") not in self._sendings:
-            await self._begin(peer)
+            await self._trouble.insist("a stream cannot be begun", self._begin)
         self._note((peer, ""), Parcel(placed.seqs[peer], message_id, ttl_ms, body))
         return self._receipts.give(peer_id, message_id.hex())
 
@@ -141,6 +129,7 @@ class Delivery:
         for (peer, stream), last in again.streams.items():
             sending = self._sendings[peer, stream]
             self._do(peer, sending, sending.grown(last))
+            self._empty(peer)
         if again.received:
             self._stored(again.received, again.received_bytes)
         return again.count
@@ -149,11 +138,15 @@ class Delivery:
         """Wait until the peers with a link have everything, or the deadline."""
         try:
             async with asyncio.timeout_at(deadline):
-                while any(self._sendings[key].acked < self._sendings[key].last for key in self._sendings if key[0] in self._lines):
+                while self._is_unsettled():
                     self._settled.clear()
                     await self._settled.wait()
         except TimeoutError:
             logger.info("some messages wait for the next start, or are lost with this process if there is no store")
+
+    def _is_unsettled(self) -> bool:
+        waits = (sending.acked < sending.last for (peer, _), sending in self._sendings.items() if peer in self._lines)
+        return any(waits) or any(plain.is_busy for plain in self._plain.values())
 
     async def aclose(self) -> None:
         """Note what the application has dealt with, and close the store."""
@@ -168,10 +161,16 @@ class Delivery:
     def hello(self, peer_id: str) -> dict[str, Any]:
         """Our section of the HELLO to that peer: what we have of its streams, and how much may come."""
         mine = [inflow.receiving for (peer, _), inflow in self._inflows.items() if peer == peer_id.lower()]
-        return {"positions": [[each.stream, each.incarnation, each.upto] for each in mine], "credit": list(self._credit())}
+        for each in mine:
+            each.grant()
+        credit = self._credit()
+        if not mine:
+            # A stream that has not begun cannot be told later that there is room.
+            credit = Credit(max(1, credit.messages), max(1, credit.bytes))
+        return {"positions": [[each.stream, each.incarnation, each.upto] for each in mine], "credit": list(credit)}
 
     def up(self, peer_id: str, section: Any, send: Send, max_frame: int) -> None:
-        """A channel to the peer is open; ``section`` is that of its HELLO, None if it has no delivery layer.
+        """A channel to the peer is open; ``section`` is that of its HELLO.
 
         ``send`` takes frames of at most ``max_frame`` bytes.
 
@@ -180,18 +179,26 @@ class Delivery:
 
         """
         peer = peer_id.lower()
-        if section is None:
-            return
-        line = self._lines[peer] = _line(section, send, max_frame)
-        self._tasks.start(self._meet(peer_id), f"meet {peer_id}")
+        line = self._lines[peer] = read_line(section, send, max_frame)
+        self._plain.pop(peer, None)
+        self._tasks.start(self.acquaintances.meet(peer_id), f"meet {peer_id}")
         for (whose, _), sending in self._sendings.items():
             if whose == peer:
                 self._send_over(line, peer, sending)
+
+    def up_plain(self, peer_id: str, link: PlainLink) -> None:
+        """A channel to a peer without a delivery layer is open: what waits for it goes out."""
+        self.down(peer_id)
+        peer = peer_id.lower()
+        self._plain[peer] = PlainOutbox(peer, link, self._store, self._receipts, self._publisher, self._trouble)
+        self._tasks.start(self.acquaintances.meet(peer_id), f"meet {peer_id}")
+        self._empty(peer)
 
     def down(self, peer_id: str) -> None:
         """The link is gone."""
         peer = peer_id.lower()
         self._lines.pop(peer, None)
+        self._plain.pop(peer, None)
         for (whose, _), sending in self._sendings.items():
             if whose == peer:
                 sending.down()
@@ -207,6 +214,8 @@ class Delivery:
         peer = peer_id.lower()
         sending = self._sendings.get((peer, frame.stream))
         match frame:
+            case _ if peer not in self._lines:
+                raise BadFrame(f"{peer_id} has no delivery layer, by its HELLO, and sends a frame of one")
             case Parcels() | Gap():
                 self._receiver(peer, frame.stream).take(frame)
             case Ack() if sending is not None:
@@ -219,7 +228,7 @@ class Delivery:
 
     # What follows.
 
-    def _send_over(self, line: _Line, peer: str, sending: Sending) -> None:
+    def _send_over(self, line: Line, peer: str, sending: Sending) -> None:
         """Go on behind what the peer has of the stream."""
         incarnation, upto = line.positions.get(sending.stream, (0, 0))
         self._do(peer, sending, sending.up(upto if incarnation == sending.incarnation else 0, line.credit, line.max_frame))
@@ -242,18 +251,27 @@ class Delivery:
             asyncio.get_running_loop().call_soon(self._place)
         self._fresh[key].append(parcel)
         if parcel.ttl_ms is not None:
-            self._new_ttl.set()
+            self._expiry.news()
 
     def _place(self) -> None:
         fresh, self._fresh = self._fresh, defaultdict(list)
         for key, parcels in fresh.items():
             sending = self._sendings[key]
             self._do(key[0], sending, sending.placed(sorted(parcels)))
+            self._empty(key[0])
 
-    async def _begin(self, peer: str) -> None:
-        """With the first message to a peer its stream has an incarnation."""
-        if (peer, "") in self._sendings:
-            return
+    def _empty(self, peer: str) -> None:
+        """Let what waits for a peer without an inbox go."""
+        streams = [stream for whose, stream in self._sendings if whose == peer]
+        if (plain := self._plain.get(peer)) is not None and streams:
+            self._tasks.start(self._empty_plain(plain, streams), f"plain outbox of {peer}")
+
+    async def _empty_plain(self, plain: PlainOutbox, streams: list[str]) -> None:
+        await plain.empty(streams)
+        self._settled.set()
+
+    async def _begin(self) -> None:
+        """The first message to a peer: its stream has an incarnation now."""
         for out in await self._store.outgoing():
             if (out.peer, out.stream) not in self._sendings:
                 sending = self._sendings[out.peer, out.stream] = Sending(out.stream, out.incarnation)
@@ -261,36 +279,52 @@ class Delivery:
                     self._send_over(line, out.peer, sending)
 
     async def _load(self, peer: str, sending: Sending, load: Load) -> None:
-        parcels: list[Parcel] = []
-        try:
-            while rows := await self._store.waiting(peer, sending.stream, load.after, most=load.most.messages, most_bytes=load.most.bytes):
-                lively = [row for row in rows if row.ttl_left_ms is None or row.ttl_left_ms > 0]
-                parcels = [Parcel(row.seq, row.message_id, row.ttl_left_ms, row.body) for row in lively]
-                if len(lively) < len(rows):
-                    await self._bury_expired()
-                if any(not sending.fits(parcel) for parcel in parcels):
-                    parcels = await self._fitting(peer, sending, parcels)
-                if parcels:
-                    break
-        except HallwayError as error:
-            logger.warning("the outbox for %s cannot be read: %s", peer, error)
-            return
+        parcels = await self._trouble.insist("what waits in the outbox cannot be read", lambda: self._fetch(peer, sending, load))
         self._do(peer, sending, sending.loaded(load.session, parcels))
+
+    async def _fetch(self, peer: str, sending: Sending, load: Load) -> list[Parcel]:
+        while rows := await self._store.waiting(peer, sending.stream, load.after, most=load.most.messages, most_bytes=load.most.bytes):
+            lively = [row for row in rows if row.ttl_left_ms is None or row.ttl_left_ms > 0]
+            parcels = [Parcel(row.seq, row.message_id, row.ttl_left_ms, row.body) for row in lively]
+            if len(lively) < len(rows):
+                await self._expiry.bury()
+            if any(not sending.fits(parcel) for parcel in parcels):
+                parcels = await self._fitting(peer, sending, parcels)
+            if parcels:
+                return parcels
+        return []
 
     async def _forget(self, peer: str, sending: Sending, upto: int, ranges: tuple[tuple[int, int], ...]) -> None:
         try:
             gone = await self._store.acked(peer, sending.stream, sending.incarnation, upto, ranges)
-        except HallwayError as error:
-            # The next acknowledgement says it again.
-            logger.warning("what %s has is not noted yet: %s", peer, error)
+        except StoreError as error:
+            self._trouble.tell(FORGETTING, error)
+            await self._forget_later(peer, sending)
+        else:
+            self._gone(peer, gone)
+
+    async def _forget_later(self, peer: str, sending: Sending) -> None:
+        """One task for each stream, however many acknowledgements come before the store works again."""
+        key, incarnation, noted = (peer, sending.stream), sending.incarnation, -1
+        if key in self._forgetting:
             return
-        for acked in gone:
-            message_id = acked.message_id.hex()
+        self._forgetting.add(key)
+        try:
+            while sending.incarnation == incarnation and noted < sending.acked:
+                noted = sending.acked
+                forget = partial(self._store.acked, peer, sending.stream, incarnation, noted)
+                self._gone(peer, await self._trouble.insist(FORGETTING, forget))
+        finally:
+            self._forgetting.discard(key)
+
+    def _gone(self, peer: str, acked: Sequence[Acked]) -> None:
+        for each in acked:
+            message_id = each.message_id.hex()
             self._receipts.settle(peer, message_id)
             self._publisher.publish(Delivered(peer, message_id))
 
     async def _renew(self, peer: str, sending: Sending) -> None:
-        incarnation, last = await self._store.renew(peer, sending.stream)
+        incarnation, last = await self._trouble.insist("a stream cannot be renewed", lambda: self._store.renew(peer, sending.stream))
         line = self._lines.get(peer)
         if line is not None:
             self._do(peer, sending, sending.renewed(incarnation, last, line.credit))
@@ -304,39 +338,19 @@ class Delivery:
         return [parcel for parcel in parcels if sending.fits(parcel)]
 
     async def _bury(self, peer: str, nak: Nak) -> None:
-        for acked in await self._store.bury(peer, nak.stream, [nak.seq], nak.reason):
+        burying = self._trouble.insist("a dead letter cannot be kept", lambda: self._store.bury(peer, nak.stream, [nak.seq], nak.reason))
+        for acked in await burying:
             self._receipts.settle(peer, acked.message_id.hex(), DeliveryFailed(f"{peer} cannot use the message: {nak.reason}"))
 
-    async def _expire(self) -> None:
-        """Bury what expires when it does. A device whose messages have all the time of the world is not woken."""
-        while True:
-            self._new_ttl.clear()
-            try:
-                await self._bury_expired()
-                left = await self._store.next_expiry()
-            except StoreError as error:
-                logger.warning("what has expired is not noted yet: %s", error)
-                left = round(RETRY_SECONDS * 1000)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None if left is None else min(max(left, 0) / 1000, EXPIRY_SECONDS)):
-                    await self._new_ttl.wait()
-
-    async def _bury_expired(self) -> None:
-        for gone in await self._store.expired():
-            failure = DeliveryFailed(f"the message to {gone.peer} has expired", hint="give it more time to live")
-            self._receipts.settle(gone.peer, gone.message_id.hex(), failure)
-
-    async def _meet(self, peer_id: str) -> None:
-        try:
-            await self._store.met(peer_id, time.time())
-        except StoreError as error:
-            logger.warning("that %s was here is not noted: %s", peer_id, error)
-
     def _receiver(self, peer: str, stream: str) -> Inflow:
-        return self._inflows.get((peer, stream)) or self._inflow(peer, Receiving(stream, WINDOW))
+        if (known := self._inflows.get((peer, stream))) is not None:
+            return known
+        if sum(whose == peer for whose, _ in self._inflows) >= MAX_STREAMS:
+            raise BadFrame(f"{peer} sends more than {MAX_STREAMS} streams")
+        return self._inflow(peer, Receiving(stream, WINDOW))
 
     def _inflow(self, peer: str, receiving: Receiving) -> Inflow:
-        inflow = Inflow(peer, receiving, self._store, self._tasks, self._stored, lambda ack: self._answer(peer, ack))
+        inflow = Inflow(peer, receiving, self._store, self._tasks, self._trouble, self._stored, lambda ack: self._answer(peer, ack))
         self._inflows[peer, receiving.stream] = inflow
         return inflow
 
@@ -363,15 +377,3 @@ class Delivery:
 
 def _milliseconds(ttl: float | None) -> int | None:
     return None if ttl is None else round(ttl * 1000)
-
-
-def _line(section: Any, send: Send, max_frame: int) -> _Line:
-    try:
-        messages, size = section["credit"]
-        positions = {stream: (incarnation, upto) for stream, incarnation, upto in section["positions"][:MAX_POSITIONS]}
-        numbers = [messages, size, *(number for pair in positions.values() for number in pair)]
-        if any(type(number) is not int or not 0 <= number < 2**64 for number in numbers):
-            raise ValueError("positions and credit are numbers")
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadFrame(f"the delivery section of the peer's HELLO is malformed: {error}") from error
-    return _Line(send, positions, Credit(messages, size), max_frame)

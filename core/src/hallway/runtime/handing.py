@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
+from functools import partial
 
 from hallway.errors import StoreError
 from hallway.events import ErrorHappened, MessageReceived
 from hallway.protocol import packed
-from hallway.runtime.inflow import RETRY_SECONDS
 from hallway.runtime.publisher import Handling, Publisher
+from hallway.runtime.trouble import RETRY_SECONDS, Trouble
 from hallway.store import InboxItem, Store
-
-logger = logging.getLogger(__name__)
 
 MOST, MOST_BYTES = 512, 1024 * 1024
 """Messages, and bytes of them, that are fetched at a time."""
+UNREAD = "messages in the inbox cannot be handed to the application"
+UNNOTED = "what the application has dealt with cannot be noted"
 
 
 class Handing:
     """``let_go`` is called with the messages and bytes that no longer wait."""
 
-    def __init__(self, store: Store, publisher: Publisher, let_go: Callable[[int, int], None]) -> None:
+    def __init__(self, store: Store, publisher: Publisher, trouble: Trouble, let_go: Callable[[int, int], None]) -> None:
         self._store = store
         self._publisher = publisher
+        self._trouble = trouble
         self._let_go = let_go
         self._news = asyncio.Event()
         self._news.set()
@@ -64,7 +65,7 @@ class Handing:
         while True:
             await self._news.wait()
             self._news.clear()
-            while items := await self._store.inbox(after, most=MOST, most_bytes=MOST_BYTES):
+            while items := await self._trouble.insist(UNREAD, partial(self._store.inbox, after, most=MOST, most_bytes=MOST_BYTES)):
                 after = items[-1].id
                 for item in items:
                     if self._publisher.crowded:
@@ -96,6 +97,8 @@ class Handing:
             try:
                 await self.settle()
             except StoreError as error:
-                logger.warning("what the application has is not noted yet: %s", error)
+                self._trouble.tell(UNNOTED, error)
                 self._dealt_with.set()
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._trouble.over(UNNOTED)

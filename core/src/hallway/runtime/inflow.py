@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 
-from hallway.errors import StoreError
+from hallway.errors import BadFrame
 from hallway.protocol.parcels import Ack, Gap, Parcels
 from hallway.protocol.receiving import Commit, Receiving
 from hallway.runtime.tasks import TaskSet
+from hallway.runtime.trouble import Trouble
 from hallway.store import Received, Store
 
-logger = logging.getLogger(__name__)
-
-RETRY_SECONDS = 1.0
-"""Pause after the store has failed; nothing that came in is acknowledged meanwhile."""
+MAX_COMMITS = 4096
+"""Commits of one stream that wait for the disk, at most: more than honest messages and gaps within one credit can be."""
+HELD_UP = "what came in waits for the store, and its senders with it"
 
 
 class Inflow:
@@ -30,6 +28,7 @@ class Inflow:
         receiving: Receiving,
         store: Store,
         tasks: TaskSet,
+        trouble: Trouble,
         stored: Callable[[int, int], None],
         answer: Callable[[Ack], None],
     ) -> None:
@@ -37,6 +36,7 @@ class Inflow:
         self._peer = peer
         self._store = store
         self._tasks = tasks
+        self._trouble = trouble
         self._stored = stored
         self._answer = answer
         self._commits: list[Commit] = []
@@ -46,10 +46,12 @@ class Inflow:
         """A frame of the stream came.
 
         Raises:
-            BadFrame: there is a hole before it.
+            BadFrame: there is a hole before it, or it is more than was let.
 
         """
         self._commits += self.receiving.gap(frame) if isinstance(frame, Gap) else self.receiving.parcels(frame)
+        if len(self._commits) > MAX_COMMITS:
+            raise BadFrame(f"the peer sends more than {MAX_COMMITS} frames before the first of them is stored")
         if self._commits and not self._is_busy:
             self._is_busy = True
             self._tasks.start(self._work(), f"inbox of {self._peer}")
@@ -73,14 +75,8 @@ class Inflow:
 
     async def _store_it(self, commit: Commit) -> None:
         items = [Received(parcel.seq, parcel.id, 0, parcel.body) for parcel in commit.parcels]
-        while True:
-            try:
-                await self._store.receive(self._peer, self.receiving.stream, commit.incarnation, commit.upto, items)
-            except StoreError as error:
-                logger.warning("%d messages of %s wait for the store: %s", len(items), self._peer, error)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+        place = (self._peer, self.receiving.stream, commit.incarnation, commit.upto)
+        await self._trouble.insist(HELD_UP, lambda: self._store.receive(*place, items))
 
 
 def _merged(commits: list[Commit]) -> list[Commit]:

@@ -68,6 +68,7 @@ class LinkDriver:
         self._newcomer: PeerRecord | None = None
         self._rumour = False
         self._was_open = False
+        self._end_reason = ""
         self._head_start: asyncio.TimerHandle | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._answering = Answering(self.link, services, self._runs, self._carry_out, self._converse)
@@ -76,11 +77,6 @@ class LinkDriver:
     def open(self) -> AttemptRun | None:
         """The attempt whose channel is the open one."""
         return self._open
-
-    @property
-    def stores_nothing(self) -> bool:
-        """Whether the link is open to a device without a delivery layer, which gets messages at once or not at all."""
-        return self._open is not None and not self._services.delivery.reaches(self.peer_id)
 
     @property
     def answering(self) -> AttemptRun | None:
@@ -260,7 +256,7 @@ class LinkDriver:
         self._services.publisher.publish(PeerConnected(self.peer_id, run.signaling, run.channel_plugin, round(seconds * 1000, 3)))
         if run.speaks_hallway:
             self._services.bus.up(self.peer_id, self._send_control)
-            self._deliver_over(run)
+        self._deliver_over(run)
         self.remember()
         self._services.refill()
 
@@ -282,6 +278,8 @@ class LinkDriver:
 
     def _down(self, reason: DownReason) -> None:
         self._open = None
+        if reason is DownReason.PROTOCOL:
+            self._services.reports.violated(self.peer_id, self._end_reason, self._loop.time())
         self._services.publisher.publish(PeerDisconnected(self.peer_id, reason.value))
         self._services.bus.down(self.peer_id)
         self._services.delivery.down(self.peer_id)
@@ -289,10 +287,14 @@ class LinkDriver:
             self._loop.call_soon(self._services.memory.left, self.peer_id)
 
     def _deliver_over(self, run: AttemptRun) -> None:
-        if run.hello is None or run.outgoing is None:
+        if run.outgoing is None:
+            return
+        section = run.hello.sections.get(SECTION) if run.hello is not None else None
+        if section is None:
+            self._services.delivery.up_plain(self.peer_id, self)
             return
         try:
-            self._services.delivery.up(self.peer_id, run.hello.sections.get(SECTION), run.outgoing.parcel, run.outgoing.max_frame)
+            self._services.delivery.up(self.peer_id, section, run.outgoing.parcel, run.outgoing.max_frame)
         except BadFrame as error:
             self._loop.call_soon(self._failed, run, str(error), DownReason.PROTOCOL)
 
@@ -369,7 +371,7 @@ class LinkDriver:
         run = self._runs.pop(attempt_id)
         logger.debug("dropping attempt %d to %s: %s", attempt_id, self.peer_id, reason)
         if run is self._open:
-            self._open = None
+            self._open, self._end_reason = None, reason
         if not run.verdict.done():
             run.verdict.set_result(refusal(RefusalCode.GLARE))
         closing = run.aclose(graceful=graceful, moved=graceful and self._open is not None)

@@ -261,9 +261,10 @@ class Node:
         await self._finish([carrier.signaling.aclose() for carrier in self.carriers], deadline)
         await self._finish([maker.connector.aclose() for maker in self._makers], deadline)
         await self._tasks.aclose()
+        # What listeners deal with until the end is let go of.
+        await self.publisher.aclose(deadline, but=self._closers)
         await self.delivery.aclose()
         await self._finish([asyncio.to_thread(self._memory.save)], asyncio.get_running_loop().time() + SAVE_SECONDS)
-        await self.publisher.aclose(deadline, but=self._closers)
 
     async def _finish(self, work: list[Coroutine[Any, Any, None]], deadline: float) -> None:
         """Close things side by side; one that fails or hangs does not keep the others open."""
@@ -285,13 +286,13 @@ class Node:
 
         """
         body, link = _packed(message), self.links.find(peer_id)
-        if not durable or (link is not None and link.stores_nothing):
+        if not durable or not self.delivery.stores(peer_id):
             message_id = await self.links.get(peer_id).send(body)
             self.publisher.sent(peer_id, message_id, message)
             return Receipt(peer_id, message_id, durable=False)
         if link is not None:
             link.check(body)
-        if link is None and not await self.delivery.knows(peer_id):
+        if link is None and not await self.delivery.acquaintances.includes(peer_id):
             raise PeerUnavailable(f"nothing is known of a peer {peer_id}", hint="wait for peer-found, then send again")
         receipt = await self.delivery.put_one(body, peer_id, ttl)
         self.publisher.sent(peer_id, receipt.id, message)
@@ -307,11 +308,11 @@ class Node:
         body = _packed(message)
         for link in self.links.open():
             link.check(body)
-        plain = [link for link in self.links.open() if link.stores_nothing or not durable]
+        plain = [link for link in self.links.open() if not durable or not self.delivery.stores(link.peer_id)]
         ids = await self._broadcast(body, message, plain)
         if not durable:
             return Broadcast(tuple(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()))
-        to = {each.lower(): each for each in (*await self.delivery.known(), *(link.peer_id for link in self.links.open()))}
+        to = {each.lower(): each for each in (*await self.delivery.acquaintances.names(), *(link.peer_id for link in self.links.open()))}
         for link in plain:
             to.pop(link.peer_id.lower(), None)
         receipts, full = await self.delivery.put(body, list(to.values()), ttl) if to else ([], ())

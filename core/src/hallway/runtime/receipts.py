@@ -7,7 +7,6 @@ import weakref
 
 from hallway.errors import DeliveryFailed
 
-
 SWEEP_LEAST = 4096
 """Receipts, dropped ones included, of which so many are kept before the dropped are looked for."""
 

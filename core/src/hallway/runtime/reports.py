@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from hallway.errors import RemoteViolation
 from hallway.events import ErrorHappened
 from hallway.model import IcePolicy
 from hallway.protocol.attempt import Phase
@@ -35,10 +36,11 @@ STEPS = {
 }
 """By the phase in which an attempt failed: what that means, and what to do next."""
 DISTANT_HINT = "see that both devices run and reach the signal server"
+VIOLATION_HINT = "see which version that device runs, and whether it is what it says to be; nothing of this device is lost"
 
 
 class Reports:
-    """Tells of failed attempts as `ErrorHappened`, and in the log."""
+    """Tells of failed attempts, and of links that a peer has made impossible, as `ErrorHappened`, and in the log."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
@@ -62,6 +64,16 @@ class Reports:
         else:
             logger.debug("%s", text)
 
+    def violated(self, peer_id: str, reason: str, now: float) -> None:
+        """A peer has broken the rules of an open link, which was closed for it."""
+        text = f"the link to {peer_id} was closed, since {peer_id} broke the protocol: {reason}"
+        if not self._bucket.wait(now) and self._throttle.lets((peer_id.lower(), reason), now):
+            self._bucket.take(now)
+            logger.warning("%s", text)
+            self._publisher.publish(ErrorHappened(RemoteViolation.code, text, VIOLATION_HINT))
+        else:
+            logger.debug("%s", text)
+
     def forget(self, peer_id: str) -> None:
         """The peer is linked: what fails from now on is news."""
-        self._throttle.forget(lambda key: key[0] == peer_id.lower())
+        self._throttle.forget(lambda key: key[0] == peer_id.lower() and isinstance(key[1], Phase))
