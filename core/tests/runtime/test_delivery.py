@@ -281,6 +281,6 @@ class TestHostilePeers:
     async def test_one_that_sends_beyond_its_credit_ends_its_link(self, device, stranger, events):
         channel = await self.link(stranger())
         parcels = tuple(Parcel(seq, bytes(16), None, b"\x01") for seq in range(1, 1025))
-        await channel.send(encode_parcels(Parcels("", 1, parcels)))
-        await channel.send(encode_parcels(Parcels("", 1, tuple(parcel._replace(seq=parcel.seq + 1024) for parcel in parcels))))
+        for frame in range(WINDOW.messages // 1024 + 1):
+            await channel.send(encode_parcels(Parcels("", 1, tuple(parcel._replace(seq=parcel.seq + 1024 * frame) for parcel in parcels))))
         assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
