@@ -1,6 +1,6 @@
 """``make bench``: what hallway costs beside bare aiortc, on the same hosts in the same run.
 
-Writes bench/results.json, and bench/results.png and bench/healing.png. It needs the lab (root, ip, tc, nft). Both kinds of process are
+Writes bench/results.json, and bench/results.png, bench/speed.png and bench/healing.png. It needs the lab (root, ip, tc, nft). Both kinds of process are
 fresh for every connect.
 """
 
@@ -18,14 +18,14 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent / "lab"), str(HERE.parent / "e2e" / "support")]
 
-from tests.bench import cloud_costs, healing, healing_report, loss, report  # noqa: E402
+from tests.bench import cloud_costs, healing, healing_report, loss, report, speed, speed_report  # noqa: E402
 
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Host, Lab, matching, missing  # noqa: E402
 from site_devices import linked, up  # noqa: E402
 
 STUN = f"stun:{INTERNET_ADDRESS}:3478"
 STUN_SETTING = f'plugins.aiortc.ice_servers=[{{urls="{STUN}"}}, {{urls="stun:stun.example.org:3478"}}]'
-BARE, OURS = HERE / "bare.py", HERE / "ours.py"
+BARE = HERE / "bare.py"
 PATIENCE = 60.0
 RESULTS = Path("bench")
 
@@ -39,7 +39,7 @@ async def bare_connect(one: Host, two: Host, stun: str | None) -> float:
     extra = [stun] if stun else []
     server = await two.spawn([sys.executable, str(BARE), "serve", "9000", *extra])
     await server.wait_for(matching(event="ready"))
-    client = await one.spawn([sys.executable, str(BARE), "dial", two.address, "9000", "0", "0", *extra])
+    client = await one.spawn([sys.executable, str(BARE), "dial", two.address, "9000", *extra])
     connected = await client.wait_for(matching(event="connected"), PATIENCE)
     await client.kill()
     await server.kill()
@@ -85,25 +85,6 @@ def summary(values: list[float]) -> dict[str, Any]:
     return {"median_ms": statistics.median(values), "min_ms": min(values), "max_ms": max(values), "all_ms": values}
 
 
-async def traffic(one: Host, two: Host, messages: int, pings: int) -> dict[str, Any]:
-    server = await two.spawn([sys.executable, str(BARE), "serve", "9000"])
-    await server.wait_for(matching(event="ready"))
-    client = await one.spawn([sys.executable, str(BARE), "dial", two.address, "9000", str(messages), str(pings)])
-    bare = await client.wait_for(matching(event="traffic"), PATIENCE)
-    await client.wait(PATIENCE)
-    await server.kill()
-    echo = await two.spawn([sys.executable, str(OURS), "echo"])
-    await echo.wait_for(matching(event="ready"), PATIENCE)
-    client = await one.spawn([sys.executable, str(OURS), "measure", str(messages), str(pings)])
-    ours = await client.wait_for(matching(event="traffic"), PATIENCE)
-    await client.wait(PATIENCE)
-    await echo.kill()
-    for each in (bare, ours):
-        assert each["count"] == messages, each
-    ratios = {key: ours[key] / bare[key] for key in ("ping_ms", "per_second")}
-    return {"bare": bare, "hallway": ours, "ratio_hallway_to_bare": ratios}
-
-
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -132,11 +113,10 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     async with Lab() as lab:
         lan = lab.lan()
         hosts = lan.host("one"), lan.host("two")
-        tell("round trips and throughput")
-        flow = await traffic(*hosts, options.messages, options.pings)
         tell(f"an idle linked device, for {options.idle:.0f} s")
         rest = await idle(*hosts, options.idle)
-    return {"connect": connect, "traffic": flow, "idle": rest, **await cloud_run(options), **await fault_run(options)}
+    speeds = await speed.measure(options.speed_rounds, tell)
+    return {"connect": connect, "speed": speeds, "idle": rest, **await cloud_run(options), **await fault_run(options)}
 
 
 async def fault_run(options: argparse.Namespace) -> dict[str, Any]:
@@ -161,8 +141,7 @@ async def cloud_run(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--pings", type=int, default=1_000)
+    parser.add_argument("--speed-rounds", type=int, default=5)
     parser.add_argument("--idle", type=float, default=30)
     parser.add_argument("--relayed", type=int, default=40_000, help="messages through the signal server")
     parser.add_argument("--cloud-rounds", type=int, default=3)
@@ -177,8 +156,9 @@ def main() -> None:
     (RESULTS / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     report.plot(results, RESULTS / "results.png")
     healing_report.plot(results["healing"], RESULTS / "healing.png")
-    tell("\n".join(["", *report.lines(results), *healing_report.lines(results["healing"])]))
-    tell(f"written to {RESULTS}/results.json, {RESULTS}/results.png and {RESULTS}/healing.png")
+    speed_report.plot(results["speed"], RESULTS / "speed.png")
+    tell("\n".join(["", *report.lines(results), *speed_report.lines(results["speed"]), *healing_report.lines(results["healing"])]))
+    tell(f"written to {RESULTS}: results.json, results.png, speed.png and healing.png")
 
 
 main()

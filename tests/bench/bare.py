@@ -1,20 +1,17 @@
 """The yardstick: two bare aiortc peers, signaling by one POST over plain asyncio streams. Prints JSON lines.
 
-Usage: bare.py serve PORT | bare.py dial HOST PORT MESSAGES PINGS [STUN_URL]
+Usage: bare.py serve PORT [STUN_URL] | bare.py dial HOST PORT [STUN_URL]
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import sys
 import time
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
-
-TEXT = json.dumps({"type": "bench", "data": "x" * 70})
 
 
 def say(**facts: Any) -> None:
@@ -39,19 +36,6 @@ async def serve(port: int, stun: str | None) -> None:
         pc = connection(stun)
         connections.append(pc)
 
-        def on_channel(channel: Any) -> None:
-            def on_message(text: str) -> None:
-                if text == "count":
-                    channel.send(str(on_channel.count))  # type: ignore[attr-defined]
-                elif text.startswith("ping"):
-                    channel.send(text)
-                else:
-                    on_channel.count += 1  # type: ignore[attr-defined]
-
-            on_channel.count = 0  # type: ignore[attr-defined]
-            channel.on("message", on_message)
-
-        pc.on("datachannel", on_channel)
         await pc.setRemoteDescription(RTCSessionDescription(**offer))
         await pc.setLocalDescription(await pc.createAnswer())
         body = json.dumps({"type": "answer", "sdp": pc.localDescription.sdp}).encode()
@@ -74,31 +58,17 @@ async def post(host: str, port: int, offer: Any) -> Any:
     return answer
 
 
-async def dial(host: str, port: int, messages: int, pings: int, stun: str | None) -> None:
+async def dial(host: str, port: int, stun: str | None) -> None:
     start = time.perf_counter()
     pc = connection(stun)
     channel = pc.createDataChannel("data")
-    opened, inbox = asyncio.Event(), asyncio.Queue[str]()
+    opened = asyncio.Event()
     channel.on("open", opened.set)
-    channel.on("message", inbox.put_nowait)
     await pc.setLocalDescription(await pc.createOffer())
     answer = await post(host, port, {"type": "offer", "sdp": pc.localDescription.sdp})
     await pc.setRemoteDescription(RTCSessionDescription(**answer))
     await opened.wait()
     say(event="connected", ms=(time.perf_counter() - start) * 1000)
-    trips = []
-    for number in range(pings):
-        begin = time.perf_counter()
-        channel.send(f"ping {number}")
-        await inbox.get()
-        trips.append((time.perf_counter() - begin) * 1000)
-    if messages:
-        begin = time.perf_counter()
-        for _ in range(messages):
-            channel.send(TEXT)
-        channel.send("count")
-        count = int(await inbox.get())
-        say(event="traffic", ping_ms=statistics.median(trips), per_second=count / (time.perf_counter() - begin), count=count)
     await pc.close()
 
 
@@ -107,4 +77,4 @@ if __name__ == "__main__":
     if words[0] == "serve":
         asyncio.run(serve(int(words[1]), words[2] if len(words) > 2 else None))
     else:
-        asyncio.run(dial(words[1], int(words[2]), int(words[3]), int(words[4]), words[5] if len(words) > 5 else None))
+        asyncio.run(dial(words[1], int(words[2]), words[3] if len(words) > 3 else None))

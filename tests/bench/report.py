@@ -24,13 +24,11 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
 
 
 def _local(results: dict[str, Any]) -> Iterator[str]:
-    connect, flow, rest = results["connect"], results["traffic"], results["idle"]
+    connect, rest = results["connect"], results["idle"]
     yield f"{'':26}{'bare':>14}{'hallway':>14}{'ratio':>9}"
     for name, pair in (("connect offline", ("bare", "hallway")), ("  with a STUN server", ("bare_with_stun", "hallway_with_stun"))):
         bare, ours = (connect[each]["median_ms"] for each in pair)
         yield f"{name:26}{bare:>11.1f} ms{ours:>11.1f} ms{ours / bare:>9.3f}"
-    for key, name, unit in (("ping_ms", "round trip", "ms"), ("per_second", "messages", "/s")):
-        yield f"{name:26}{flow['bare'][key]:>11.2f} {unit}{flow['hallway'][key]:>11.2f} {unit}{flow['ratio_hallway_to_bare'][key]:>9.2f}"
     yield f"idle linked device: {rest['cpu_percent']:.2f} % CPU, {rest['memory_mb']:.0f} MB"
 
 
@@ -69,13 +67,11 @@ def plot(results: dict[str, Any], path: Path) -> None:
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, ((connect, trips, rate), (stun, relay, layers)) = plt.subplots(2, 3, figsize=(14, 8))
+    figure, ((connect, stun), (relay, layers)) = plt.subplots(2, 2, figsize=(11, 8))
     names = ["bare", "hallway", "hallway_with_stun", "bare_with_stun"]
     times = {name.replace("_", "\n"): results["connect"][name]["median_ms"] for name in names}
     _bars(connect, "connect, offline (ms, log)", times, [BARE, OURS, OURS, BARE])
     connect.set_yscale("log")
-    _bars(trips, "round trip (ms)", {name: results["traffic"][name]["ping_ms"] for name in names[:2]}, [BARE, OURS], "%.2f")
-    _bars(rate, "messages per second", {name: results["traffic"][name]["per_second"] for name in names[:2]}, [BARE, OURS])
     delays = {"no server": "without", "dead STUN server": "with_dead_stun"}
     _bars(stun, "connect, signaled by the cloud (ms)", {name: results["stun"][key]["median_ms"] for name, key in delays.items()}, [OURS])
     _bars(relay, "relayed messages per second", {name: results["relay"][name]["per_second"] for name in names[:2]}, [BARE, OURS])

@@ -26,7 +26,8 @@ PATIENCE = 300.0
 WORK = {"pings": 1000, "rounds": 3, "sizes": [200, 16384], "counts": {"200": 20_000, "16384": 1500}}
 LIBRARIES = {"aiortc": "aiortc", "wrtc": "libwebrtc"}
 """The bare library, and our channel plugin over it."""
-PROCESSES = 4
+PEERS = (1, 10, 50)
+QUEUED = (1_000, 100_000, 1_000_000)
 Report = Callable[[str], None]
 
 
@@ -119,16 +120,42 @@ async def _durable(one: Host, two: Host, folder: Path, count: int) -> float:
 
 async def casts(one: Host, two: Host, peers: int, count: int) -> dict[str, Any]:
     """Each of a few processes has several receivers; the sender's CPU counts."""
-    many = PROCESSES if peers >= PROCESSES else 1
-    servers = [await run(two, OURS, "many", f"many-{number}", str(peers // many), str(9300 + 100 * number)) for number in range(many)]
+    processes = next(number for number in (5, 4, 2, 1) if peers % number == 0)
+    each = peers // processes
+    servers = [await run(two, OURS, "many", f"many-{number}", str(each), str(9300 + 100 * number)) for number in range(processes)]
     for server in servers:
         await server.wait_for(matching(event="ready"), PATIENCE)
-    client = await run(one, OURS, "cast", str(peers // many * many), str(count))
+    client = await run(one, OURS, "cast", str(peers), str(count))
     found = await figures(client)
     for server in servers:
         await server.kill()
     cpu = {way: statistics.median(each["cpu_us"] for each in found if each["way"] == way) for way in ("single", "broadcast")}
-    return {"peers": peers, **cpu, "ratio": cpu["broadcast"] / cpu["single"]}
+    return {"peers": peers, **cpu, "ratio": cpu["broadcast"] / cpu["single"], "memory_mb": found[-1]["memory_mb"]}
+
+
+async def queues(one: Host, two: Host, count: int) -> dict[str, Any]:
+    """Messages that wait for a peer that is away, and go when it is back."""
+    with tempfile.TemporaryDirectory(prefix="hallway-bench-", dir=Path.cwd()) as folder:
+        serve = [OURS, "serve", "serve", "aiortc", f"{folder}/serve.db"]
+        server = await run(two, *serve)
+        await server.wait_for(matching(event="ready"), PATIENCE)
+        client = await run(one, OURS, "queue", f"{folder}/send.db", str(count))
+        await client.wait_for(matching(event="linked"), PATIENCE)
+        await server.kill()
+        await client.wait_for(matching(event="queued"), PATIENCE)
+        server = await run(two, *serve)
+        found = await figures(client)
+        await server.kill()
+        return found[0]
+
+
+async def growth(one: Host, two: Host, tell: Report) -> dict[str, Any]:
+    """What a message costs as peers and queues grow."""
+    peers = [await casts(one, two, number, 4000) for number in PEERS]
+    tell(f"  peers: {peers}")
+    queued = [await queues(one, two, count) for count in QUEUED]
+    tell(f"  queued: {queued}")
+    return {"peers": peers, "queued": queued}
 
 
 async def measure(repeats: int, tell: Report) -> dict[str, Any]:
@@ -141,7 +168,10 @@ async def measure(repeats: int, tell: Report) -> dict[str, Any]:
         tell("durable messages beside two processes that only commit them")
         stored = await durable(one, two, repeats, 20_000, tell)
         tell("a broadcast to 20 peers beside messages to one")
-        return {"flow": flow, "durable": stored, "broadcast": await casts(one, two, 20, 4000)}
+        cast = await casts(one, two, 20, 4000)
+        tell(f"  {cast}")
+        tell("1, 10 and 50 peers; 1,000 to 1,000,000 queued messages")
+        return {"flow": flow, "durable": stored, "broadcast": cast, "growth": await growth(one, two, tell)}
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The same traffic as `speed_bare.py`, over `hallway.Peer`. Prints JSON lines.
 
 Usage: speed_ours.py serve NAME CHANNEL [STORE] | speed_ours.py send CHANNEL WORK | speed_ours.py durable STORE COUNT
-       | speed_ours.py cast PEERS COUNT | speed_ours.py many NAME NUMBER PORT
+       | speed_ours.py cast PEERS COUNT | speed_ours.py many NAME NUMBER PORT | speed_ours.py queue STORE COUNT
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 from speed_messages import COUNT, messages, say
 
 from hallway import Peer, create_peer
 from hallway.config.loading import load_config
+from hallway.runtime.receipts import Receipt
 
 WINDOW = 512
 """Callers of `send_to_peer` side by side, each of which makes its next call when the last one has returned."""
@@ -111,16 +113,51 @@ async def durable(store: str, count: int) -> None:
         await linked(peer)
         begin = time.perf_counter()
 
-        async def caller(first: int) -> None:
-            for number in range(first, count, WINDOW):
-                receipt = await peer.send_to_peer("serve", values[number % len(values)])
-            # Messages arrive in order: with its last one each caller knows of all.
+        for receipt in await store_all(peer, count, values):
             await receipt.delivered()
-
-        async with asyncio.TaskGroup() as group:
-            for first in range(WINDOW):
-                group.create_task(caller(first))
         say(event="figures", per_second=count / (time.perf_counter() - begin))
+
+
+async def store_all(peer: Peer, count: int, values: list[dict[str, Any]]) -> list[Receipt]:
+    """Send so many from callers side by side; returns the last receipt of each: in order as they arrive, these tell of all."""
+
+    async def caller(first: int) -> Receipt:
+        for number in range(first, count, WINDOW):
+            receipt = await peer.send_to_peer("serve", values[number % len(values)])
+        return receipt
+
+    return await asyncio.gather(*(caller(first) for first in range(min(WINDOW, count))))
+
+
+async def queue(store: str, count: int) -> None:
+    """Queue messages for a peer that has gone, then let it have them when it is back: seconds for each, and memory in MB."""
+    values = messages(200)
+    async with device("send", "aiortc", store) as peer:
+        events = peer.events(lambda event: event.name == "peer-disconnected")
+        await linked(peer)
+        # What the first message alone needs is not part of what many need.
+        await (await peer.send_to_peer("serve", values[0])).delivered()
+        say(event="linked")
+        await anext(events)
+        before, begin = memory_mb(), time.perf_counter()
+        receipts = await store_all(peer, count, values)
+        seconds, queued_mb = time.perf_counter() - begin, memory_mb()
+        say(event="queued")
+        back = asyncio.Event()
+        peer.on("peer-connected", lambda _: back.set())
+        await back.wait()
+        begin = time.perf_counter()
+        for receipt in receipts:
+            await receipt.delivered()
+        drained = time.perf_counter() - begin
+        growth = {"queued_mb": queued_mb - before, "drained_mb": memory_mb() - before}
+        say(event="figures", count=count, queue_us=seconds / count * 1e6, drain_us=drained / count * 1e6, **growth)
+
+
+def memory_mb() -> float:
+    """Resident memory of this process."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
 
 
 async def cast(peers: int, count: int) -> None:
@@ -143,6 +180,7 @@ async def cast(peers: int, count: int) -> None:
             for _ in range(peers):
                 await anext(inbox)
             say(event="figures", way="broadcast", cpu_us=(time.process_time() - used) / (count // peers * peers) * 1e6)
+        say(event="figures", way="memory", memory_mb=memory_mb())
         say(event="done")
 
 
@@ -154,6 +192,8 @@ async def main(role: str, *rest: str) -> None:
             await send(rest[0], json.loads(rest[1]))
         case "durable":
             await durable(rest[0], int(rest[1]))
+        case "queue":
+            await queue(rest[0], int(rest[1]))
         case "cast":
             await cast(int(rest[0]), int(rest[1]))
         case "many":
