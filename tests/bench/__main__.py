@@ -1,7 +1,7 @@
 """``make bench``: what hallway costs beside bare aiortc, on the same hosts in the same run.
 
-Writes bench/results.json, and bench/results.png, bench/speed.png and bench/healing.png. It needs the lab (root, ip, tc, nft). Both kinds of process are
-fresh for every connect.
+Writes bench/results.json, and bench/results.png, bench/speed.png and bench/healing.png. It needs the lab (root, ip, tc, nft).
+Both kinds of process are fresh for every connect.
 """
 
 from __future__ import annotations

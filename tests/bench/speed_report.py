@@ -14,7 +14,8 @@ def lines(results: dict[str, Any]) -> Iterator[str]:
     for name, unit, bare, ours in _pairs(results):
         yield f"{name:38}{bare:>11.{2 if bare < 100 else 0}f} {unit}{ours:>11.{2 if ours < 100 else 0}f} {unit}{ours / bare:>9.2f}"
     cast = results["broadcast"]
-    yield f"CPU of the sender for each message: to one peer {cast['single']:.1f} us, by a broadcast to {cast['peers']} {cast['broadcast']:.1f} us"
+    costs = f"to one peer {cast['single']:.1f} us, by a broadcast to {cast['peers']} {cast['broadcast']:.1f} us"
+    yield f"CPU of the sender for each message: {costs}"
     yield f"{'peers':>12}{'us/message':>14}{'memory, MB':>14}"
     for each in results["growth"]["peers"]:
         yield f"{each['peers']:>12}{each['broadcast']:>14.1f}{each['memory_mb']:>14.0f}"
