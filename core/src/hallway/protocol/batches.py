@@ -61,7 +61,7 @@ def read(data: bytes) -> Batch:
     if not isinstance(content, list) or len(content) != 3:
         raise ValueError("expected prefix, number and bodies")
     prefix, first, bodies = content
-    if not isinstance(bodies, list) or len(bodies) > MAX_MESSAGES or any(type(body) is not bytes for body in bodies):
+    if not isinstance(bodies, list) or len(bodies) > MAX_MESSAGES or not set(map(type, bodies)) <= {bytes}:
         raise ValueError(f"expected at most {MAX_MESSAGES} bodies")
     if type(prefix) is not int or type(first) is not int or not 0 <= prefix < LIMIT or not 0 <= first < LIMIT - MAX_MESSAGES:
         raise ValueError("prefix and number are whole and not negative")

@@ -14,7 +14,7 @@ from hallway.model import IcePolicy
 from hallway.protocol import jsontext
 from hallway.protocol.chunks import Assembly, Chunk
 from hallway.protocol.effects import Deliver, DownReason, Effect
-from hallway.protocol.frames import Pause, Resume, decode, decode_large
+from hallway.protocol.frames import Messages, Pause, Resume, decode, decode_large
 from hallway.protocol.link import Link
 from hallway.protocol.weights import of_json
 from hallway.runtime.outgoing import Outgoing
@@ -141,7 +141,10 @@ class Conversation:
         for effect in effects:
             if isinstance(effect, Deliver):
                 self._deliver(effect)
-        self._carry_out([effect for effect in effects if not isinstance(effect, Deliver)])
+        others = [effect for effect in effects if not isinstance(effect, Deliver)]
+        # Messages alone prove nothing that a timer would have to know.
+        if others or not isinstance(frame, Messages):
+            self._carry_out(others)
 
     def _deliver(self, effect: Deliver) -> None:
         if self._resuming is not None and not self._resuming.done():
