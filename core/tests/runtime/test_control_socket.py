@@ -265,7 +265,6 @@ async def test_another_user_is_kept_out_and_not_believed(served, path, tmp_path)
         "other = socket.socket(socket.AF_UNIX)\n"
         "try: other.connect(sys.argv[1])\n"
         "except PermissionError: sys.exit(7)\n"
-        'other.sendall(b\'{"command":"echo","say":1}\\n\')\n'
         "print(other.recv(1000).decode())\n"
     )
     tmp_path.chmod(0o755)
