@@ -146,7 +146,7 @@ class Peer:
             StoreError: it could not be stored.
 
         """
-        return await self._running().send(peer_id, message, durable=durable, ttl=ttl)
+        return await self._running().sender.send(peer_id, message, durable=durable, ttl=ttl)
 
     async def broadcast(self, message: Any, *, durable: bool = True, ttl: float | None = None) -> Broadcast:
         """Send a JSON value, or bytes, to every peer that is linked or was lately; returns a receipt for each.
@@ -159,7 +159,7 @@ class Peer:
             BadMessage, MessageTooLarge, StoreError: as for `send_to_peer`.
 
         """
-        return await self._running().broadcast(message, durable=durable, ttl=ttl)
+        return await self._running().sender.broadcast(message, durable=durable, ttl=ttl)
 
     def status(self) -> dict[str, Any]:
         """What the device is doing now, as a JSON object."""

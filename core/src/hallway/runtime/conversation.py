@@ -141,7 +141,7 @@ class Conversation:
         for effect in effects:
             if isinstance(effect, Deliver):
                 self._deliver(effect)
-        others = [effect for effect in effects if not isinstance(effect, Deliver)]
+        others: list[Effect] = [effect for effect in effects if not isinstance(effect, Deliver)]
         # Messages alone prove nothing that a timer would have to know.
         if others or not isinstance(frame, Messages):
             self._carry_out(others)

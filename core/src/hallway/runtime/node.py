@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import attrs
 
-from hallway.errors import BadMessage, ControlUnavailable, HallwayError, MessageTooLarge, NoSignalingError, PeerUnavailable, PluginError
+from hallway.errors import ControlUnavailable, HallwayError, NoSignalingError, PluginError
 from hallway.events import ErrorHappened, SignalingMode
 from hallway.interfaces import Connector, Discovery, Signaling
 from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
 from hallway.network import AddressWatcher
 from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, SignalingProvider
 from hallway.plugins.manager import Loaded, Registry
-from hallway.protocol import packed, weights
 from hallway.protocol.attempt import Patience
-from hallway.protocol.batches import Maker
-from hallway.protocol.chunks import MAX_MESSAGE
 from hallway.protocol.throttle import Throttle
 from hallway.runtime.carriers import Carrier
 from hallway.runtime.commands import Commands
@@ -32,12 +28,11 @@ from hallway.runtime.discoveries import Finder
 from hallway.runtime.habits import Habits
 from hallway.runtime.history import History
 from hallway.runtime.introductions import Introductions
-from hallway.runtime.link_driver import LinkDriver
 from hallway.runtime.links import Links
 from hallway.runtime.memory import AddressMemory
 from hallway.runtime.publisher import Publisher
-from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.runtime.reports import Reports
+from hallway.runtime.sender import Sender
 from hallway.runtime.services import Services
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.waking import watch_sleep
@@ -62,8 +57,6 @@ LOOK_PAUSE = 1.0
 """Seconds between two looks for peers that are made because links are in doubt, at least."""
 
 
-KEPT_FRAMES = 16
-"""Frames of messages to everybody that are kept for links that are a little behind."""
 Made = TypeVar("Made")
 
 
@@ -117,8 +110,8 @@ class Node:
                 look_around=self._look_around,
             )
         )
+        self.sender = Sender(self.links, self.delivery, publisher)
         self._introductions = Introductions(device, bus, self._tasks, self._sighted, self.links.open_records)
-        self._shared = Maker(random.getrandbits(64), KEPT_FRAMES)
         self._looks = Throttle(LOOK_PAUSE)
         self._advertised: tuple[str, ...] = ()
         self._refills: dict[str, asyncio.Task[None]] = {}
@@ -278,68 +271,6 @@ class Node:
             if isinstance(outcome, BaseException):
                 logger.error("closing did not end well: %r", outcome)
 
-    async def send(self, peer_id: str, message: Any, *, durable: bool, ttl: float | None) -> Receipt:
-        """Send one message to one peer.
-
-        Raises:
-            BadMessage, MessageTooLarge, PeerUnavailable, OutboxFull, StoreError: it was not sent.
-
-        """
-        body, link = _packed(message), self.links.find(peer_id)
-        if not durable or not self.delivery.stores(peer_id):
-            message_id = await self.links.get(peer_id).send(body)
-            self.publisher.sent(peer_id, message_id, message)
-            return Receipt(peer_id, message_id, durable=False)
-        if link is not None:
-            link.check(body)
-        if link is None and not await self.delivery.acquaintances.includes(peer_id):
-            raise PeerUnavailable(f"nothing is known of a peer {peer_id}", hint="wait for peer-found, then send again")
-        receipt = await self.delivery.put_one(body, peer_id, ttl)
-        self.publisher.sent(peer_id, receipt.id, message)
-        return receipt
-
-    async def broadcast(self, message: Any, *, durable: bool, ttl: float | None) -> Broadcast:
-        """Send one message to every peer that is linked or was lately.
-
-        Raises:
-            BadMessage, MessageTooLarge, StoreError: it was not sent.
-
-        """
-        body = _packed(message)
-        for link in self.links.open():
-            link.check(body)
-        plain = [link for link in self.links.open() if not durable or not self.delivery.stores(link.peer_id)]
-        ids = await self._broadcast(body, message, plain)
-        if not durable:
-            return Broadcast(tuple(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()))
-        to = {each.lower(): each for each in (*await self.delivery.acquaintances.names(), *(link.peer_id for link in self.links.open()))}
-        for link in plain:
-            to.pop(link.peer_id.lower(), None)
-        receipts, full = await self.delivery.put(body, list(to.values()), ttl) if to else ([], ())
-        for receipt in receipts:
-            self.publisher.sent(receipt.peer_id, receipt.id, message)
-        at_once = [Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()]
-        return Broadcast((*receipts, *at_once), full)
-
-    async def _broadcast(self, body: bytes, message: Any, links: list[LinkDriver]) -> dict[str, str]:
-        """Send it to those, and keep nothing; returns its id for each peer that took it. Who has no room is waited for, side by side."""
-        number = self._shared.number()
-        message_id = self._shared.id(number)
-        crowded = [link for link in links if not link.send_shared(self._shared, number, body)]
-        ids = {link.peer_id: message_id for link in links if link not in crowded}
-        if crowded:
-            ids |= await self._send_side_by_side(body, crowded)
-        for peer_id, its_id in ids.items():
-            self.publisher.sent(peer_id, its_id, message)
-        return ids
-
-    async def _send_side_by_side(self, body: bytes, links: list[LinkDriver]) -> dict[str, str]:
-        outcomes = await asyncio.gather(*(link.send(body) for link in links), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException) and not isinstance(outcome, PeerUnavailable):
-                raise outcome
-        return {link.peer_id: outcome for link, outcome in zip(links, outcomes, strict=True) if isinstance(outcome, str)}
-
     def _sighted(self, plugin: str, sighting: Sighting) -> None:
         if self._closing is None:
             self.links.sighted(plugin, sighting)
@@ -376,15 +307,3 @@ class Node:
 
 def _maker(provider: ChannelProvider, connector: Connector) -> ChannelMaker:
     return ChannelMaker(provider.name, provider.kind, connector)
-
-
-def _packed(message: Any) -> bytes:
-    try:
-        body = packed.pack(message)
-    except packed.BadValue as error:
-        raise BadMessage(str(error), hint="send what json.dumps takes, without NaN, or bytes") from error
-    if len(body) > MAX_MESSAGE:
-        raise MessageTooLarge(f"the message has {len(body)} bytes as MessagePack; {MAX_MESSAGE} are allowed", hint="split it")
-    if len(body) > packed.LARGE and packed.weight(body) > weights.MAX_WEIGHT:
-        raise MessageTooLarge("the message holds so many values that they fill the receiver's memory", hint="split it, or send it as bytes")
-    return body
