@@ -9,7 +9,7 @@ from typing import Self
 import attrs
 
 SCHEDSTAT = Path("/proc/self/schedstat")
-"""Of the main thread, in which the event loop runs: nanoseconds on a processor, nanoseconds waiting for one (Linux, proc_pid_schedstat(5))."""
+"""Of the main thread, in which the event loop runs: nanoseconds on a processor, then waiting for one (Linux: schedstat)."""
 
 
 @attrs.frozen

@@ -60,4 +60,5 @@ def _bars(axis: Any, measurement: Measurement) -> None:
     heights = [next(iter(figure(samples, measurement.unit).values())) for samples in sides.values()]
     bars = axis.bar(list(sides), heights, color=COLORS)
     axis.bar_label(bars, fmt="%.2f" if measurement.unit == "ms" else "%.0f")
+    axis.margins(y=0.12)
     axis.set(title=TITLES[measurement.name], ylabel=measurement.unit)

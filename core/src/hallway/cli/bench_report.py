@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from hallway.cli.bench_client import Measurement, Outcome
-from hallway.cli.bench_cpu import NONE, Cpu
+from hallway.cli.bench_cpu import Cpu
 from hallway.cli.bench_measure import Sample
 
 BUSY = 0.8
@@ -30,17 +30,15 @@ TITLES = {
 
 @attrs.frozen
 class Limit:
-    """What holds a measurement up: ``network``, ``cpu`` or ``disk``; ``device`` says whose CPU, and ``cpu`` how much of a core it used."""
+    """What holds a measurement up: ``network``, ``cpu`` or ``disk``; ``device`` says whose CPU."""
 
     what: str
     device: str | None = None
-    cpu: Cpu = NONE
 
-    def __str__(self) -> str:
-        if self.what != "cpu":
-            return f"the {self.what}"
-        waited = f", and {self.cpu.waited:.0%} waiting for one that others had" if self.cpu.waited >= WAITED else ""
-        return f"the CPU of {self.device} ({self.cpu.used:.0%} of a core{waited})"
+    @property
+    def short(self) -> str:
+        """In a column of the table."""
+        return f"CPU of {self.device}" if self.what == "cpu" else self.what
 
 
 def figure(samples: Sequence[Sample], unit: str) -> dict[str, float]:
@@ -65,7 +63,7 @@ def limit(measurement: Measurement, device: str, peer: str) -> Limit:
     is_busy = here.wanted + there.wanted >= BUSY_TOGETHER if measurement.unit == "ms" else busiest.wanted >= BUSY
     if measurement.beside == "disk" and ratio(measurement) >= DISK_SHARE:
         return Limit("disk")
-    return Limit("cpu", whose, busiest) if is_busy else Limit("network")
+    return Limit("cpu", whose) if is_busy else Limit("network")
 
 
 def _cpu(samples: Sequence[Sample]) -> tuple[Cpu, Cpu]:
@@ -110,11 +108,13 @@ def _cpu_json(samples: Sequence[Sample], outcome: Outcome) -> dict[str, dict[str
 
 def summary(outcome: Outcome) -> str:
     """One sentence: what holds up what."""
+    limits = [limit(each, outcome.device, outcome.peer) for each in outcome.measurements]
     parts: dict[str, list[str]] = {}
-    for each in outcome.measurements:
-        parts.setdefault(str(limit(each, outcome.device, outcome.peer)), []).append(TITLES[each.name])
-    text = "; ".join(f"{_listed(names)} by {what}" for what, names in parts.items())
-    return f"What limits hallway here: {text}."
+    for each, found in zip(outcome.measurements, limits, strict=True):
+        parts.setdefault(f"the {found.short}", []).append(TITLES[each.name])
+    if len(parts) == 1:
+        return f"Everything here is limited by {next(iter(parts))}."
+    return f"Limits here: {'; '.join(f'{_listed(names)} by {what}' for what, names in parts.items())}."
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -144,14 +144,13 @@ def _line(row: tuple[str, ...], widths: Sequence[int]) -> str:
 def _rows(measurement: Measurement, outcome: Outcome) -> Iterator[tuple[str, ...]]:
     ours, bare = (figure(each, measurement.unit) for each in (measurement.hallway, measurement.bare))
     found = limit(measurement, outcome.device, outcome.peer)
-    limited = f"CPU of {found.device}" if found.what == "cpu" else found.what
     for key, value in ours.items():
         yield (
             _title(measurement, key),
             _amount(value, measurement.unit),
             f"{_amount(bare[key], measurement.unit)} ({measurement.beside})",
             f"{value / bare[key]:.2f}" if bare[key] else "-",
-            limited,
+            found.short,
         )
 
 
@@ -170,3 +169,8 @@ def _notes(outcome: Outcome) -> Iterator[str]:
     yield f"Alone: what a bare channel, or the slower of the two disks, reaches without hallway, in the same run ({outcome.rounds} rounds)."
     if outcome.measurements[-1].beside != "disk":
         yield "Neither device has a store ([delivery].store, or --store): durable messages were kept in memory."
+    ends = zip(*(_cpu(each.hallway) for each in outcome.measurements), strict=True)
+    for name, cpus in zip((outcome.device, outcome.peer), ends, strict=True):
+        used, waited = max(cpu.used for cpu in cpus), max(cpu.waited for cpu in cpus)
+        others = f"; other programs made it wait for one, up to {waited:.0%} of the time" if waited >= WAITED else ""
+        yield f"{name} used up to {used:.0%} of a core{others}."
