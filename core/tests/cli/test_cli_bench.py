@@ -14,9 +14,9 @@ from click.testing import CliRunner
 
 from hallway.cli import bench_cpu, bench_plot, bench_report
 from hallway.cli.bench_client import Measurement, Outcome
-from hallway.cli.bench_cpu import NONE, Cpu
+from hallway.cli.bench_cpu import Cpu
 from hallway.cli.bench_device import apart, store_folder
-from hallway.cli.bench_disk import rows_per_second, scratch
+from hallway.cli.bench_disk import commit_rows, scratch
 from hallway.cli.bench_lanes import COUNT, MAX_QUESTION, Tally
 from hallway.cli.bench_measure import Busy, Sample
 from hallway.cli.bench_messages import LARGE, LEAST, SMALL, TYPE, json_texts, messages
@@ -109,7 +109,7 @@ class TestDisk:
         with scratch(tmp_path) as own:
             assert own is not None
             assert own.parent == tmp_path
-            assert rows_per_second(own, 0.05) > 0
+            assert commit_rows(own, 0.05)[0] > 0
             assert list(own.iterdir()) == []
         assert list(tmp_path.iterdir()) == []
 
@@ -119,7 +119,7 @@ class TestDisk:
 
         monkeypatch.setattr(sqlite3, "connect", full)
         with pytest.raises(StoreUnusable, match=f"the disk of {tmp_path} does not take what is written: database or disk is full"):
-            rows_per_second(tmp_path, 0.05)
+            commit_rows(tmp_path, 0.05)
 
     def test_a_file_is_no_folder(self, tmp_path):
         file = tmp_path / "file"
@@ -148,8 +148,8 @@ class TestAnswers:
                 _offer_of(bad)
 
     def test_where_the_system_tells_nothing_nobody_has_waited(self, monkeypatch, tmp_path):
-        monkeypatch.setattr(bench_cpu, "SCHEDSTAT", tmp_path / "none")
-        assert Cpu.now().waited == 0
+        monkeypatch.setattr(bench_cpu, "SCHEDSTAT", dict.fromkeys(("process", "thread"), tmp_path / "none"))
+        assert (Cpu.now().waited, Cpu.of_thread().waited) == (0, 0)
 
 
 class TestVerdicts:
@@ -166,6 +166,7 @@ class TestVerdicts:
             (burst(900, 1000, "durable", "disk", here=FULL), "disk", None),
             (burst(100, 1000, "durable", "disk", here=FULL), "cpu", "tablet-1"),
             (burst(100, 1000, "durable", "disk"), "network", None),
+            (attrs.evolve(burst(900, 1000, "durable", "disk", here=FULL), bare=samples(1000, here=FULL)), "cpu", "tablet-1"),
         ],
     )
     def test_what_limits_follows_from_the_busiest_and_from_the_yardstick(self, measurement, limit, device):
@@ -208,10 +209,6 @@ class TestVerdicts:
         assert "desk used up to 50% of a core; other programs made it wait for one, up to 60% of the time." in text
         assert "Neither device has a store" in text
         assert text.endswith("Everything here is limited by the CPU of desk.")
-
-    def test_a_disk_takes_no_cpu_that_counts(self):
-        measurement = attrs.evolve(WHOLE.measurements[3], bare=(Sample((1000.0,), Busy(NONE, NONE)),))
-        assert bench_report.as_json(outcome(measurement))["measurements"][0]["bare"]["cpu"]["desk"] == {"used": 0.0, "waited": 0.0}
 
 
 class TestPicture:

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import attrs
 
-from hallway.cli.bench_cpu import NONE
+from hallway.cli.bench_cpu import NONE, Cpu
 from hallway.cli.bench_device import BenchPeer
-from hallway.cli.bench_disk import rows_per_second
+from hallway.cli.bench_disk import disk_figures
 from hallway.cli.bench_lanes import ChannelLane, LinkLane
 from hallway.cli.bench_measure import Busy, Sample, burst, round_trips, stored
 from hallway.cli.bench_messages import LARGE, SMALL
@@ -146,12 +146,12 @@ class Client:
             await channel.opened(asyncio.get_running_loop().time() + OPEN_SECONDS)
             yield channel
 
-    async def disks(self) -> Sample | None:
-        """Both disks alone at the same time: what the slower takes, None if neither device has one."""
-        here = asyncio.to_thread(rows_per_second, self._folder, self._seconds) if self._folder is not None else _nothing()
-        rates = await asyncio.gather(here, self.request(DISK, {"seconds": self._seconds}, MAX_SECONDS + ASK_SECONDS))
-        found = [rate for rate in rates if rate is not None]
-        return Sample((min(found),), Busy(NONE, NONE)) if found else None
+    async def disks(self) -> Sample:
+        """Both disks alone at the same time: what the slower takes. At least one of the devices must have one."""
+        asked = self.request(DISK, {"seconds": self._seconds}, MAX_SECONDS + ASK_SECONDS)
+        here, there = await asyncio.gather(disk_figures(self._folder, self._seconds), asked)
+        rates = [found[0] for found in (here, there) if found is not None]
+        return Sample((min(rates),), Busy(*(Cpu(*found[1:]) if found is not None else NONE for found in (here, there))))
 
     async def rounds(self, rounds: int, *, on_disk: bool) -> tuple[Measurement, ...]:
         """Take every sample, hallway and its yardstick in turns."""
@@ -181,8 +181,8 @@ class _Plan:
     unit: str
     beside: str
     size: int
-    over_hallway: Callable[[], Awaitable[Sample | None]]
-    over_bare: Callable[[], Awaitable[Sample | None]]
+    over_hallway: Callable[[], Awaitable[Sample]]
+    over_bare: Callable[[], Awaitable[Sample]]
     hallway: list[Sample] = attrs.field(factory=list)
     bare: list[Sample] = attrs.field(factory=list)
 
@@ -190,16 +190,10 @@ class _Plan:
         """One of each; who comes first changes, so that neither always finds the other's leftovers."""
         turns = [(self.bare, self.over_bare), (self.hallway, self.over_hallway)]
         for samples, take in turns if bare_first else reversed(turns):
-            sample = await take()
-            assert sample is not None
-            samples.append(sample)
+            samples.append(await take())
 
     def measurement(self) -> Measurement:
         return Measurement(self.name, self.unit, self.beside, self.size, tuple(self.hallway), tuple(self.bare))
-
-
-async def _nothing() -> None:
-    return None
 
 
 async def measure(

@@ -8,8 +8,8 @@ from typing import Self
 
 import attrs
 
-SCHEDSTAT = Path("/proc/self/schedstat")
-"""Of the main thread, in which the event loop runs: nanoseconds on a processor, then waiting for one (Linux: schedstat)."""
+SCHEDSTAT = {"process": Path("/proc/self/schedstat"), "thread": Path("/proc/thread-self/schedstat")}
+"""Of the main thread, in which the event loop runs, and of the calling one: nanoseconds on a processor, then waiting for one (Linux)."""
 
 
 @attrs.frozen
@@ -21,12 +21,13 @@ class Cpu:
 
     @classmethod
     def now(cls) -> Self:
-        """Since this process began."""
-        try:
-            waited = int(SCHEDSTAT.read_text().split()[1]) / 1e9
-        except (OSError, IndexError, ValueError):
-            waited = 0.0
-        return cls(time.process_time(), waited)
+        """Since this process began: of all its threads, but for the waiting, which is that of the event loop."""
+        return cls(time.process_time(), _waited("process"))
+
+    @classmethod
+    def of_thread(cls) -> Self:
+        """Since the calling thread began."""
+        return cls(time.thread_time(), _waited("thread"))
 
     def since(self, earlier: Cpu) -> Cpu:
         """What has been added."""
@@ -42,5 +43,12 @@ class Cpu:
         return self.used + self.waited
 
 
+def _waited(whose: str) -> float:
+    try:
+        return int(SCHEDSTAT[whose].read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 NONE = Cpu(0.0, 0.0)
-"""Of what takes none that counts."""
+"""Of a device that had nothing to do."""

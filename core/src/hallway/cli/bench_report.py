@@ -19,7 +19,7 @@ BUSY_TOGETHER = 0.6
 WAITED = 0.1
 """From this share on it is told that a device waited for a core."""
 DISK_SHARE = 0.5
-"""From this share on of what the disks take by themselves, they are what holds up stored messages."""
+"""From this share on of what the disks take by themselves, they are what holds up stored messages, unless the CPU holds up them too."""
 TITLES = {
     "round-trip": "round trip",
     "small": "small messages",
@@ -61,7 +61,7 @@ def limit(measurement: Measurement, device: str, peer: str) -> Limit:
     here, there = _cpu(measurement.hallway)
     busiest, whose = (here, device) if here.wanted >= there.wanted else (there, peer)
     is_busy = here.wanted + there.wanted >= BUSY_TOGETHER if measurement.unit == "ms" else busiest.wanted >= BUSY
-    if measurement.beside == "disk" and ratio(measurement) >= DISK_SHARE:
+    if measurement.beside == "disk" and ratio(measurement) >= DISK_SHARE and max(each.wanted for each in _cpu(measurement.bare)) < BUSY:
         return Limit("disk")
     return Limit("cpu", whose) if is_busy else Limit("network")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hallway.cli.bench_device import BenchPeer
-from hallway.cli.bench_disk import rows_per_second
+from hallway.cli.bench_disk import disk_figures
 from hallway.cli.bench_lanes import MAX_QUESTION, Tally, answer_channel
 from hallway.cli.bench_messages import TYPE
 from hallway.errors import ControlRefused, HallwayError
@@ -111,12 +111,12 @@ class BenchServer:
             logger.warning("the bare channel of %s has ended: %s", session.peer_id, error)
 
     async def _disk(self, peer_id: str, body: Any) -> Any:
-        """Write rows for so many seconds; None without a folder."""
+        """Write rows for so many seconds."""
         self._session_of(peer_id)
         seconds = body.get("seconds") if isinstance(body, dict) else None
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= MAX_SECONDS:
             raise ControlRefused(f"the disk is measured for up to {MAX_SECONDS:.0f} seconds", reason="bad-request")
-        return None if self._folder is None else await asyncio.to_thread(rows_per_second, self._folder, seconds)
+        return await disk_figures(self._folder, seconds)
 
     async def _end(self, peer_id: str, _: Any) -> Any:
         await self._over(self._session_of(peer_id))
