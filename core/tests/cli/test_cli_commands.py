@@ -69,7 +69,7 @@ class TestHelp:
         assert done.stderr.strip() == "[]"
 
     @pytest.mark.parametrize(
-        "command", [["config", "check"], ["config", "schema"], ["plan"], ["plugins"], ["demo"], ["up"], ["outbox"], ["inbox"]]
+        "command", [["config", "check"], ["config", "schema"], ["plan"], ["plugins"], ["demo"], ["up"], ["outbox"], ["inbox"], ["bench"]]
     )
     def test_every_command_shows_an_example(self, run, command):
         result = run(*command, "--help")

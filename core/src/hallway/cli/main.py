@@ -7,6 +7,7 @@ import click
 from hallway.cli.lazy import Lazy, LazyGroup
 
 COMMANDS = {
+    "bench": Lazy("hallway.cli.bench:bench", "Measure between two of your own devices, beside the bare channel."),
     "config": Lazy("hallway.cli.config:config", "Check a configuration, or print its JSON Schema."),
     "demo": Lazy("hallway.cli.demo:demo", "Show devices of one site finding each other, on this machine alone."),
     "inbox": Lazy("hallway.cli.history:inbox", "Show what has arrived and waits for the application, and what died there."),
