@@ -77,6 +77,7 @@ class TestCredit:
     def test_a_sender_without_credit_is_told_when_there_is_some_again(self):
         receiving = Receiving("", WINDOW, 1, 5)
         assert receiving.waits(10, 0) == []
+        assert receiving.grant() == Credit(0, 1000)
         assert receiving.waits(9, 0) == [ack(5, Credit(1, 1000))]
         assert receiving.waits(8, 0) == []
         assert receiving.waits(0, 0) == [ack(5)]
@@ -119,3 +120,20 @@ class TestCredit:
         receiving.parcels(sent(1, 10))
         with pytest.raises(BadFrame, match="beyond its credit"):
             receiving.parcels(sent(1, 1, incarnation=2))
+
+
+def test_room_that_comes_back_in_small_steps_is_told():
+    """Each step is less than what there was; it counts from what the sender was told last."""
+    receiving = Receiving("", WINDOW, 1, 5)
+    receiving.waits(9, 0)
+    receiving.grant()
+    told = [acks[0].credit.messages for waiting in range(8, -1, -1) if (acks := receiving.waits(waiting, 0))]
+    assert told == [3, 7]
+
+
+def test_a_channel_that_opens_is_told_what_its_hello_did_not_know():
+    receiving = Receiving("", WINDOW)
+    assert receiving.acknowledgement() == []
+    (commit,) = receiving.parcels(Parcels("", 1, parcels(1, 2)))
+    receiving.committed(commit)
+    assert receiving.acknowledgement() == [ack(2, WINDOW)]

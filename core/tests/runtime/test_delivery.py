@@ -15,7 +15,7 @@ from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnec
 from hallway.protocol.frames import Hello
 from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
-from hallway.runtime.delivery import WINDOW
+from hallway.runtime.incoming import WINDOW
 from hallway.store import Store
 
 PROPERTY = "property-123"

@@ -35,10 +35,12 @@ class Receiving:
     _stored_bytes: int = 0
     _let: Credit = attrs.field(init=False)
     """How many messages and bytes may have come since the start: what was stored when the sender was told its credit, and that credit."""
+    _told: Credit = attrs.field(init=False)
+    """The credit that the sender was told last."""
 
     def __attrs_post_init__(self) -> None:
         self._accepted = self.upto
-        self._let = self.window
+        self._let = self._told = self.window
 
     @property
     def credit(self) -> Credit:
@@ -47,7 +49,7 @@ class Receiving:
 
     def grant(self) -> Credit:
         """The credit, which the sender is told."""
-        credit = self.credit
+        credit = self._told = self.credit
         messages, size = self._stored + credit.messages, self._stored_bytes + credit.bytes
         self._let = Credit(max(self._let.messages, messages), max(self._let.bytes, size))
         return credit
@@ -98,11 +100,14 @@ class Receiving:
 
     def waits(self, messages: int, size: int) -> list[Ack]:
         """So much waits for the application. A sender that had no credit is told when there is some again."""
-        before = self.credit
         self._waiting, self._waiting_bytes = messages, size
-        now = self.credit
-        grew = 2 * before.messages < now.messages or 2 * before.bytes < now.bytes
-        return [self._ack()] if grew and self.incarnation else []
+        told, now = self._told, self.credit
+        grew = 2 * told.messages < now.messages or 2 * told.bytes < now.bytes
+        return self.acknowledgement() if grew else []
+
+    def acknowledgement(self) -> list[Ack]:
+        """What the sender is told: of what has come, if anything has, and how much may come."""
+        return [self._ack()] if self.incarnation else []
 
     def _ack(self) -> Ack:
         return Ack(self.stream, self.incarnation, self.upto, self.grant())

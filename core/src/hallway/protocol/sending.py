@@ -100,9 +100,13 @@ class Sending:
         self._restart(credit)
         return forget + self._go_on()
 
-    def renewed(self, incarnation: int, last: int, credit: Credit) -> list[SendEffect]:
-        """What waits has the numbers 1 to ``last`` now."""
+    def renewed(self, incarnation: int, last: int, credit: Credit | None) -> list[SendEffect]:
+        """What waits has the numbers 1 to ``last`` now. ``credit`` is that of the channel that is open now, if there is one."""
         self.incarnation, self.last, self.acked, self._ever_sent = incarnation, last, 0, 0
+        if credit is None:
+            self._sent = 0
+            self.down()
+            return []
         self._restart(credit)
         return self._go_on()
 
@@ -140,7 +144,7 @@ class Sending:
         """The receiver tells what it has.
 
         Raises:
-            BadFrame: it has what was never sent, or less than it had.
+            BadFrame: it has what was never sent.
 
         """
         if not self._is_up:
@@ -153,7 +157,8 @@ class Sending:
         if highest > self._ever_sent:
             raise BadFrame(f"the peer acknowledges message {highest} of {self._ever_sent} that were sent")
         if ack.upto < self.acked:
-            raise BadFrame(f"the peer has {ack.upto} messages and had {self.acked}")
+            # It was under way over the channel before, while this one's HELLO told more.
+            return []
         news = ack.upto > self.acked or ack.ranges
         self.acked = ack.upto
         # What came over the channel before may be in the inbox only now.

@@ -12,29 +12,24 @@ from typing import Any
 
 from hallway.errors import BadFrame, DeliveryFailed, OutboxFull, StoreError
 from hallway.events import Delivered
-from hallway.protocol.parcels import Ack, Credit, DeliveryFrame, Gap, Nak, Parcel, Parcels, encode
-from hallway.protocol.receiving import Receiving
+from hallway.protocol.parcels import Ack, DeliveryFrame, Gap, Nak, Parcel, Parcels, encode
 from hallway.protocol.sending import Forget, Load, Renew, SendEffect, Sending, Transmit
 from hallway.runtime.acquaintances import Acquaintances
 from hallway.runtime.expiry import Expiry
 from hallway.runtime.handing import Handing
-from hallway.runtime.inflow import Inflow
+from hallway.runtime.incoming import Incoming
 from hallway.runtime.lines import Line, Send, read_line
 from hallway.runtime.plain_outbox import PlainLink, PlainOutbox
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.receipts import Receipt, Receipts
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.trouble import Trouble
-from hallway.store import Acked, NewMessage, Store
+from hallway.store import Acked, NewMessage, OutStream, Placed, Store
 
 logger = logging.getLogger(__name__)
 
 SECTION = "delivery"
 """The section of HELLO that belongs to the delivery layer."""
-WINDOW = Credit(4096, 4 * 1024 * 1024)
-"""What a peer may have on the way to us that we have not acknowledged."""
-MAX_STREAMS = 8
-"""Streams that one peer may send, at most: what lies in memory on the way to the disk, and each position for ever, is bounded by it."""
 FORGETTING = "what was delivered cannot be forgotten"
 PACKED = 0
 """How the body of a stored message is encoded: `hallway.protocol.packed`."""
@@ -52,23 +47,21 @@ class Delivery:
         self.acquaintances = Acquaintances(store, self._trouble, remembered)
         """Who was linked lately."""
         self._expiry = Expiry(store, self._receipts, self._trouble)
-        self._handing = Handing(store, publisher, self._trouble, self._let_go)
+        self._incoming = Incoming(store, tasks, self._trouble, self._more, self._answer)
+        self._handing = Handing(store, publisher, self._trouble, self._incoming.let_go)
         self._lines: dict[str, Line] = {}
         self._plain: dict[str, PlainOutbox] = {}
         self._sendings: dict[tuple[str, str], Sending] = {}
-        self._inflows: dict[tuple[str, str], Inflow] = {}
         self._fresh: defaultdict[tuple[str, str], list[Parcel]] = defaultdict(list)
-        self._waiting, self._waiting_bytes = 0, 0
         self._forgetting: set[tuple[str, str]] = set()
+        self._renewing: set[tuple[str, str]] = set()
         self._settled = asyncio.Event()
 
     async def start(self) -> None:
         """Read from the store how far every stream is."""
         for out in await self._store.outgoing():
             self._sendings[out.peer, out.stream] = Sending(out.stream, out.incarnation, out.last)
-        for position in await self._store.positions():
-            self._inflow(position.peer, Receiving(position.stream, WINDOW, position.incarnation, position.upto))
-        self._waiting, self._waiting_bytes = (await self._store.usage()).inbox
+        await self._incoming.start()
 
     async def run(self) -> None:
         """Hand the inbox out and let the time pass; cancel it to stop."""
@@ -91,13 +84,11 @@ class Delivery:
 
         """
         message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
-        placed = await self._store.put(NewMessage(message_id, body, PACKED, "", ttl_ms), to)
+        placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), to)
         names = {name.lower(): name for name in to}
-        for peer, seq in placed.seqs.items():
-            if (peer, "") not in self._sendings:
-                await self._trouble.insist("a stream cannot be begun", self._begin)
-            self._note((peer, ""), Parcel(seq, message_id, ttl_ms, body))
         receipts = [self._receipts.give(names[peer], message_id.hex()) for peer in placed.seqs]
+        for peer, seq in placed.seqs.items():
+            self._note((peer, ""), Parcel(seq, message_id, ttl_ms, body))
         return receipts, tuple(names[peer] for peer in placed.full)
 
     async def put_one(self, body: bytes, peer_id: str, ttl: float | None = None) -> Receipt:
@@ -109,14 +100,29 @@ class Delivery:
 
         """
         message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
-        placed = await self._store.put(NewMessage(message_id, body, PACKED, "", ttl_ms), (peer_id,))
+        placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), (peer_id,))
         if placed.full:
             raise OutboxFull([peer_id])
-        peer = peer_id.lower()
-        if (peer, "") not in self._sendings:
-            await self._trouble.insist("a stream cannot be begun", self._begin)
+        receipt, peer = self._receipts.give(peer_id, message_id.hex()), peer_id.lower()
         self._note((peer, ""), Parcel(placed.seqs[peer], message_id, ttl_ms, body))
-        return self._receipts.give(peer_id, message_id.hex())
+        return receipt
+
+    async def _put(self, message: NewMessage, to: Sequence[str]) -> Placed:
+        """Store it; its streams are there then. One whose caller is cancelled is stored, and sent, all the same."""
+        try:
+            placed = await self._store.put(message, to)
+            if any((peer, "") not in self._sendings for peer in placed.seqs):
+                await self._trouble.insist("a stream cannot be begun", self._begin)
+        except asyncio.CancelledError:
+            self._tasks.start(self._catch_up(), "what was stored for callers that are gone")
+            raise
+        return placed
+
+    async def _catch_up(self) -> None:
+        for out in await self._trouble.insist("a stream cannot be begun", self._begin):
+            sending = self._sendings[out.peer, out.stream]
+            self._do(out.peer, sending, sending.grown(out.last))
+            self._empty(out.peer)
 
     async def retry(self, letters: Sequence[int]) -> int:
         """Give dead letters another try: send them, or hand them out; returns for how many that was possible.
@@ -131,7 +137,7 @@ class Delivery:
             self._do(peer, sending, sending.grown(last))
             self._empty(peer)
         if again.received:
-            self._stored(again.received, again.received_bytes)
+            self._incoming.stored(again.received, again.received_bytes)
         return again.count
 
     async def settle(self, deadline: float) -> None:
@@ -155,19 +161,13 @@ class Delivery:
         except StoreError as error:
             logger.warning("messages that the application had are handed out again after the next start: %s", error)
         await self._store.aclose()
+        self._receipts.aclose()
 
     # The links.
 
     def hello(self, peer_id: str) -> dict[str, Any]:
         """Our section of the HELLO to that peer: what we have of its streams, and how much may come."""
-        mine = [inflow.receiving for (peer, _), inflow in self._inflows.items() if peer == peer_id.lower()]
-        for each in mine:
-            each.grant()
-        credit = self._credit()
-        if not mine:
-            # A stream that has not begun cannot be told later that there is room.
-            credit = Credit(max(1, credit.messages), max(1, credit.bytes))
-        return {"positions": [[each.stream, each.incarnation, each.upto] for each in mine], "credit": list(credit)}
+        return self._incoming.hello(peer_id.lower())
 
     def up(self, peer_id: str, section: Any, send: Send, max_frame: int) -> None:
         """A channel to the peer is open; ``section`` is that of its HELLO.
@@ -185,6 +185,8 @@ class Delivery:
         for (whose, _), sending in self._sendings.items():
             if whose == peer:
                 self._send_over(line, peer, sending)
+        for ack in self._incoming.acknowledgements(peer):
+            send(encode(ack))
 
     def up_plain(self, peer_id: str, link: PlainLink) -> None:
         """A channel to a peer without a delivery layer is open: what waits for it goes out."""
@@ -217,7 +219,7 @@ class Delivery:
             case _ if peer not in self._lines:
                 raise BadFrame(f"{peer_id} has no delivery layer, by its HELLO, and sends a frame of one")
             case Parcels() | Gap():
-                self._receiver(peer, frame.stream).take(frame)
+                self._incoming.take(peer, frame)
             case Ack() if sending is not None:
                 self._do(peer, sending, sending.acknowledged(frame))
                 self._settled.set()
@@ -270,13 +272,15 @@ class Delivery:
         await plain.empty(streams)
         self._settled.set()
 
-    async def _begin(self) -> None:
-        """The first message to a peer: its stream has an incarnation now."""
-        for out in await self._store.outgoing():
+    async def _begin(self) -> list[OutStream]:
+        """With its first message a stream has an incarnation; returns all streams."""
+        streams = await self._store.outgoing()
+        for out in streams:
             if (out.peer, out.stream) not in self._sendings:
                 sending = self._sendings[out.peer, out.stream] = Sending(out.stream, out.incarnation)
                 if (line := self._lines.get(out.peer)) is not None:
                     self._send_over(line, out.peer, sending)
+        return streams
 
     async def _load(self, peer: str, sending: Sending, load: Load) -> None:
         parcels = await self._trouble.insist("what waits in the outbox cannot be read", lambda: self._fetch(peer, sending, load))
@@ -287,7 +291,7 @@ class Delivery:
             lively = [row for row in rows if row.ttl_left_ms is None or row.ttl_left_ms > 0]
             parcels = [Parcel(row.seq, row.message_id, row.ttl_left_ms, row.body) for row in lively]
             if len(lively) < len(rows):
-                await self._expiry.bury()
+                await self._expiry.bury_these(peer, sending.stream, [row.seq for row in rows if row not in lively])
             if any(not sending.fits(parcel) for parcel in parcels):
                 parcels = await self._fitting(peer, sending, parcels)
             if parcels:
@@ -324,10 +328,18 @@ class Delivery:
             self._publisher.publish(Delivered(peer, message_id))
 
     async def _renew(self, peer: str, sending: Sending) -> None:
-        incarnation, last = await self._trouble.insist("a stream cannot be renewed", lambda: self._store.renew(peer, sending.stream))
-        line = self._lines.get(peer)
-        if line is not None:
-            self._do(peer, sending, sending.renewed(incarnation, last, line.credit))
+        key = peer, sending.stream
+        if key in self._renewing:
+            return
+        self._renewing.add(key)
+        try:
+            incarnation, last = await self._trouble.insist("a stream cannot be renewed", lambda: self._store.renew(peer, sending.stream))
+            # Their numbers are old ones; what they were given to has new ones, and is loaded.
+            self._fresh.pop(key, None)
+            line = self._lines.get(peer)
+            self._do(peer, sending, sending.renewed(incarnation, last, None if line is None else line.credit))
+        finally:
+            self._renewing.discard(key)
 
     async def _fitting(self, peer: str, sending: Sending, parcels: list[Parcel]) -> list[Parcel]:
         """Bury the messages that the peer at the other end of the link will never take; returns the others."""
@@ -342,37 +354,12 @@ class Delivery:
         for acked in await burying:
             self._receipts.settle(peer, acked.message_id.hex(), DeliveryFailed(f"{peer} cannot use the message: {nak.reason}"))
 
-    def _receiver(self, peer: str, stream: str) -> Inflow:
-        if (known := self._inflows.get((peer, stream))) is not None:
-            return known
-        if sum(whose == peer for whose, _ in self._inflows) >= MAX_STREAMS:
-            raise BadFrame(f"{peer} sends more than {MAX_STREAMS} streams")
-        return self._inflow(peer, Receiving(stream, WINDOW))
-
-    def _inflow(self, peer: str, receiving: Receiving) -> Inflow:
-        inflow = Inflow(peer, receiving, self._store, self._tasks, self._trouble, self._stored, lambda ack: self._answer(peer, ack))
-        self._inflows[peer, receiving.stream] = inflow
-        return inflow
+    def _more(self) -> None:
+        self._handing.more()
 
     def _answer(self, peer: str, ack: Ack) -> None:
         if (line := self._lines.get(peer)) is not None:
             line.send(encode(ack))
-
-    def _stored(self, messages: int, size: int) -> None:
-        self._handing.more()
-        self._wait_for(messages, size)
-
-    def _let_go(self, messages: int, size: int) -> None:
-        self._wait_for(-messages, -size)
-
-    def _wait_for(self, messages: int, size: int) -> None:
-        self._waiting += messages
-        self._waiting_bytes += size
-        for inflow in self._inflows.values():
-            inflow.waits(self._waiting, self._waiting_bytes)
-
-    def _credit(self) -> Credit:
-        return WINDOW.without(self._waiting, self._waiting_bytes)
 
 
 def _milliseconds(ttl: float | None) -> int | None:

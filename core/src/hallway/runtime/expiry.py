@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from hallway.errors import DeliveryFailed, StoreError
@@ -52,5 +53,18 @@ class Expiry:
 
         """
         for gone in await self._store.expired():
-            failure = DeliveryFailed(f"the message to {gone.peer} has expired", hint="give it more time to live")
-            self._receipts.settle(gone.peer, gone.message_id.hex(), failure)
+            self._failed(gone.peer, gone.message_id)
+
+    async def bury_these(self, peer: str, stream: str, seqs: Sequence[int]) -> None:
+        """Bury messages to one peer that have expired, before it is told that they will never come.
+
+        Raises:
+            StoreError: they stay where they are.
+
+        """
+        for gone in await self._store.bury(peer, stream, seqs, "expired"):
+            self._failed(peer, gone.message_id)
+
+    def _failed(self, peer: str, message_id: bytes) -> None:
+        failure = DeliveryFailed(f"the message to {peer} has expired", hint="give it more time to live")
+        self._receipts.settle(peer, message_id.hex(), failure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 
-from hallway.errors import DeliveryFailed
+from hallway.errors import ClosedError, DeliveryFailed, HallwayError
 
 SWEEP_LEAST = 4096
 """Receipts, dropped ones included, of which so many are kept before the dropped are looked for."""
@@ -21,7 +21,7 @@ class Receipt:
         self.id = message_id
         self.durable = durable
         self._outcome: asyncio.Future[None] | None = None
-        self._failure: DeliveryFailed | None = None
+        self._failure: HallwayError | None = None
         self._done = False
 
     def __repr__(self) -> str:
@@ -32,6 +32,7 @@ class Receipt:
 
         Raises:
             DeliveryFailed: it never will be: it has expired, was refused or taken back, or was sent with ``durable=False``.
+            ClosedError: this device was closed before the peer had it.
 
         """
         if not self.durable:
@@ -43,7 +44,7 @@ class Receipt:
         if self._failure is not None:
             raise self._failure
 
-    def settle(self, failure: DeliveryFailed | None = None) -> None:
+    def settle(self, failure: HallwayError | None = None) -> None:
         """The message is in the peer's inbox, or never will be."""
         self._done, self._failure = True, failure
         if self._outcome is not None and not self._outcome.done():
@@ -94,3 +95,10 @@ class Receipts:
         held = self._held.pop((message_id, peer), None)
         if held is not None and (receipt := held()) is not None:
             receipt.settle(failure)
+
+    def aclose(self) -> None:
+        """The device closes: nobody is told any more. Closing twice is silent."""
+        held, self._held = self._held, {}
+        for (_, peer), reference in held.items():
+            if (receipt := reference()) is not None:
+                receipt.settle(ClosedError(f"this device was closed before {peer} had the message", hint="a store on disk keeps it"))
