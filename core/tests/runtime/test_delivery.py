@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from hallway import Peer, create_peer, load_config
-from hallway.errors import DeliveryFailed, OutboxFull, PeerUnavailable, StoreBusy
+from hallway.errors import ClosedError, DeliveryFailed, OutboxFull, PeerUnavailable, StoreBusy
 from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected
 from hallway.protocol.frames import Hello
 from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
@@ -90,6 +90,29 @@ async def test_what_is_sent_to_a_peer_that_is_away_arrives_when_it_is_back(make)
             assert await heard(again, 100) == list(range(100))
             for receipt in receipts:
                 await receipt.delivered()
+
+
+async def test_a_send_whose_caller_gives_up_is_delivered_all_the_same(make):
+    one, two = make("one"), make("two")
+    async with running(one, two):
+        await linked(one, two)
+        for text in ("first", "second"):
+            sending = asyncio.create_task(one.send_to_peer("two", text))
+            await asyncio.sleep(0)
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            assert await heard(two, 1) == [text]
+
+
+async def test_a_receipt_of_a_device_that_closes_waits_no_longer(make):
+    one, two = make("one"), make("two")
+    async with running(one):
+        async with running(two):
+            await linked(one, two)
+        receipt = await one.send_to_peer("two", "away")
+    with pytest.raises(ClosedError, match="before two had the message"):
+        await receipt.delivered()
 
 
 async def test_what_waits_outlives_a_restart_of_the_sender(make):
