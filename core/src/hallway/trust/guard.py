@@ -22,7 +22,8 @@ class Mark:
 class Signal:
     """What an envelope says once a guard has read it: an offer or answer (``description``) or one trickled ``candidate``.
 
-    ``mark`` is None for a device that does not speak hallway.
+    ``mark`` is None for a device that does not speak hallway. ``reference`` is the guard's name for an offer
+    that is to be answered.
     """
 
     sender: str
@@ -30,6 +31,7 @@ class Signal:
     description: Description | None = None
     candidate: Candidate | None = None
     mark: Mark | None = None
+    reference: str = ""
 
 
 class Guard(ABC):
