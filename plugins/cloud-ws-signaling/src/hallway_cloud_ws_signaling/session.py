@@ -185,7 +185,7 @@ class Session:
         except Exception:
             logger.exception("handling a request of %s failed", request.peer)
             outcome = Refusal(RefusalCode.INTERNAL, "handling the request failed")
-        if isinstance(outcome, Envelope) and len(outcome.body) > MAX_BODY:
+        if len(outcome.body) > MAX_BODY:
             outcome = Refusal(RefusalCode.INTERNAL, f"the answer exceeds {MAX_BODY} bytes")
         try:
             await self._send(wire.response(request.id, request.peer, outcome))
