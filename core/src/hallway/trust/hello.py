@@ -35,8 +35,9 @@ class Transcript:
     peer: Chain = attrs.field(repr=False)
 
 
-def prove(key: SigningKey, transcript: Transcript, binding: Binding, epoch: int) -> str:
-    """Sign what this end of the channel is. ``epoch`` is that of the roster in force here."""
+def prove(key: SigningKey, transcript: Transcript, binding: Binding, rank: tuple[int, bytes]) -> str:
+    """Sign what this end of the channel is. ``rank`` is that of the roster in force here."""
+    epoch, roster = rank
     claims = {
         "from": key.id,
         "to": transcript.peer.leaf.sub,
@@ -46,12 +47,14 @@ def prove(key: SigningKey, transcript: Transcript, binding: Binding, epoch: int)
         "fpl": binding.local,
         "fpr": binding.remote,
         "ep": epoch,
+        "rh": b64(roster),
     }
     return jws.sign(Typ.HELLO, claims, key)
 
 
-def check(proof: str, own: str, transcript: Transcript, binding: Binding) -> int:
-    """Check the peer's proof against what this end, with the key id ``own``, saw itself; returns the peer's epoch.
+def check(proof: str, own: str, transcript: Transcript, binding: Binding) -> tuple[int, bytes]:
+    """Check the peer's proof against what this end, with the key id ``own``, saw itself; returns the rank of the
+    peer's roster.
 
     Raises:
         Untrusted: something differs; the reason says what.
@@ -70,4 +73,4 @@ def check(proof: str, own: str, transcript: Transcript, binding: Binding) -> int
     seen = (claims.text("fpl", MAX_FINGERPRINT), claims.text("fpr", MAX_FINGERPRINT))
     if seen != (binding.remote, binding.local) or (transcript.local, transcript.remote) != (binding.local, binding.remote):
         raise refused(Reason.FINGERPRINT, f"the channel to {peer.name} has other certificates than were signed for")
-    return claims.number("ep")
+    return claims.number("ep"), claims.octets("rh", jws.DIGEST)

@@ -27,7 +27,7 @@ class OpenGuard(Guard):
     device: DeviceInfo
     caution = "security is open: whoever reaches this network can join the property under any name, read and write"
 
-    def seal(self, to: str, content: Description | Candidate, now: float) -> Envelope:
+    def seal(self, to: str, content: Description | Candidate, now: float, *, reference: str = "") -> Envelope:
         """See `Guard.seal`."""
         body: dict[str, Any] = {"from": self.device.device_id, "to": to, "propertyId": self.device.property_id}
         if isinstance(content, Candidate):

@@ -14,8 +14,9 @@ from hallway.trust import envelope, hello, sdp_policy
 from hallway.trust.credential import Chain
 from hallway.trust.exchanges import Exchanges, OwnOffer
 from hallway.trust.guard import Guard, Mark, Signal
+from hallway.trust.handing_over import seal_roster, unseal_roster
 from hallway.trust.hello import Transcript
-from hallway.trust.keys import Random, seal_to
+from hallway.trust.keys import Random
 from hallway.trust.membership import Membership
 from hallway.trust.messages import SESSION_BYTES, Head, Message
 from hallway.trust.open_guard import WEBRTC, WIRE_VERSION
@@ -26,16 +27,31 @@ from hallway.trust.roster_book import News
 from hallway.webrtc.candidates import Reach
 
 CONTENT_TYPE = "application/octet-stream"
+ROSTER = "roster"
+"""The kind of an envelope that hands a roster over."""
 MAX_LEARNED = 128
 """Members known by their credential and not yet by a roster, at most."""
+MAX_ADMITTED = 512
+"""Peers whose last HELLO is remembered, at most."""
 
 _CODES = {
     Reason.SIZE: RefusalCode.TOO_LARGE,
+    Reason.FORM: RefusalCode.UNAUTHENTICATED,
+    Reason.KID: RefusalCode.UNAUTHENTICATED,
+    Reason.SEAL: RefusalCode.UNAUTHENTICATED,
     Reason.DESCRIPTION: RefusalCode.BAD_DESCRIPTION,
     Reason.FULL: RefusalCode.RATE_LIMITED,
     Reason.TO: RefusalCode.WRONG_DEVICE,
     Reason.PROPERTY: RefusalCode.WRONG_PROPERTY,
 }
+
+
+@attrs.frozen
+class Standing:
+    """What the HELLO of a peer has proved: its chain, and the rank of the roster that was in force there."""
+
+    chain: Chain = attrs.field(repr=False)
+    rank: tuple[int, bytes]
 
 
 class SealedGuard(Guard):
@@ -53,6 +69,8 @@ class SealedGuard(Guard):
         self._receiver = Receiver(membership, ReplayCache(), self._challenges)
         self._asked: dict[str, bytes] = {}
         self._learned: dict[str, Chain] = {}
+        self._admitted: dict[str, Standing] = {}
+        self._listeners: list[Callable[[frozenset[str]], None]] = []
 
     def seal(self, to: str, content: Description | Candidate, now: float, *, reference: str = "") -> Envelope:
         """See `Guard.seal`. ``reference``: of the offer that ``content`` answers; "" is the newest of ``to``.
@@ -79,12 +97,48 @@ class SealedGuard(Guard):
             return self._seal_offer(message, now)
         return self._seal_answer(message, reference, now)
 
-    def open(self, envelope: Envelope, origin: Origin, now: float) -> Signal | Refusal:
+    def open(self, envelope: Envelope, origin: Origin, now: float) -> Signal | Envelope | Refusal:
         """See `Guard.open`. The refusal, which anybody may read, names nobody."""
         try:
+            if envelope.kind == ROSTER:
+                self.handed_over(envelope.body, now)
+                return Envelope.accepted()
             return self.read(envelope, now)
+        except NeedsChallenge as error:
+            return self._help(error, RefusalCode.CHALLENGE, now)
+        except NeedsRoster as error:
+            return self._help(error, RefusalCode.STALE_ROSTER, now)
         except Untrusted as error:
-            return Refusal(_CODES.get(Reason(error.reason), RefusalCode.FORBIDDEN), f"refused ({error.reason})")
+            return _refusal(error)
+
+    def _help(self, error: NeedsChallenge | NeedsRoster, code: RefusalCode, now: float) -> Refusal:
+        try:
+            return Refusal(code, f"refused ({error.reason})", self.help(error, now))
+        except Untrusted as failure:
+            return _refusal(failure)
+
+    def shown(self, refusal: Refusal) -> Refusal:
+        """See `Guard.shown`: the code, and no sentence of it."""
+        return Refusal(refusal.code, "refused", refusal.body)
+
+    def helped(self, refusal: Refusal, now: float) -> bool:
+        """See `Guard.helped`. What is no help is refused quietly, as whoever answered has refused us."""
+        take = {RefusalCode.CHALLENGE: self.challenged, RefusalCode.STALE_ROSTER: self.handed_over}.get(refusal.code)
+        if take is None or not refusal.body:
+            return False
+        try:
+            take(refusal.body, now)
+        except Untrusted as error:
+            self.refusals[error.reason] += 1
+            return False
+        return True
+
+    def hand_over(self, to: str, refusal: Refusal, now: float) -> Envelope | None:
+        """See `Guard.hand_over`: the roster, to a member that cannot open what is sealed with the newest secret."""
+        member = self.membership.book.current.member(to)
+        if refusal.code is not RefusalCode.UNAUTHENTICATED or member is None:
+            return None
+        return Envelope(ROSTER, CONTENT_TYPE, seal_roster(self.membership.book.current, member.sub, member.sealing))
 
     def read(self, envelope: Envelope, now: float) -> Signal:
         """Read an envelope.
@@ -109,7 +163,7 @@ class SealedGuard(Guard):
         """
         peer = error.received.chain.leaf
         if isinstance(error, NeedsRoster):
-            return seal_to(peer.sealing, self.membership.book.current.text.encode(), self._hand_over_info(peer.sub))
+            return seal_roster(self.membership.book.current, peer.sub, peer.sealing)
         head = self._head(peer.sub, now)
         given = self._challenges.give(peer.sub, now)
         return self._sealed(Message("challenge", head, answers=error.received.message.digest, challenge=given))[0]
@@ -124,22 +178,47 @@ class SealedGuard(Guard):
 
     def handed_over(self, body: bytes, now: float) -> News:
         """Take in a roster that a peer has sealed to this device. Raises `Untrusted`; then nothing has changed."""
-        text = self.membership.keys.sealing.unseal(body, self._hand_over_info(self.membership.keys.id))
-        return self.learn(text.decode(errors="replace"), now)
+        return self.learn(unseal_roster(body, self.membership.keys, self.membership.property_id), now)
 
     def learn(self, roster: str, now: float) -> News:
-        """Take in a roster. Raises `Untrusted`; then nothing has changed."""
+        """Take in a roster, and tell those who `watch`. Raises `Untrusted`; then nothing has changed."""
+        names = {member.sub: member.name for member in self.membership.book.current.members} | {
+            chain.leaf.sub: chain.leaf.name for chain in self._learned.values()
+        }
         news = self.membership.learn(roster, now)
         self._learned = {name: chain for name, chain in self._learned.items() if self.membership.book.stands(chain)}
+        if news.replaced or news.revoked:
+            self.changed(frozenset(names[sub] for sub in news.revoked if sub in names))
         return news
+
+    def watch(self, listener: Callable[[frozenset[str]], None]) -> None:
+        """Call ``listener`` with the names of those that are revoked since, each time after the membership has changed."""
+        self._listeners.append(listener)
+
+    def changed(self, revoked: frozenset[str] = frozenset()) -> None:
+        """The membership has changed: tell those who `watch`."""
+        for listener in self._listeners:
+            listener(revoked)
+
+    def standing(self, name: str) -> Standing | None:
+        """What the HELLO of the device ``name`` has proved of it; None without one."""
+        return self._admitted.get(name.lower())
+
+    def knows(self, device_id: str) -> bool:
+        """See `Guard.knows`: whether it is a member, as far as this device has heard."""
+        try:
+            self._member_id(device_id)
+        except PeerUnavailable:
+            return False
+        return True
 
     def hello(self, to: str, binding: Binding | None, now: float) -> dict[str, Any]:
         """See `Guard.hello`: our proof and our epoch; without a binding or an exchange it is empty, and the peer refuses it."""
         transcript = self._transcript(to, binding, now)
         if transcript is None or binding is None:
             return {}
-        epoch = self.membership.book.current.epoch
-        return {"proof": hello.prove(self.membership.keys.identity, transcript, binding, epoch), "ep": epoch}
+        current = self.membership.book.current
+        return {"proof": hello.prove(self.membership.keys.identity, transcript, binding, current.rank), "ep": current.epoch}
 
     def admit(self, sender: str, section: Any, binding: Binding | None, now: float) -> str | None:
         """See `Guard.admit`."""
@@ -159,10 +238,14 @@ class SealedGuard(Guard):
         proof = section.get("proof") if isinstance(section, dict) else None
         if not isinstance(proof, str):
             raise refused(Reason.HELLO, f"HELLO of {sender} proves nothing")
-        hello.check(proof, self.membership.keys.id, transcript, binding)
+        rank = hello.check(proof, self.membership.keys.id, transcript, binding)
         if not self.membership.trusts(transcript.peer, now):
             raise refused(Reason.REVOKED, f"{sender} does not belong to the property any more")
         self._exchanges.admitted(transcript)
+        self._admitted.pop(sender.lower(), None)
+        if len(self._admitted) >= MAX_ADMITTED:
+            self._admitted.pop(next(iter(self._admitted)))
+        self._admitted[sender.lower()] = Standing(transcript.peer, rank)
 
     def _transcript(self, peer: str, binding: Binding | None, now: float, *, unadmitted: bool = False) -> Transcript | None:
         if binding is None:
@@ -254,8 +337,9 @@ class SealedGuard(Guard):
         nonce = self._random(envelope.NONCE_BYTES)
         return envelope.seal(own.book.secret, message.head.to, (token, *own.chain.tokens), nonce), digest
 
-    def _hand_over_info(self, to: str) -> bytes:
-        return b"hallway 1 roster" + self.membership.property_id + to.encode()
+
+def _refusal(error: Untrusted) -> Refusal:
+    return Refusal(_CODES.get(Reason(error.reason), RefusalCode.FORBIDDEN), f"refused ({error.reason})")
 
 
 def _lines(content: Description) -> str:
