@@ -61,6 +61,13 @@ class OpenGuard(Guard):
         return None
 
 
+@attrs.frozen
+class ForcedOpenGuard(OpenGuard):
+    """The same for a device that is enrolled, and was told to be open all the same."""
+
+    caution = f"{OpenGuard.caution}; this device is enrolled, and its peers do not see it: remove trust.force_open to be one of them again"
+
+
 def _envelope(kind: str, body: dict[str, Any]) -> Envelope:
     return Envelope(kind, CONTENT_TYPE, jsontext.dumps(body).encode())
 
