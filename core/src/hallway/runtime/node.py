@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -58,6 +58,7 @@ LOOK_PAUSE = 1.0
 
 
 Made = TypeVar("Made")
+Endpoint = Callable[[Envelope, Origin], Awaitable[Envelope | Refusal]]
 
 
 class Node:
@@ -74,6 +75,8 @@ class Node:
         self.device = device = context.device
         self.publisher = publisher
         self.mode = Mode.NONE
+        self.endpoints: dict[str, Endpoint] = {}
+        """What answers envelopes that are none of a link, by their kind. They come from anybody."""
         self._guard = guard
         self._problems = list(registry.problems)
         self._tasks = TaskSet(self._crashed)
@@ -278,7 +281,8 @@ class Node:
     async def _handle(self, carrier: Carrier, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
         if self._closing is not None:
             return Refusal(RefusalCode.CLOSING, "this device is closing")
-        return await self.links.handle(carrier, envelope, origin)
+        endpoint = self.endpoints.get(envelope.kind)
+        return await (endpoint(envelope, origin) if endpoint is not None else self.links.handle(carrier, envelope, origin))
 
     def _signaling_changed(self) -> None:
         mode = next((carrier.mode for carrier in self.carriers if carrier.is_up), Mode.NONE)
