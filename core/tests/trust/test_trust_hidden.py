@@ -22,15 +22,15 @@ DEVICES = [f"d{number:026}" for number in range(200)]
 
 class TestBeacons:
     def test_members_know_each_other_and_strangers_see_noise(self):
-        txt = beacon.show(SECRET, DEVICES[3], "f00", 8090, bytes(8))
+        txt = beacon.show(SECRET, DEVICES[3], "f00", 8090, bytes(4))
         assert set(txt) == {"v", "n", "b"}
         assert beacon.recognise(SECRET, txt, "f00", 8090, DEVICES) == DEVICES[3]
         for secret, instance, port in ((OTHER, "f00", 8090), (SECRET, "f01", 8090), (SECRET, "f00", 8091), (SECRET, "f00", 1 << 20)):
             assert beacon.recognise(secret, txt, instance, port, DEVICES) is None
 
     def test_it_is_compared_with_128_devices_at_most(self):
-        assert beacon.recognise(SECRET, beacon.show(SECRET, DEVICES[127], "i", 1, bytes(8)), "i", 1, DEVICES) == DEVICES[127]
-        assert beacon.recognise(SECRET, beacon.show(SECRET, DEVICES[128], "i", 1, bytes(8)), "i", 1, DEVICES) is None
+        assert beacon.recognise(SECRET, beacon.show(SECRET, DEVICES[127], "i", 1, bytes(4)), "i", 1, DEVICES) == DEVICES[127]
+        assert beacon.recognise(SECRET, beacon.show(SECRET, DEVICES[128], "i", 1, bytes(4)), "i", 1, DEVICES) is None
 
     @pytest.mark.fuzz
     @given(

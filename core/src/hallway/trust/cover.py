@@ -12,6 +12,9 @@ from hallway.trust.group import GroupSecret
 from hallway.trust.keys import Random
 from hallway.trust.sealed_guard import SealedGuard
 
+MAX_TRIED = 3
+"""Secrets with which a beacon is compared, at most."""
+
 
 class GroupCover(Cover):
     """Made from what ``guard`` knows now. ``random`` makes the nonces of beacons."""
@@ -19,8 +22,8 @@ class GroupCover(Cover):
     def __init__(self, guard: SealedGuard, random: Random) -> None:
         self._membership = guard.membership
         self._random = random
-        self._nonce = b""
-        self._shown_since = 0.0
+        self._shown = b""
+        self._since = 0.0
         self._listeners: list[Callable[[], None]] = []
         guard.watch(lambda _revoked: self._changed())
 
@@ -42,9 +45,9 @@ class GroupCover(Cover):
     def beacon(self, instance: str, port: int) -> Mapping[str, str]:
         """See `Cover.beacon`."""
         now = time.time()
-        if not self._nonce or abs(now - self._shown_since) > beacon.NONCE_LIFE:
-            self._nonce, self._shown_since = self._random(beacon.NONCE_BYTES), now
-        return beacon.show(self._membership.book.secret, self._membership.keys.id, instance, port, self._nonce)
+        if not self._shown or abs(now - self._since) > beacon.NONCE_LIFE:
+            self._shown, self._since = self._random(beacon.RANDOM_BYTES), now
+        return beacon.show(self._membership.book.secret, self._membership.keys.id, instance, port, self._shown)
 
     def recognise(self, shown: Mapping[str, str], instance: str, port: int) -> str | None:
         """See `Cover.recognise`. A member that has an earlier secret still is recognised, so that it can be helped."""
@@ -71,7 +74,3 @@ class GroupCover(Cover):
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-MAX_TRIED = 3
-"""Secrets with which a beacon is compared, at most: each costs as many HMACs as the property has members."""
