@@ -1,8 +1,8 @@
 """What mDNS shows of a sealed device: a nonce, and a MAC that only members can tell from noise.
 
 TXT ``v=1 n=<8 octets> b=<16 octets>``, both in base64url, with b = HMAC(k_disc, n | port | instance | device). The second half of n is
-a MAC of the first: one HMAC tells an outsider's beacon, however many members there are. A beacon that somebody copies is a hint to the wrong
-place and nothing more: who answers there cannot open the envelope.
+a MAC of the first: one HMAC tells an outsider's beacon, however many members there are. A beacon that somebody copies is a hint to the
+wrong place and nothing more: who answers there cannot open the envelope.
 """
 
 from __future__ import annotations

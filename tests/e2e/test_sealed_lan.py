@@ -1,0 +1,58 @@
+"""Sealed devices on a LAN: who belongs gets in and talks, and nobody else does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from netlab import Lab, Process, matching
+from sealed_states import Property, sealed_up
+from site_devices import end, hears, linked, says, up
+
+
+async def status(device: Process) -> dict[str, object]:
+    await device.send_json({"command": "status", "tag": "status"})
+    value: dict[str, object] = (await device.wait_for(matching(event="result", tag="status")))["value"]
+    return value
+
+
+async def test_enrolled_devices_link_and_talk_and_name_each_other(lab: Lab, tmp_path: Path) -> None:
+    lan, site = lab.lan(), Property(tmp_path, "tablet-1")
+    one = await sealed_up(lan.host("host-1"), site.state("desk"))
+    two = await sealed_up(lan.host("host-2"), site.state("tablet-1"))
+    connected = await linked(one, "tablet-1")
+    await linked(two, "desk")
+    await says(one, "tablet-1", {"type": "room-update", "data": {"roomId": "101"}})
+    await hears(two, "desk", {"type": "room-update", "data": {"roomId": "101"}})
+    await says(two, "desk", "done")
+    await hears(one, "tablet-1", "done")
+    known = await status(one)
+    await end(one, two)
+
+    assert (connected["signaling"], connected["channel"]) == ("http-local", "aiortc")
+    assert (known["security"], known["deviceId"]) == ("sealed", "desk")
+    assert [peer["peerId"] for peer in known["peers"]] == ["tablet-1"]  # type: ignore[attr-defined, index]
+
+
+async def test_devices_of_another_property_and_open_ones_are_not_even_seen(lab: Lab, tmp_path: Path) -> None:
+    """That each of the three kinds links to its own shows that discovery had its chance."""
+    lan, site, other = lab.lan(), Property(tmp_path / "a", "tablet-1"), Property(tmp_path / "b", "tablet-1")
+    hosts = [lan.host(f"host-{number}") for number in range(6)]
+    devices = [
+        await sealed_up(hosts[0], site.state("desk")),
+        await sealed_up(hosts[1], site.state("tablet-1")),
+        await sealed_up(hosts[2], other.state("desk")),
+        await sealed_up(hosts[3], other.state("tablet-1")),
+        await up(hosts[4], "desk"),
+        await up(hosts[5], "tablet-1"),
+    ]
+    await asyncio.gather(*(linked(device, "desk" if number % 2 else "tablet-1") for number, device in enumerate(devices)))
+    seen = [[peer["peerId"] for peer in (await status(device))["peers"]] for device in devices]  # type: ignore[attr-defined]
+    for number in (0, 2, 4):
+        await says(devices[number], "tablet-1", number)
+        await hears(devices[number + 1], "desk", number)
+    await end(*devices)
+
+    assert seen == [["tablet-1"], ["desk"]] * 3
+    messages = [line.json for device in devices for line in device.unread if line.json and line.json["event"] == "message"]
+    assert messages == []
