@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from netlab import Lab, Process, matching
 from sealed_states import Property, sealed_up
+
+from netlab import Lab, Process, matching
 from site_devices import end, hears, linked, says, up
 
 
