@@ -57,3 +57,35 @@ async def test_devices_of_another_property_and_open_ones_are_not_even_seen(lab: 
     assert seen == [["tablet-1"], ["desk"]] * 3
     messages = [line.json for device in devices for line in device.unread if line.json and line.json["event"] == "message"]
     assert messages == []
+
+
+async def test_a_revoked_device_is_cut_off_by_the_news_and_does_not_come_back(lab: Lab, tmp_path: Path) -> None:
+    """The admin's device restarts with the new roster: the one that has slept through learns it from that one, the third from there."""
+    lan, site = lab.lan(), Property(tmp_path, "tablet-1", "tablet-2", "stolen")
+    hosts = [lan.host(f"host-{number}") for number in range(4)]
+    one = await sealed_up(hosts[1], site.state("tablet-1"))
+    two = await sealed_up(hosts[2], site.state("tablet-2"))
+    stolen = await sealed_up(hosts[3], site.state("stolen"))
+    members = (one, "tablet-1"), (two, "tablet-2")
+    for device, name in members:
+        await asyncio.gather(linked(device, "stolen"), linked(stolen, name))
+    await asyncio.gather(linked(one, "tablet-2"), linked(two, "tablet-1"))
+    site.revoke("stolen")
+    site.learns("desk")
+    desk = await sealed_up(hosts[0], site.state("desk"))
+    cut = await asyncio.gather(*(device.wait_for(matching(event="peer-disconnected", peerId="stolen"), 20) for device, _ in members))
+    for device, name in members:
+        await asyncio.gather(linked(desk, name), linked(device, "desk"))
+    await says(desk, "tablet-2", "without it")
+    await hears(two, "desk", "without it")
+    statuses = [(await status(device))["peers"] for device in (desk, one, two)]
+    await end(desk, one, two)
+    await stolen.kill()
+
+    assert [event["reason"] for event in cut] == ["revoked", "revoked"]
+    for peers in statuses:
+        assert "stolen" not in [peer["peerId"] for peer in peers if peer["open"]]  # type: ignore[attr-defined, index]
+    for device, _ in members:
+        assert not [line for line in device.unread if line.json and matching(event="peer-connected", peerId="stolen")(line.json)]
+    for name in ("tablet-1", "tablet-2"):
+        assert site.loaded(name).book.current.digest == site.roster.digest

@@ -192,7 +192,9 @@ class Peer:
         habits = self._habits()
         node: Node | None = None
         try:
-            node = Node(self._registry, context, guard, self._publisher, habits, store)
+            enrolment = self._security.enrolment
+            state = enrolment.state if enrolment is not None else None
+            node = Node(self._registry, context, guard, self._publisher, habits, store, state)
             await node.prepare()
             if self._closed:
                 raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
@@ -221,7 +223,8 @@ class Peer:
     def _habits(self) -> Habits:
         delivery = self.config.delivery
         control = None if delivery.store is None else control_place.beside(delivery.store)
-        return Habits(self.config.link.timing(), self.config.discovery.last_good, delivery.remember_days * 86400.0, control)
+        purges = self.config.trust.revoked_outbox == "purge"
+        return Habits(self.config.link.timing(), self.config.discovery.last_good, delivery.remember_days * 86400.0, purges, control)
 
     def _running(self) -> Node:
         if self._node is None or self._closed:

@@ -61,6 +61,16 @@ class Property:
         state.save_keys(self.devices[name][0])
         state.save(self.membership(name))
 
+    def loaded(self, name: str) -> Membership:
+        """What the device has kept."""
+        return TrustState(self.state(name)).load()
+
+    def learns(self, name: str) -> None:
+        """The device, which is not running, takes in the newest roster."""
+        membership = self.loaded(name)
+        membership.learn(self.roster.text, time.time())
+        TrustState(self.state(name)).save(membership)
+
     def revoke(self, name: str) -> str:
         """Make the roster of the next epoch, without that device; nobody has it yet but who is given it."""
         sub = self.devices[name][0].id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from hallway.errors import PeerUnavailable
@@ -74,6 +74,20 @@ class Links:
         """This device has slept."""
         for link in self.all():
             link.renew()
+
+    def revoked(self, names: Collection[str], purge: Callable[[str], Coroutine[Any, Any, None]] | None) -> None:
+        """These devices do not belong to the property any more: their links end now. ``purge`` deletes what waits for one."""
+        for name in names:
+            link = self.find(name)
+            if link is not None:
+                link.revoked()
+            if purge is not None:
+                self._services.tasks.start(purge(name), f"purge the outbox for {name}")
+
+    def look_again(self) -> None:
+        """The guard knows other devices than before."""
+        for device_id in self.table.sightings():
+            self._refresh(device_id)
 
     def sighted(self, plugin: str, sighting: Sighting) -> None:
         """Take in what a plugin has seen."""

@@ -94,3 +94,8 @@ class Receipts:
         held = self._held.pop((message_id, peer), None)
         if held is not None and (receipt := held()) is not None:
             receipt.settle(failure)
+
+    def give_up(self, peer: str, failure: DeliveryFailed) -> None:
+        """Tell everybody who holds a receipt of a message to ``peer`` (lower case) that it will not be delivered."""
+        for message_id, to in [key for key in self._held if key[1] == peer]:
+            self.settle(to, message_id, failure)
