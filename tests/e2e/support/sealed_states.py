@@ -18,17 +18,17 @@ from netlab import Host, Process
 
 
 class Property:
-    """A property with the admin ``desk`` and further devices, whose states are folders below ``folder``."""
+    """A property with the admin ``desk`` (or another name) and further devices, whose states are folders below ``folder``."""
 
-    def __init__(self, folder: Path, *names: str) -> None:
+    def __init__(self, folder: Path, *names: str, admin: str = "desk") -> None:
         self._folder = folder
         self._root = SigningKey.generate(os.urandom)
         now = time.time() - 60
         self._admin = DeviceKeys.generate(os.urandom)
-        subject = Subject(self._admin.identity.public, self._admin.sealing.public, "desk")
+        subject = Subject(self._admin.identity.public, self._admin.sealing.public, admin)
         token = issue_admin(self._root, subject, now, os.urandom)
         self._own = verify_chain([token], self._root.public, now)
-        self.devices: dict[str, tuple[DeviceKeys, Chain]] = {"desk": (self._admin, self._own)}
+        self.devices: dict[str, tuple[DeviceKeys, Chain]] = {admin: (self._admin, self._own)}
         for name in names:
             self.devices[name] = self._take_in(name, now)
         self.secret = GroupSecret.generate(os.urandom)
