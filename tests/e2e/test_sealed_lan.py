@@ -10,6 +10,8 @@ from sealed_states import Property, sealed_up
 from netlab import Lab, Process, matching
 from site_devices import end, hears, linked, says, up
 
+SUPPORT = Path(__file__).parent / "support"
+
 
 async def status(device: Process) -> dict[str, object]:
     await device.send_json({"command": "status", "tag": "status"})
@@ -57,6 +59,20 @@ async def test_devices_of_another_property_and_open_ones_are_not_even_seen(lab: 
     assert seen == [["tablet-1"], ["desk"]] * 3
     messages = [line.json for device in devices for line in device.unread if line.json and line.json["event"] == "message"]
     assert messages == []
+
+
+async def test_a_device_whose_clock_is_two_hours_ahead_is_challenged_and_links(lab: Lab, tmp_path: Path) -> None:
+    lan, site = lab.lan(), Property(tmp_path, "tablet-1")
+    one = await sealed_up(lan.host("host-1"), site.state("desk"))
+    two = await sealed_up(lan.host("host-2"), site.state("tablet-1"), program=str(SUPPORT / "fast_clock.py"))
+    await asyncio.gather(linked(one, "tablet-1"), linked(two, "desk"))
+    await says(two, "desk", "is it late?")
+    await hears(one, "tablet-1", "is it late?")
+    refused = [(await status(device))["trust"]["refused"] for device in (one, two)]  # type: ignore[index]
+    await end(one, two)
+
+    print(refused)
+    assert any({"early", "expired"} & counts.keys() for counts in refused)
 
 
 async def test_a_revoked_device_is_cut_off_by_the_news_and_does_not_come_back(lab: Lab, tmp_path: Path) -> None:

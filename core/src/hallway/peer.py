@@ -170,6 +170,7 @@ class Peer:
             "deviceId": self.device_id,
             "propertyId": self.property_id,
             "security": self.config.security,
+            **({"trust": trust} if (trust := node.guard.status()) is not None else {}),
             "mode": self.signaling_mode,
             "listen": list(self.listen),
             "signaling": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.carriers],

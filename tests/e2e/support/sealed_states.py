@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from sealed_site import description
+
+from hallway.model import DeviceInfo, IcePolicy
+from hallway.network import InterfaceAddress
 from hallway.trust.credential import Chain, Subject, issue, issue_admin, verify_chain
 from hallway.trust.group import GroupSecret
 from hallway.trust.keys import DeviceKeys, SigningKey
 from hallway.trust.membership import Membership
 from hallway.trust.roster import Draft, Member, Roster, following, issue_roster, verify_roster
 from hallway.trust.roster_book import HeldSecret, RosterBook
+from hallway.trust.sealed_guard import SealedGuard
 from hallway.trust.state import TrustState
+from hallway.webrtc.candidates import Reach
 from netlab import Host, Process
 
 
@@ -55,6 +62,13 @@ class Property:
         """The state folder of a device."""
         return self._folder / name
 
+    def offer(self, sender: str, to: str) -> bytes:
+        """A sealed offer, with an address that nobody has."""
+        interfaces = [InterfaceAddress("eth0", 1, ip_address("10.77.0.1"), ip_network("10.77.0.0/24"))]
+        reach = Reach.of(IcePolicy.LAN, interfaces)
+        guard = SealedGuard(DeviceInfo(sender, "x", epoch="e"), self.membership(sender), lambda: reach, os.urandom)
+        return guard.seal(to, description("offer"), time.time()).body
+
     def write(self, name: str) -> None:
         """Write the state folder of a device as of now."""
         state = TrustState(self.state(name))
@@ -80,7 +94,8 @@ class Property:
         return self.roster.text
 
 
-async def sealed_up(host: Host, state: Path, *settings: str) -> Process:
-    """Start the device whose state folder is ``state`` on ``host``."""
+async def sealed_up(host: Host, state: Path, *settings: str, level: str = "info", program: str = "") -> Process:
+    """Start the device whose state folder is ``state`` on ``host``; ``program`` is a script that does what ``hallway`` does."""
     options = [part for setting in (f"trust.state={state}", *settings) for part in ("--set", setting)]
-    return await host.spawn([sys.executable, "-m", "hallway.cli", "up", "--json", "--log-level", "info", *options])
+    start = [program] if program else ["-m", "hallway.cli"]
+    return await host.spawn([sys.executable, *start, "up", "--json", "--log-level", level, *options])

@@ -87,7 +87,7 @@ class Node:
         self.mode = Mode.NONE
         self.endpoints: dict[str, Endpoint] = {}
         """What answers envelopes that are none of a link, by their kind. They come from anybody."""
-        self._guard = guard
+        self.guard = guard
         self._problems = list(registry.problems)
         self._tasks = TaskSet(self._crashed)
         self._plugin_tasks = TaskSet(self._crashed)
@@ -148,8 +148,8 @@ class Node:
         self._plugin_tasks.start(self.delivery.run(), "delivery")
         for problem in self._problems:
             self.publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
-        if self._guard.caution:
-            self._tasks.start(self._remind(self._guard.caution), "caution")
+        if self.guard.caution:
+            self._tasks.start(self._remind(self.guard.caution), "caution")
         self._refill()
         if self._rosters is not None:
             self._plugin_tasks.start(self._rosters.run(), "rosters")

@@ -65,6 +65,10 @@ class Guard(ABC):
     def admit(self, sender: str, section: Any, binding: Binding | None, now: float) -> str | None:
         """Decide on the guard's section of a peer's HELLO: None lets it in, a clause says why not."""
 
+    def status(self) -> dict[str, Any] | None:
+        """What `Peer.status` has to say of it, as a JSON object; None: nothing."""
+        return None
+
     def knows(self, device_id: str) -> bool:
         """Whether a device of that name can be dealt with now: there may be others in sight."""
         return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 
@@ -26,6 +27,10 @@ from hallway.trust.replay import Challenges, ReplayCache
 from hallway.trust.roster_book import News
 from hallway.webrtc.candidates import Reach
 
+logger = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
+
 CONTENT_TYPE = "application/octet-stream"
 ROSTER = "roster"
 """The kind of an envelope that hands a roster over."""
@@ -35,7 +40,8 @@ MAX_ADMITTED = 512
 """Peers whose last HELLO is remembered, at most."""
 
 _CODES = {
-    Reason.SIZE: RefusalCode.TOO_LARGE,
+    # Carriers refuse what is too large, so that this is too small to be anything.
+    Reason.SIZE: RefusalCode.UNAUTHENTICATED,
     Reason.FORM: RefusalCode.UNAUTHENTICATED,
     Reason.KID: RefusalCode.UNAUTHENTICATED,
     Reason.SEAL: RefusalCode.UNAUTHENTICATED,
@@ -101,7 +107,7 @@ class SealedGuard(Guard):
         """See `Guard.open`. The refusal, which anybody may read, names nobody."""
         try:
             if envelope.kind == ROSTER:
-                self.handed_over(envelope.body, now)
+                self._counted(self.handed_over, envelope.body, now)
                 return Envelope.accepted()
             return self.read(envelope, now)
         except NeedsChallenge as error:
@@ -109,6 +115,7 @@ class SealedGuard(Guard):
         except NeedsRoster as error:
             return self._help(error, RefusalCode.STALE_ROSTER, now)
         except Untrusted as error:
+            logger.warning("what came from %s over %s is refused: %s", origin.address or "somebody", origin.plugin, error.reason)
             return _refusal(error)
 
     def _help(self, error: NeedsChallenge | NeedsRoster, code: RefusalCode, now: float) -> Refusal:
@@ -127,9 +134,8 @@ class SealedGuard(Guard):
         if take is None or not refusal.body:
             return False
         try:
-            take(refusal.body, now)
-        except Untrusted as error:
-            self.refusals[error.reason] += 1
+            self._counted(take, refusal.body, now)
+        except Untrusted:
             return False
         return True
 
@@ -148,8 +154,11 @@ class SealedGuard(Guard):
             Untrusted: it may not.
 
         """
+        return self._counted(self._read, envelope, now)
+
+    def _counted(self, work: Callable[..., Made], *arguments: Any) -> Made:
         try:
-            return self._read(envelope, now)
+            return work(*arguments)
         except Untrusted as error:
             self.refusals[error.reason] += 1
             raise
@@ -204,6 +213,10 @@ class SealedGuard(Guard):
         """What the HELLO of the device ``name`` has proved of it; None without one."""
         return self._admitted.get(name.lower())
 
+    def status(self) -> dict[str, Any]:
+        """See `Guard.status`: the epoch of the roster in force, and how many envelopes and HELLOs were refused, by reason."""
+        return {"epoch": self.membership.book.current.epoch, "refused": dict(self.refusals)}
+
     def knows(self, device_id: str) -> bool:
         """See `Guard.knows`: whether it is a member, as far as this device has heard."""
         try:
@@ -223,9 +236,8 @@ class SealedGuard(Guard):
     def admit(self, sender: str, section: Any, binding: Binding | None, now: float) -> str | None:
         """See `Guard.admit`."""
         try:
-            self._admit(sender, section, binding, now)
+            self._counted(self._admit, sender, section, binding, now)
         except Untrusted as error:
-            self.refusals[error.reason] += 1
             return f"{error} ({error.reason})"
         return None
 
