@@ -127,7 +127,7 @@ class Delivery:
         except StoreError as error:
             logger.warning("what waits for %s is not deleted: %s", peer_id, error)
             return
-        .changed()
+        self.acquaintances.changed()
         self._sendings |= {(peer, out.stream): Sending(out.stream, out.incarnation, out.last) for out in streams}
         self._receipts.give_up(peer, DeliveryFailed(f"{peer_id} is revoked, and what waited for it is deleted"))
         if count:
