@@ -27,7 +27,14 @@ CONFIG = """\
 
 <!-- Made by docs/generate.py from the code: change the code, then run it. -->
 
-A TOML file. Only `security`, `device.id` and `device.property` are required:
+A TOML file. A device that is enrolled needs one key, for the folder that `hallway init` or `hallway join` made:
+
+```toml
+[trust]
+state = "/var/lib/hallway/tablet-1"
+```
+
+A device with open security is not enrolled, and needs three: whoever reaches its network may join, read and write.
 
 ```toml
 security = "open"
@@ -41,7 +48,8 @@ Every key is also an environment variable (`{key}` is `{variable}`) and an argum
 `--set` beats the environment, which beats the file. Values there are in TOML syntax, or else text.
 `hallway config check` reports every mistake at once, `hallway config schema` prints all this as JSON Schema.
 An unknown key is a mistake. The table of an installed plugin that no chain names is checked and unused.
-`security = "sealed"` is known and refused: what it stands for is not in this version.
+Sealed and open devices do not see each other. `security = "open"` is refused while `trust.state` holds an enrolment, unless
+`trust.force_open = true`.
 
 """
 
@@ -151,7 +159,7 @@ def config_page() -> str:
     schema = json_schema()
     tables = {name: inner for name, inner in schema["properties"].items() if "properties" in inner and name != "plugins"}
     top = {name: inner for name, inner in schema["properties"].items() if "properties" not in inner}
-    top_schema = {"description": "The one key outside of any table.", "properties": top, "required": schema["required"]}
+    top_schema = {"description": "The one key outside of any table.", "properties": top, "required": schema.get("required", [])}
     example = ("plugins", "http-local", "port")
     parts = [CONFIG.format(key=".".join(example), variable=variable(example)), *config_section("Top level", top_schema, ())]
     for name, inner in tables.items():

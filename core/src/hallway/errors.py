@@ -18,13 +18,20 @@
     ├── RemoteViolation               the peer's: broke the protocol
     │   ├── BadDescription            an offer or answer that cannot be used
     │   ├── BadEnvelope               signaling bytes that cannot be read
-    │   └── BadFrame                  a frame that cannot be read
+    │   ├── BadFrame                  a frame that cannot be read
+    │   └── Untrusted                 what cannot be proved to come from a member of the property, with the reason
     ├── DeliveryFailed                nobody's alone: a message that waited for a peer will never be delivered
     ├── StoreError                    this machine's: the files that hold the outbox and the inbox
     │   ├── StoreBusy                 the operator's: another process has them
     │   ├── StoreUnusable             the operator's: no such folder, no permission, a newer version's, another program's
     │   ├── StorageFull               the disk is full, or its quota used up; works again when there is room
     │   └── StoreDamaged              the disk or the database is broken
+    ├── TrustStateError               the operator's: the folder that holds this device's keys and enrolment
+    │   ├── NotEnrolled               it holds no enrolment
+    │   ├── StateExposed              others could read or change it
+    │   ├── StateUnusable             no such folder, no permission, no room
+    │   ├── StateCorrupt              a file in it is not what was written
+    │   └── WrongPassphrase           it does not open the recovery file
     └── NetworkError                  nobody's: the network between
         ├── Unreachable               refused, no route, reset
         ├── DeadlineExceeded          nothing came in time
@@ -202,6 +209,52 @@ class BadFrame(RemoteViolation):
     """A frame that cannot be read."""
 
     code = "bad-frame"
+
+
+class Untrusted(RemoteViolation):
+    """What a peer sent is not proved to come from a member that may send it; ``reason`` is the word for why (`hallway.trust.reasons`)."""
+
+    code = "untrusted"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class TrustStateError(HallwayError):
+    """The folder with this device's keys and enrolment lets us down."""
+
+    code = "trust-state"
+
+
+class NotEnrolled(TrustStateError):
+    """The folder holds no enrolment."""
+
+    code = "not-enrolled"
+
+
+class StateExposed(TrustStateError):
+    """Somebody else than its owner could read or change the folder or a file in it; nothing was read."""
+
+    code = "state-exposed"
+
+
+class StateUnusable(TrustStateError):
+    """The folder or a file in it cannot be read or written."""
+
+    code = "state-unusable"
+
+
+class StateCorrupt(TrustStateError):
+    """A file of the folder is not what was written to it."""
+
+    code = "state-corrupt"
+
+
+class WrongPassphrase(TrustStateError):
+    """The passphrase does not open the recovery file."""
+
+    code = "wrong-passphrase"
 
 
 class DeliveryFailed(HallwayError):

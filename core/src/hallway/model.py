@@ -195,9 +195,15 @@ class RefusalCode(Enum):
     BAD_DESCRIPTION = "bad-description"
     WRONG_PROPERTY = "wrong-property"
     WRONG_DEVICE = "wrong-device"
+    UNAUTHENTICATED = "unauthenticated"
+    """It does not come from a member of the property."""
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not-found"
     GLARE = "glare"
+    CHALLENGE = "challenge"
+    """The two clocks differ: the body of the refusal is for the guard, which can then ask again."""
+    STALE_ROSTER = "stale-roster"
+    """The requester does not know the newest roster: the body has it, for its guard."""
     UNSUPPORTED_KIND = "unsupported-kind"
     TOO_LARGE = "too-large"
     TOO_SLOW = "too-slow"
@@ -209,7 +215,11 @@ class RefusalCode(Enum):
 
 @attrs.frozen
 class Refusal:
-    """An answer that says no: a code for programs, a sentence for people."""
+    """An answer that says no: a code for programs, a sentence for people, and at times ``body``: bytes for the requester's guard.
+
+    Carriers carry a body of at most 30 KiB.
+    """
 
     code: RefusalCode
     message: str
+    body: bytes = b""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from hallway.config import Config, config_from_arguments
 from hallway.errors import ClosedError, ConfigError, Mistake, MisuseError
@@ -19,8 +20,8 @@ from hallway.runtime.habits import Habits
 from hallway.runtime.node import Node
 from hallway.runtime.publisher import EventReader, MessageReader, Publisher
 from hallway.runtime.receipts import Broadcast, Receipt
+from hallway.runtime.security import Security
 from hallway.store import Store
-from hallway.trust import OpenGuard
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
 
@@ -33,6 +34,7 @@ class Peer:
 
     def __init__(self, config: Config, *, observers: Sequence[object] = ()) -> None:
         self.config = config
+        self._security = Security.of(config)
         self._registry: Registry = load_plugins(config, observers=observers)
         _require_usable(self._registry)
         self._publisher = Publisher(self._registry.hook, observes_messages=self._registry.observes_messages)
@@ -42,12 +44,12 @@ class Peer:
     @property
     def device_id(self) -> str:
         """This device's id."""
-        return self.config.device.id
+        return self._security.device_id
 
     @property
     def property_id(self) -> str:
         """The property that this device belongs to."""
-        return self.config.device.property
+        return self._security.property_id
 
     @property
     def signaling_mode(self) -> str:
@@ -168,6 +170,7 @@ class Peer:
             "deviceId": self.device_id,
             "propertyId": self.property_id,
             "security": self.config.security,
+            **({"trust": trust} if (trust := node.guard.status()) is not None else {}),
             "mode": self.signaling_mode,
             "listen": list(self.listen),
             "signaling": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.carriers],
@@ -184,11 +187,15 @@ class Peer:
         store = await self._open_store()
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
-        context = PluginContext(device, network.policy(), Resolver())
+        policies = [each.provider.ice_policy for each in self._registry.signaling]
+        guard = self._security.guard(device, network.policy(), policies)
+        context = PluginContext(device, network.policy(), Resolver(), cover=guard.cover)
         habits = self._habits()
         node: Node | None = None
         try:
-            node = Node(self._registry, context, OpenGuard(device), self._publisher, habits, store)
+            enrolment = self._security.enrolment
+            state = enrolment.state if enrolment is not None else None
+            node = Node(self._registry, context, guard, self._publisher, habits, store, state)
             await node.prepare()
             if self._closed:
                 raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
@@ -217,7 +224,8 @@ class Peer:
     def _habits(self) -> Habits:
         delivery = self.config.delivery
         control = None if delivery.store is None else control_place.beside(delivery.store)
-        return Habits(self.config.link.timing(), self.config.discovery.last_good, delivery.remember_days * 86400.0, control)
+        purges = self.config.trust.revoked_outbox == "purge"
+        return Habits(self.config.link.timing(), self.config.discovery.last_good, delivery.remember_days * 86400.0, purges, control)
 
     def _running(self) -> Node:
         if self._node is None or self._closed:
@@ -240,10 +248,11 @@ def _require_usable(registry: Registry) -> None:
 class PeerArguments(TypedDict, total=False):
     """The keyword arguments of `create_peer`: see `hallway.config.config_from_arguments`."""
 
-    device_id: Required[str]
-    property_id: Required[str]
+    device_id: str
+    property_id: str
     device_type: str
-    security: Required[str]
+    security: str
+    trust_state: str | os.PathLike[str]
     local_signaling_port: int | None
     prefer_local: bool
     cloud_signaling_url: str | None
@@ -267,10 +276,11 @@ def create_peer(config: Config | None = None, *, observers: Sequence[object] = (
     Args:
         config: everything; then no keyword argument is taken.
         observers: objects with observer hooks (`hallway.hookspecs`).
-        **arguments: see `PeerArguments`; ``device_id``, ``property_id`` and ``security`` are required.
+        **arguments: see `PeerArguments`; ``trust_state`` is required, or else ``security="open"``, ``device_id`` and ``property_id``.
 
     Raises:
         ConfigError: every mistake at once.
+        TrustStateError: the enrolment cannot be read, or is not there.
         PluginError: no plugin of a chain can be used.
 
     """

@@ -32,8 +32,10 @@ def test_the_environment_plays_no_part(build, monkeypatch):
     assert build("a", "p").device.id == "a"
 
 
-def test_security_must_be_given(build):
-    assert paths(build, "a", "p", security=None) == {"security"}
+def test_a_device_is_enrolled_or_says_that_it_is_open(build):
+    assert paths(build, "a", "p", security=None) == {"trust.state"}
+    assert build(security=None, trust_state="/state").security == "sealed"
+    assert paths(build) == {"device.id", "device.property"}
 
 
 def test_the_local_port_is_that_of_http_local(build):

@@ -81,9 +81,11 @@ def test_all_mistakes_of_the_core_and_of_plugins_are_reported_together(write, ex
     assert "aiortc" in found["plugins.nonsense"]
 
 
-def test_security_must_be_given_and_open_is_explained(write, extra):
-    assert "whoever reaches this network may join" in mistakes(environ={})["security"]
-    assert "not in this version" in mistakes(write(), overrides=["security=sealed"], extra=extra)["security"]
+def test_security_is_sealed_unless_it_is_open_and_both_are_explained(write, extra):
+    found = mistakes(environ={})
+    assert set(found) == {"trust.state"}
+    for word in ("hallway init", "hallway join", 'security = "open": whoever reaches this network may join'):
+        assert word in found["trust.state"]
     assert "did you mean 'open'?" in mistakes(write(), overrides=["security=opn"], extra=extra)["security"]
 
 
@@ -194,8 +196,10 @@ def test_a_listed_plugin_without_a_table_must_not_lack_a_required_key(write, ext
     assert found == {"plugins.t-cloud.url": "is missing (the URL of the signaling server)"}
 
 
-def test_a_sealed_mode_says_that_it_is_not_in_this_version(write, extra):
-    assert set(mistakes(write(), overrides=["security=sealed"], extra=extra)) == {"security"}
+def test_a_sealed_device_needs_the_folder_of_its_enrolment_and_no_name(write, extra):
+    assert set(mistakes(write(), overrides=["security=sealed"], extra=extra)) == {"trust.state"}
+    config = load_config(overrides=["trust.state=/var/lib/hallway"], environ={})
+    assert (config.security, config.device.id, config.trust.state) == ("sealed", None, Path("/var/lib/hallway"))
 
 
 class TestSlips:
@@ -207,7 +211,7 @@ class TestSlips:
 
     def test_a_misplaced_security_is_checked_like_one_in_its_place(self, write):
         found = mistakes(write(base='[device]\nid = "a"\nproperty = "p"\nsecurity = "sealed"\n'))
-        assert set(found) == {"device.security", "security"}
+        assert set(found) == {"device.security", "trust.state"}
 
     @pytest.mark.parametrize("name", ["http-local", "http_local", "HTTP-Local"])
     def test_a_plugins_table_belongs_below_plugins(self, write, extra, name):

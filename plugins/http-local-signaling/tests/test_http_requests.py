@@ -129,3 +129,24 @@ def test_a_strangers_message_is_cut_and_cleaned():
     refusal = refusal_from(503, "", body)
 
     assert refusal.message == " [2J" + "a" * 296
+
+
+@pytest.mark.parametrize(
+    ("path", "open_route", "covered_route"),
+    [
+        ("/offer", Route.OFFER, Route.OFFER),
+        ("/ice-candidate", Route.CANDIDATE, RefusalCode.NOT_FOUND),
+        ("/roster", RefusalCode.NOT_FOUND, Route.ROSTER),
+        ("/pair", RefusalCode.NOT_FOUND, Route.PAIR),
+    ],
+)
+def test_a_device_that_hides_its_name_has_other_paths(path, open_route, covered_route):
+    for name, expected in (("tablet-1", open_route), (None, covered_route)):
+        outcome = judge(head(path=path), name, 100)
+        assert (code_of(outcome) if isinstance(outcome, Rejection) else outcome) is expected
+
+
+def test_a_device_that_hides_its_name_takes_no_name_and_tells_none():
+    outcome = judge(head(hosts=("tablet-1.local:8090",)), None, 100)
+    assert isinstance(outcome, Rejection)
+    assert outcome.refusal == Refusal(RefusalCode.FORBIDDEN, "the Host header must be an address or localhost")

@@ -6,8 +6,8 @@
     peer-relay.relay     {"to", "patience", "envelope": E}       →  {"answer": A} or {"failure": {"by", "reason", "message"}}
     peer-relay.deliver   {"from", "patience", "envelope": E}     →  A
 
-``E`` is ``{"kind", "contentType", "base64"}``, ``A`` is ``{"envelope": E}`` or ``{"refusal": {"code", "message"}}``. Unknown keys are
-ignored.
+``E`` is ``{"kind", "contentType", "base64"}``, ``A`` is ``{"envelope": E}`` or ``{"refusal": {"code", "message"}}``, where
+``base64`` may be too. Unknown keys are ignored.
 """
 
 from __future__ import annotations
@@ -81,10 +81,7 @@ class Parcel:
             Malformed: its body is no base64.
 
         """
-        try:
-            return Envelope(self.kind, self.content_type, base64.b64decode(self.base64, validate=True))
-        except (binascii.Error, ValueError) as error:
-            raise Malformed("the envelope's body is no base64") from error
+        return Envelope(self.kind, self.content_type, _octets(self.base64))
 
 
 @attrs.frozen
@@ -146,7 +143,8 @@ def write_delivery(delivery: Delivery) -> dict[str, Any]:
 def write_answer(answer: Answer) -> dict[str, Any]:
     """Answer a delivery."""
     if isinstance(answer, Refusal):
-        return {"refusal": {"code": answer.code.value, "message": answer.message[:MAX_TEXT]}}
+        told = {"code": answer.code.value, "message": answer.message[:MAX_TEXT]}
+        return {"refusal": told | ({"base64": base64.b64encode(answer.body).decode()} if answer.body else {})}
     return {"envelope": _parcel_out(answer)}
 
 
@@ -196,7 +194,8 @@ def read_answer(value: Any) -> Answer:
     if "envelope" in fields:
         return _parcel(fields["envelope"], MAX_RESPONSE)
     refusal = _object(fields["refusal"], "the refusal")
-    return Refusal(_CODES.get(str(refusal.get("code")), RefusalCode.INTERNAL), printable(refusal.get("message")))
+    body = _octets(_encoded(refusal, MAX_RESPONSE)) if "base64" in refusal else b""
+    return Refusal(_CODES.get(str(refusal.get("code")), RefusalCode.INTERNAL), printable(refusal.get("message")), body)
 
 
 def read_outcome(value: Any) -> Answer | Failure:
@@ -234,10 +233,21 @@ def _patience(fields: dict[str, Any]) -> float:
 def _parcel(value: Any, limit: int) -> Parcel:
     fields = _object(value, "the envelope")
     kind, content_type = _text(fields, "kind", _matches(_KIND)), _text(fields, "contentType", _matches(_CONTENT_TYPE))
+    return Parcel(kind, content_type, _encoded(fields, limit))
+
+
+def _encoded(fields: dict[str, Any], limit: int) -> str:
     encoded = _text(fields, "base64", lambda _: True)
     if len(encoded) > (limit + 2) // 3 * 4:
-        raise Malformed(f"the envelope's body exceeds {limit} bytes")
-    return Parcel(kind, content_type, encoded)
+        raise Malformed(f"the body exceeds {limit} bytes")
+    return encoded
+
+
+def _octets(encoded: str) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Malformed("the body is no base64") from error
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from hallway.config import Config
-from hallway.errors import BusyError, ClosedError, StoreUnusable
+from hallway.errors import BusyError, ClosedError, MisuseError, StoreUnusable
 from hallway.interfaces import Connector, ControlBus, Discovery, DiscoveryHost
 from hallway.model import MAX_NAME, IcePolicy
 from hallway.peer import Peer
@@ -24,7 +24,15 @@ NAME = "bench"
 
 
 def apart(config: Config, folder: Path | None) -> Config:
-    """The configuration with a property and a store of the benchmark's own; without a ``folder`` the store is in memory."""
+    """The configuration with a property and a store of the benchmark's own; without a ``folder`` the store is in memory.
+
+    Raises:
+        MisuseError: the configuration is a sealed device's, which has no second property to be apart in.
+
+    """
+    if config.security != "open" or config.device.property is None:
+        hint = "measure with --set security=open, and names in --set device.id=... and --set device.property=..., at both ends"
+        raise MisuseError("a benchmark runs beside the property, and a sealed device belongs to that alone", hint=hint)
     device = attrs.evolve(config.device, property=config.device.property[: MAX_NAME - len(SUFFIX)] + SUFFIX)
     delivery = attrs.evolve(config.delivery, store=None if folder is None else str(folder / "bench.db"))
     return attrs.evolve(config, device=device, delivery=delivery, discovery=attrs.evolve(config.discovery, last_good=None))

@@ -56,7 +56,7 @@ def run(
     if not is_device_id(peer):
         raise click.BadParameter(f"{peer!r} is no device id", param_hint="PEER")
     config = load_config(config_path, overrides=overrides)
-    if same_device(peer, config.device.id):
+    if config.device.id is not None and same_device(peer, config.device.id):
         raise click.BadParameter(f"{peer} is this device itself; name the other one", param_hint="PEER")
     if picture is not None:
         bench_plot.check(picture)

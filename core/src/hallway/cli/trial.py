@@ -51,7 +51,9 @@ def _context(config: Config | None) -> PluginContext:
     if config is None:
         return PluginContext(DeviceInfo("trial", "trial", "device", "0"), InterfacePolicy(), Resolver())
     device = config.device
-    return PluginContext(DeviceInfo(device.id, device.property, device.type, "0"), config.network.policy(), Resolver())
+    return PluginContext(
+        DeviceInfo(device.id or "trial", device.property or "trial", device.type, "0"), config.network.policy(), Resolver()
+    )
 
 
 async def _make_all(registry: Registry, plugins: Mapping[tuple[str, str], Loaded[Any]], context: PluginContext) -> Outcomes:

@@ -13,7 +13,7 @@ import attrs
 from hallway.config.converter import nearest, structure
 from hallway.config.keys import Keys
 from hallway.config.kinds import shown
-from hallway.config.schema import ChannelConfig, Config, DiscoveryConfig, SignalingConfig
+from hallway.config.schema import ChannelConfig, Config, DiscoveryConfig, NamedDeviceConfig, SignalingConfig
 from hallway.config.slips import in_file_order, mend
 from hallway.config.sources import MAX_DEPTH, Assignment, from_environment, from_overrides, is_too_deep, merged, read_file
 from hallway.errors import ConfigError, Mistake
@@ -21,6 +21,12 @@ from hallway.plugins.catalog import Catalog
 from hallway.plugins.loader import Extra
 
 logger = logging.getLogger(__name__)
+
+_NO_STATE = Mistake(
+    "trust.state",
+    "is missing: security is sealed, for which a device must be enrolled",
+    'name the folder that `hallway init` or `hallway join` made, or say security = "open": whoever reaches this network may join',
+)
 
 _CHAINS: Mapping[str, type[DiscoveryConfig | SignalingConfig | ChannelConfig]] = {
     "discovery": DiscoveryConfig,
@@ -78,11 +84,12 @@ def config_from_mapping(raw: Mapping[str, Any], *, extra: Extra | None = None) -
 
 
 def config_from_arguments(
-    device_id: str,
-    property_id: str,
+    device_id: str | None = None,
+    property_id: str | None = None,
     device_type: str = "device",
     *,
     security: str | None = None,
+    trust_state: str | os.PathLike[str] | None = None,
     local_signaling_port: int | None = None,
     prefer_local: bool = True,
     cloud_signaling_url: str | None = None,
@@ -99,10 +106,11 @@ def config_from_arguments(
     """The configuration that `hallway.create_peer` makes of its arguments. Files and environment play no part.
 
     Args:
-        device_id: as ``device.id``.
-        property_id: as ``device.property``.
+        device_id: as ``device.id``; a sealed device has it by its enrolment.
+        property_id: as ``device.property``; likewise.
         device_type: as ``device.type``.
-        security: as ``security``; it must be given.
+        security: as ``security``: ``sealed`` if it is not given.
+        trust_state: as ``trust.state``: the folder of the enrolment, which sealed security needs.
         local_signaling_port: as ``plugins.http-local.port``.
         prefer_local: whether a cloud comes after the local signaling, or before it.
         cloud_signaling_url: as ``plugins.cloud-ws.url``; puts ``cloud-ws`` into the signaling chain unless it is there.
@@ -120,6 +128,7 @@ def config_from_arguments(
     """
     given = {
         ("security",): security,
+        ("trust", "state"): None if trust_state is None else os.fspath(trust_state),
         ("device", "id"): device_id,
         ("device", "property"): property_id,
         ("device", "type"): device_type,
@@ -154,17 +163,32 @@ def _checked(raw: dict[str, Any], catalog: Catalog) -> Config:
     mistakes += _unknown_plugins(chains, catalog)
     config: Config | None = None
     try:
-        config = structure(Config, core if _is_misspelt("device", core) else {"device": {}, **core})
+        config = structure(Config, core)
     except ConfigError as error:
         mistakes += error.mistakes
+    mistakes = _with_names(core, config, mistakes)
     plugins = _plugins(tables, chains, catalog, mistakes)
     if config is None or mistakes:
         raise ConfigError(in_file_order(mistakes, raw))
     return attrs.evolve(config, plugins=plugins)
 
 
+def _with_names(core: Mapping[str, Any], config: Config | None, mistakes: list[Mistake]) -> list[Mistake]:
+    """The mistakes, with what is missing beside them: an open device needs its names, a sealed one the folder of its enrolment."""
+    if core.get("security", "open" if _is_misspelt("security", core) else "sealed") != "open":
+        lacks_state = config is not None and config.trust.state is None and config.security == "sealed"
+        return [*mistakes, _NO_STATE] if lacks_state else mistakes
+    if _is_misspelt("device", core):
+        return mistakes
+    try:
+        structure(NamedDeviceConfig, core.get("device", {}), "device")
+    except ConfigError as error:
+        return [*(each for each in mistakes if not each.path.startswith("device")), *error.mistakes]
+    return mistakes
+
+
 def _is_misspelt(table: str, core: Mapping[str, Any]) -> bool:
-    """Whether a table that is not there is there under another name; otherwise what it lacks is named key by key."""
+    """Whether a key that is not there is there under another name."""
     known = [field.name for field in attrs.fields(Config)]
     return any(name not in known and nearest(name, known) == table for name in core)
 

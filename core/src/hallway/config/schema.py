@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import attrs
@@ -16,20 +17,20 @@ from hallway.store import Quota
 from hallway.store.values import MIB
 
 
-def _check_security(value: str) -> str | None:
-    return 'sealed mode is not in this version; use "open" knowingly' if value == "sealed" else None
+def _check_device_id(value: str | None) -> str | None:
+    return None if value is None or is_device_id(value) else "must be 1 to 63 letters, digits and hyphens, with no hyphen at either end"
 
 
-def _check_device_id(value: str) -> str | None:
-    return None if is_device_id(value) else "must be 1 to 63 letters, digits and hyphens, with no hyphen at either end"
-
-
-def _check_name(value: str) -> str | None:
-    return None if is_name(value) else "must be 1 to 128 printable characters"
+def _check_name(value: str | None) -> str | None:
+    return None if value is None or is_name(value) else "must be 1 to 128 printable characters"
 
 
 def _check_file(value: str | None) -> str | None:
     return "must name a file, not a folder" if value is not None and (not value or value.endswith("/")) else None
+
+
+def _check_folder(value: Path | None) -> str | None:
+    return "must name a folder" if value is not None and value == Path() else None
 
 
 @attrs.frozen
@@ -55,9 +56,40 @@ class _Names:
 class DeviceConfig:
     """This device's public facts."""
 
+    id: str | None = option(
+        help="this device's name, a DNS label that is unique at the site; sealed devices have it by their enrolment",
+        default=None,
+        check=_check_device_id,
+    )
+    property: str | None = option(
+        help="the site's name; devices of one property talk, others do not; sealed devices have it by their enrolment",
+        default=None,
+        check=_check_name,
+    )
+    type: str = option(help="what kind of device this is, for people and programs", default="device", check=_check_name)
+
+
+@attrs.frozen(kw_only=True)
+class NamedDeviceConfig(DeviceConfig):
+    """The same for a device that has its names from nowhere else: one with open security."""
+
     id: str = option(help="this device's name, a DNS label that is unique at the site", check=_check_device_id)
     property: str = option(help="the site's name; devices of one property talk, others do not", check=_check_name)
-    type: str = option(help="what kind of device this is, for people and programs", default="device", check=_check_name)
+
+
+@attrs.frozen
+class TrustConfig:
+    """Who this device is, and who belongs to its property."""
+
+    state: Path | None = option(
+        help="the folder that `hallway init` or `hallway join` made; sealed security needs it", default=None, check=_check_folder
+    )
+    force_open: bool = option(
+        help="run with open security although the folder holds an enrolment: whoever reaches the network may then join", default=False
+    )
+    revoked_outbox: Literal["purge", "freeze"] = option(
+        help="what becomes of messages that wait for a device that is revoked: they are deleted, or kept and not sent", default="purge"
+    )
 
 
 @attrs.frozen
@@ -154,10 +186,11 @@ class Config:
     """
 
     security: Literal["open", "sealed"] = option(
-        help='say security = "open": whoever reaches this network may join the property, read and write; nothing is signed',
-        check=_check_security,
+        help='"sealed": only enrolled devices belong; "open": whoever reaches this network may join the property, read and write',
+        default="sealed",
     )
-    device: DeviceConfig = option(help="this device")
+    device: DeviceConfig = option(help="this device", factory=DeviceConfig)
+    trust: TrustConfig = option(help="who belongs", factory=TrustConfig)
     discovery: DiscoveryConfig = option(help="how peers are found", factory=DiscoveryConfig)
     signaling: SignalingConfig = option(help="how offers and answers travel", factory=SignalingConfig)
     channel: ChannelConfig = option(help="what messages travel over", factory=ChannelConfig)

@@ -2,6 +2,7 @@
 
 from hallway.interfaces.channel import Channel, Connector, Dialing
 from hallway.interfaces.control import MAX_CONTROL_BODY, MAX_CONTROL_REQUESTS, ControlBus, ControlHandler
+from hallway.interfaces.cover import Cover
 from hallway.interfaces.discovery import Discovery, DiscoveryHost
 from hallway.interfaces.signaling import Signaling, SignalingHost
 
@@ -12,6 +13,7 @@ __all__ = [
     "Connector",
     "ControlBus",
     "ControlHandler",
+    "Cover",
     "Dialing",
     "Discovery",
     "DiscoveryHost",

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from hallway.interfaces import Connector, ControlBus, Discovery, Signaling
+from hallway.interfaces import Connector, ControlBus, Cover, Discovery, Signaling
 from hallway.model import DeviceInfo, IcePolicy, Mode
 from hallway.network import InterfacePolicy, Resolver
 
@@ -21,6 +21,8 @@ class PluginContext:
     resolver: Resolver
     bus: ControlBus | None = None
     """Requests to linked peers; None outside of a running device, where a plugin is used alone."""
+    cover: Cover | None = None
+    """What to show instead of names where outsiders can see it; None: the names (open security)."""
 
 
 @attrs.frozen(kw_only=True)

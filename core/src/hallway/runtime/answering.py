@@ -75,6 +75,7 @@ class Answering:
         attempt_id, effects = self._link.offered(self._now(), epoch=epoch, stranger=self._is_stranger(address), unsent=self._is_unsent())
         run = self._runs[attempt_id] = AttemptRun(attempt_id, self._link.peer_id)
         run.signaling, run.policy, run.speaks_hallway, run.offer, run.address = carrier, policy, epoch is not None, offer, address
+        run.reference = signal.reference
         run.deciding = self._services.tasks.start(self._decide(run, offer), f"answer {run.peer_id} {run.id}")
         self._carry_out(effects)
         return run
@@ -127,8 +128,12 @@ class Answering:
         if run.id not in self._runs:
             await channel.aclose()
             return refusal(RefusalCode.GLARE)
+        try:
+            answer = self._services.guard.seal(run.peer_id, description, time.time(), reference=run.reference)
+        except HallwayError as error:
+            return self._refuse(run, RefusalCode.INTERNAL, str(error))
         run.task = self._services.tasks.start(self._converse(run), f"converse {run.peer_id} {run.id}")
-        return self._services.guard.seal(run.peer_id, description, time.time())
+        return answer
 
     def _refuse(self, run: AttemptRun, code: RefusalCode, message: str) -> Refusal:
         # The requester is told, and whoever sends garbage under made-up names must not fill our log.

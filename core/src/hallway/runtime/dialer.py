@@ -39,6 +39,10 @@ class _KindRefused(Unreachable):
     """The peer has no channel of the kind that was offered."""
 
 
+class _Helped(Unreachable):
+    """The peer has refused, and said what was missing: the offer may be sealed anew."""
+
+
 class Yielded(Unreachable):
     """The peer's own offer stands, or it is closing: nothing has failed."""
 
@@ -108,8 +112,15 @@ class Dialer:
         run.dialing = await maker.connector.dial(run.policy)
 
     async def _exchange(self, run: AttemptRun, each: Try) -> Signal:
-        """Post the offer to all endpoints of the peer, staggered; the first answer counts."""
+        """Have the offer answered. If the guards need it, it is sealed a second time."""
         deadline = asyncio.get_running_loop().time() + each.patience
+        try:
+            return await self._post(run, each, deadline)
+        except _Helped:
+            return await self._post(run, each, deadline)
+
+    async def _post(self, run: AttemptRun, each: Try, deadline: float) -> Signal:
+        """Post the offer to all endpoints of the peer, staggered; the first answer counts."""
         assert run.dialing is not None
         run.expect_answer()
         envelope = self._guard.seal(run.peer_id, run.dialing.offer, time.time())
@@ -118,20 +129,29 @@ class Dialer:
             return await race([partial(ask, endpoint) for endpoint in each.endpoints], STAGGER)
         except RaceLost as lost:
             # What the peer itself has said tells more than an address at which nobody answered.
-            told = next((error for error in lost.errors if isinstance(error, Yielded | _KindRefused)), None)
+            told = next((error for error in lost.errors if isinstance(error, Yielded | _KindRefused | _Helped)), None)
             raise told or Unreachable(str(lost), hint=lost.errors[-1].hint) from lost
 
     async def _ask(self, run: AttemptRun, carrier: Carrier, endpoint: str, *, envelope: Envelope, deadline: float) -> Signal:
         """Post the offer to one endpoint; the answer comes in the response, or later by itself."""
         reply = await carrier.signaling.request(endpoint, envelope, deadline)
         if isinstance(reply, Refusal):
-            raise _refused(run.peer_id, reply)
+            helped = await self._help(run.peer_id, carrier, endpoint, reply, deadline)
+            raise _Helped(f"{run.peer_id} wants the offer otherwise") if helped else _refused(run.peer_id, reply)
         if reply.kind != "answer":
             return await run.wait_late_answer(deadline)
         signal = self._guard.open(reply, carrier.origin(endpoint), time.time())
-        if isinstance(signal, Refusal):
-            raise BadEnvelope(f"{run.peer_id} sent an answer that cannot be read: {signal.message}")
+        if not isinstance(signal, Signal):
+            reason = signal.message if isinstance(signal, Refusal) else "it is none"
+            raise BadEnvelope(f"{run.peer_id} sent an answer that cannot be read: {reason}")
         return signal
+
+    async def _help(self, peer_id: str, carrier: Carrier, endpoint: str, refusal: Refusal, deadline: float) -> bool:
+        """Take in what the peer wants us to know, or give it what it lacks; whether the offer may be sealed anew."""
+        if self._guard.helped(refusal, time.time()):
+            return True
+        lacking = self._guard.hand_over(peer_id, refusal, time.time())
+        return lacking is not None and isinstance(await carrier.signaling.request(endpoint, lacking, deadline), Envelope)
 
     async def _accept(self, run: AttemptRun, signal: Signal) -> None:
         if not same_device(signal.sender, run.peer_id) or signal.description is None:

@@ -18,5 +18,7 @@ class Habits:
     """The file of its peers' last-good addresses."""
     remembered: float = 30 * 86400.0
     """Seconds for which a peer that is away is sent what is for everybody."""
+    purges_revoked: bool = True
+    """Whether messages that wait for a device that is revoked are deleted; otherwise they are kept, and not sent."""
     control: Path | None = None
     """Where the control socket is made; None: there is none."""

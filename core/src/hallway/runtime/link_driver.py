@@ -141,6 +141,12 @@ class LinkDriver:
         self._end_head_start()
         self._carry_out(self.link.gone())
 
+    def revoked(self) -> None:
+        """The peer does not belong to the property any more."""
+        for run in list(self._runs.values()):
+            self._failed(run, "it is revoked", DownReason.REVOKED, expected=True)
+        self.gone()
+
     async def offered(self, signal: Signal, carrier: str, policy: IcePolicy, address: str | None) -> Envelope | Refusal:
         """Decide on an offer of this peer and return our answer, or why there is none."""
         return await self._answering.offered(signal, carrier, policy, address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from hallway.errors import PeerUnavailable
@@ -33,6 +33,8 @@ class Links:
         self.table = PeerTable(services.device)
         self._services = services
         self._links: dict[str, LinkDriver] = {}
+        self._reading: dict[Envelope, Signal] = {}
+        """The offers that are being answered: one that comes over a second address meanwhile is the same, and no replay."""
 
     def all(self) -> tuple[LinkDriver, ...]:
         """Every link, open or not."""
@@ -73,6 +75,20 @@ class Links:
         for link in self.all():
             link.renew()
 
+    def revoked(self, names: Collection[str], purge: Callable[[str], Coroutine[Any, Any, None]] | None) -> None:
+        """These devices do not belong to the property any more: their links end now. ``purge`` deletes what waits for one."""
+        for name in names:
+            link = self.find(name)
+            if link is not None:
+                link.revoked()
+            if purge is not None:
+                self._services.tasks.start(purge(name), f"purge the outbox for {name}")
+
+    def look_again(self) -> None:
+        """The guard knows other devices than before."""
+        for device_id in self.table.sightings():
+            self._refresh(device_id)
+
     def sighted(self, plugin: str, sighting: Sighting) -> None:
         """Take in what a plugin has seen."""
         match self.table.apply(plugin, sighting):
@@ -87,12 +103,21 @@ class Links:
 
     async def handle(self, carrier: Carrier, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
         """Decide on a request that came in over ``carrier``."""
-        signal = self._services.guard.open(envelope, origin, time.time())
-        if isinstance(signal, Refusal):
+        signal = self._reading.get(envelope) or self._services.guard.open(envelope, origin, time.time())
+        if not isinstance(signal, Signal):
             return signal
-        if signal.description is not None and signal.description.type == "offer":
+        reply = await self._decide(carrier, envelope, signal, origin)
+        return self._services.guard.shown(reply) if isinstance(reply, Refusal) else reply
+
+    async def _decide(self, carrier: Carrier, envelope: Envelope, signal: Signal, origin: Origin) -> Envelope | Refusal:
+        if signal.description is None or signal.description.type != "offer":
+            return await self._handle_late(signal)
+        first = self._reading.setdefault(envelope, signal) is signal
+        try:
             return await self._handle_offer(carrier, signal, origin.address)
-        return await self._handle_late(signal)
+        finally:
+            if first:
+                self._reading.pop(envelope, None)
 
     def status(self) -> list[dict[str, Any]]:
         """What is known of every peer, as JSON objects."""
@@ -113,7 +138,7 @@ class Links:
 
     def _refresh(self, device_id: str) -> None:
         """Tell the link what the table now knows of its peer."""
-        record = self.table.merged(device_id)
+        record = self.table.merged(device_id) if self._services.guard.knows(device_id) else None
         if record is not None:
             link = self._make(device_id)
             if link is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -32,12 +32,15 @@ from hallway.runtime.links import Links
 from hallway.runtime.memory import AddressMemory
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.reports import Reports
+from hallway.runtime.rosters import Rosters
 from hallway.runtime.sender import Sender
 from hallway.runtime.services import Services
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.waking import watch_sleep
 from hallway.store import Store
 from hallway.trust import Guard
+from hallway.trust.sealed_guard import SealedGuard
+from hallway.trust.state import TrustState
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ LOOK_PAUSE = 1.0
 
 
 Made = TypeVar("Made")
+Endpoint = Callable[[Envelope, Origin], Awaitable[Envelope | Refusal]]
 
 
 class Node:
@@ -69,12 +73,21 @@ class Node:
     """
 
     def __init__(
-        self, registry: Registry, context: PluginContext, guard: Guard, publisher: Publisher, habits: Habits, store: Store
+        self,
+        registry: Registry,
+        context: PluginContext,
+        guard: Guard,
+        publisher: Publisher,
+        habits: Habits,
+        store: Store,
+        state: TrustState | None = None,
     ) -> None:
         self.device = device = context.device
         self.publisher = publisher
         self.mode = Mode.NONE
-        self._guard = guard
+        self.endpoints: dict[str, Endpoint] = {}
+        """What answers envelopes that are none of a link, by their kind. They come from anybody."""
+        self.guard = guard
         self._problems = list(registry.problems)
         self._tasks = TaskSet(self._crashed)
         self._plugin_tasks = TaskSet(self._crashed)
@@ -111,6 +124,10 @@ class Node:
             )
         )
         self.sender = Sender(self.links, self.delivery, publisher)
+        self._rosters: Rosters | None = None
+        if isinstance(guard, SealedGuard) and state is not None:
+            purge = self.delivery.purge if habits.purges_revoked else None
+            self._rosters = Rosters(guard, state, bus, self._tasks, lambda names: self.links.revoked(names, purge), self.links.look_again)
         self._introductions = Introductions(device, bus, self._tasks, self._sighted, self.links.open_records)
         self._looks = Throttle(LOOK_PAUSE)
         self._advertised: tuple[str, ...] = ()
@@ -131,9 +148,11 @@ class Node:
         self._plugin_tasks.start(self.delivery.run(), "delivery")
         for problem in self._problems:
             self.publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
-        if self._guard.caution:
-            self._tasks.start(self._remind(self._guard.caution), "caution")
+        if self.guard.caution:
+            self._tasks.start(self._remind(self.guard.caution), "caution")
         self._refill()
+        if self._rosters is not None:
+            self._plugin_tasks.start(self._rosters.run(), "rosters")
         self._plugin_tasks.start(self._introductions.run(), "introductions")
         self._plugin_tasks.start(self._memory.run(), "last-good addresses")
         self._plugin_tasks.start(self._follow_addresses(), "addresses")
@@ -257,7 +276,10 @@ class Node:
         # What listeners deal with until the end is let go of.
         await self.publisher.aclose(deadline, but=self._closers)
         await self.delivery.aclose()
-        await self._finish([asyncio.to_thread(self._memory.save)], asyncio.get_running_loop().time() + SAVE_SECONDS)
+        saving: list[Coroutine[Any, Any, None]] = [asyncio.to_thread(self._memory.save)]
+        if self._rosters is not None:
+            saving.append(self._rosters.save())
+        await self._finish(saving, asyncio.get_running_loop().time() + SAVE_SECONDS)
 
     async def _finish(self, work: list[Coroutine[Any, Any, None]], deadline: float) -> None:
         """Close things side by side; one that fails or hangs does not keep the others open."""
@@ -278,7 +300,8 @@ class Node:
     async def _handle(self, carrier: Carrier, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
         if self._closing is not None:
             return Refusal(RefusalCode.CLOSING, "this device is closing")
-        return await self.links.handle(carrier, envelope, origin)
+        endpoint = self.endpoints.get(envelope.kind)
+        return await (endpoint(envelope, origin) if endpoint is not None else self.links.handle(carrier, envelope, origin))
 
     def _signaling_changed(self) -> None:
         mode = next((carrier.mode for carrier in self.carriers if carrier.is_up), Mode.NONE)

@@ -102,3 +102,8 @@ class Receipts:
         for (_, peer), reference in held.items():
             if (receipt := reference()) is not None:
                 receipt.settle(ClosedError(f"this device was closed before {peer} had the message", hint="a store on disk keeps it"))
+
+    def give_up(self, peer: str, failure: DeliveryFailed) -> None:
+        """Tell everybody who holds a receipt of a message to ``peer`` (lower case) that it will not be delivered."""
+        for message_id, to in [key for key in self._held if key[1] == peer]:
+            self.settle(to, message_id, failure)

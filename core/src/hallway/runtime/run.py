@@ -46,6 +46,8 @@ class AttemptRun:
         self.task: asyncio.Task[None] | None = None
         self.offer: Description | None = None
         """The offer of the peer that it answers."""
+        self.reference = ""
+        """The guard's name for that offer."""
         self.address: str | None = None
         """The network address from which that came."""
         self.deciding: asyncio.Task[None] | None = None

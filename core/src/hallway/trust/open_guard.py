@@ -27,7 +27,7 @@ class OpenGuard(Guard):
     device: DeviceInfo
     caution = "security is open: whoever reaches this network can join the property under any name, read and write"
 
-    def seal(self, to: str, content: Description | Candidate, now: float) -> Envelope:
+    def seal(self, to: str, content: Description | Candidate, now: float, *, reference: str = "") -> Envelope:
         """See `Guard.seal`."""
         body: dict[str, Any] = {"from": self.device.device_id, "to": to, "propertyId": self.device.property_id}
         if isinstance(content, Candidate):
@@ -59,6 +59,13 @@ class OpenGuard(Guard):
     def admit(self, sender: str, section: Any, binding: Binding | None, now: float) -> str | None:
         """See `Guard.admit`: everybody who signaled is let in."""
         return None
+
+
+@attrs.frozen
+class ForcedOpenGuard(OpenGuard):
+    """The same for a device that is enrolled, and was told to be open all the same."""
+
+    caution = f"{OpenGuard.caution}; this device is enrolled, and its peers do not see it: remove trust.force_open to be one of them again"
 
 
 def _envelope(kind: str, body: dict[str, Any]) -> Envelope:

@@ -60,6 +60,7 @@ def response(request_id: str, to: str, outcome: Envelope | Refusal) -> str:
     """Answer a peer's request."""
     if isinstance(outcome, Refusal):
         fields = {"type": "refusal", "code": outcome.code.value, "message": outcome.message[:_MAX_TEXT]}
+        fields |= _body_out(outcome.body) if outcome.body else {}
     else:
         fields = {"type": "response", **_envelope_out(outcome)}
     return jsontext.dumps({**fields, "id": request_id, "to": to})
@@ -207,7 +208,11 @@ def _peer_and_id(fields: Mapping[str, Any]) -> tuple[str, str]:
 
 def _refusal(fields: Mapping[str, Any]) -> Response:
     code = _CODES.get(str(fields.get("code")), RefusalCode.INTERNAL)
-    return Response(*_peer_and_id(fields), Refusal(code, printable(fields.get("message"))))
+    try:
+        body = _body(fields) if {"body", "base64"} & fields.keys() else b""
+    except WireError as error:
+        return Response(*_peer_and_id(fields), Unreadable(str(error)))
+    return Response(*_peer_and_id(fields), Refusal(code, printable(fields.get("message")), body))
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], FromServer]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
@@ -27,16 +28,17 @@ _PORTS = {"ws": 80, "wss": 443}
 
 @attrs.frozen
 class Entry:
-    """An open connection that is in the room, and what the server said when it let us in."""
+    """An open connection that is in the room, the place that it has there, and what the server said when it let us in."""
 
     connection: BoundedClient
+    join: Join
     joined: Joined
 
 
 class Connector:
-    """Connects one device to one URL, again and again."""
+    """Connects one device to one URL, again and again; ``join`` tells which place to ask for."""
 
-    def __init__(self, url: str, join: Join, resolver: Resolver, bounds: Bounds) -> None:
+    def __init__(self, url: str, join: Callable[[], Join], resolver: Resolver, bounds: Bounds) -> None:
         self._url = url
         self._join = join
         self._resolver = resolver
@@ -53,8 +55,9 @@ class Connector:
         with mapped(self._url):
             async with asyncio.timeout(self._bounds.opening):
                 connection = await self._connect()
+                join = self._join()
                 try:
-                    return Entry(connection, await self._ask(connection))
+                    return Entry(connection, join, await self._ask(connection, join))
                 except BaseException:
                     connection.transport.abort()
                     raise
@@ -96,8 +99,8 @@ class Connector:
             self._trust = ssl.create_default_context()
         return self._trust
 
-    async def _ask(self, connection: BoundedClient) -> Joined:
-        await connection.send(wire.join(self._join.room, self._join.member))
+    async def _ask(self, connection: BoundedClient, join: Join) -> Joined:
+        await connection.send(wire.join(join.room, join.member))
         match wire.read_from_server(await connection.recv()):
             case Joined() as joined:
                 return joined

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 
 from hallway.errors import BadEnvelope, ClosedError, DeadlineExceeded, HallwayError, Unreachable
 from hallway.interfaces import SignalingHost
-from hallway.model import DeviceInfo, Envelope, Gone, Origin, PeerRecord, Refusal, RefusalCode, Seen, same_device
+from hallway.model import Envelope, Gone, Origin, PeerRecord, Refusal, RefusalCode, Seen, same_device
 from hallway.protocol.bucket import Bucket
 from hallway_cloud_ws_signaling import _wire as wire
 from hallway_cloud_ws_signaling._limits import MAX_BODY, MAX_ROOM, Bounds
@@ -27,7 +27,8 @@ from hallway_cloud_ws_signaling._messages import (
     Unreadable,
     WireError,
 )
-from hallway_cloud_ws_signaling.config import NAME, SCHEME
+from hallway_cloud_ws_signaling._names import Names
+from hallway_cloud_ws_signaling.config import NAME
 from hallway_cloud_ws_signaling.connector import Entry
 from hallway_cloud_ws_signaling.errors import said
 
@@ -43,18 +44,21 @@ _Pending = tuple[str, "asyncio.Future[Envelope | Refusal]"]
 
 
 class Session:
-    """Lives from one join to the end of that connection. `run` reads; `aclose` must follow it."""
+    """Lives from one join to the end of that connection. `run` reads; `aclose` must follow it. Peers are named as the server does."""
 
-    def __init__(self, entry: Entry, host: SignalingHost, device: DeviceInfo, bounds: Bounds) -> None:
+    def __init__(self, entry: Entry, host: SignalingHost, names: Names, bounds: Bounds) -> None:
         self._loop = asyncio.get_running_loop()
         self._connection = entry.connection
         self._host = host
-        self._device = device
+        self._names = names
+        self.join = entry.join
+        """The place that it has."""
         self._bounds = bounds
         self._sending = _bucket(entry.joined, bounds, self._loop.time())
         self._reading = Bucket(bounds.read_rate, bounds.read_burst, self._loop.time())
         self._greeting = entry.joined
-        self._peers: dict[str, str] = {}
+        self._peers: dict[str, Member] = {}
+        self._told: dict[str, PeerRecord] = {}
         self._pending: dict[str, _Pending] = {}
         self._handling: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._last_word = ""
@@ -95,29 +99,46 @@ class Session:
 
     def _seen(self, member: Member) -> None:
         key = member.device_id.lower()
-        if same_device(key, self._device.device_id) or (key not in self._peers and len(self._peers) >= MAX_ROOM):
+        if same_device(key, self.join.member.device_id) or (key not in self._peers and len(self._peers) >= MAX_ROOM):
             return
-        self._peers[key] = member.device_id
-        endpoint = f"{SCHEME}:{member.device_id}"
-        record = PeerRecord(member.device_id, self._device.property_id, member.device_type, (endpoint,), member.epoch)
-        self._host.report(Seen(record))
+        self._peers[key] = member
+        self._tell(key, self._names.record(member))
+
+    def look_again(self) -> None:
+        """Who is who may be known otherwise by now."""
+        for key, member in self._peers.items():
+            self._tell(key, self._names.record(member), again=False)
+
+    def _tell(self, key: str, record: PeerRecord | None, *, again: bool = True) -> None:
+        told = self._told.pop(key, None)
+        if told is not None and (record is None or not same_device(told.device_id, record.device_id)):
+            self._host.report(Gone(told.device_id))
+        if record is not None:
+            self._told[key] = record
+            if again or record != told:
+                self._host.report(Seen(record))
 
     def _left(self, device_id: str) -> None:
-        known = self._peers.pop(device_id.lower(), None)
-        if known is None:
+        key = device_id.lower()
+        if self._peers.pop(key, None) is None:
             return
-        for key in [key for key in self._handling if key[0] == device_id.lower()]:
-            self._cancel(key)
+        for request in [request for request in self._handling if request[0] == key]:
+            self._cancel(request)
         for request_id in [request_id for request_id, (peer, _) in self._pending.items() if same_device(peer, device_id)]:
-            self._fail(request_id, Unreachable(f"{known} has left the signal server"))
-        self._host.report(Gone(known))
+            self._fail(request_id, Unreachable(f"{self._name(device_id)} has left the signal server"))
+        self._tell(key, None)
+
+    def _name(self, peer: str) -> str:
+        """What people call that peer."""
+        told = self._told.get(peer.lower())
+        return told.device_id if told is not None else peer
 
     # What we ask.
 
     async def request(self, peer: str, envelope: Envelope, deadline: float) -> Envelope | Refusal:
         """As `hallway.interfaces.Signaling.request`."""
         if peer.lower() not in self._peers:
-            raise Unreachable(f"{peer} is not at the signal server")
+            raise Unreachable(f"{self._name(peer)} is not at the signal server")
         request_id = secrets.token_hex(8)
         answer: asyncio.Future[Envelope | Refusal] = self._loop.create_future()
         self._pending[request_id] = (peer, answer)
@@ -126,7 +147,7 @@ class Session:
                 await self._send(wire.request(request_id, peer, envelope))
                 return await answer
         except TimeoutError as error:
-            raise DeadlineExceeded(f"{peer} did not answer through the signal server in time") from error
+            raise DeadlineExceeded(f"{self._name(peer)} did not answer through the signal server in time") from error
         finally:
             del self._pending[request_id]
             if answer.cancelled() or not answer.done():
@@ -142,7 +163,7 @@ class Session:
         if answer is None or answer.done() or not same_device(asked, peer):
             return
         if isinstance(content, Unreadable):
-            answer.set_exception(BadEnvelope(f"the answer of {peer} cannot be read: {content.problem}"))
+            answer.set_exception(BadEnvelope(f"the answer of {self._name(peer)} cannot be read: {content.problem}"))
         else:
             answer.set_result(content)
 
@@ -185,7 +206,7 @@ class Session:
         except Exception:
             logger.exception("handling a request of %s failed", request.peer)
             outcome = Refusal(RefusalCode.INTERNAL, "handling the request failed")
-        if isinstance(outcome, Envelope) and len(outcome.body) > MAX_BODY:
+        if len(outcome.body) > MAX_BODY:
             outcome = Refusal(RefusalCode.INTERNAL, f"the answer exceeds {MAX_BODY} bytes")
         try:
             await self._send(wire.response(request.id, request.peer, outcome))
@@ -199,6 +220,11 @@ class Session:
 
     # The end.
 
+    def leave(self) -> None:
+        """End the connection, and so `run`: this place is not ours any more."""
+        self._last_word = "this device meets its peers elsewhere now"
+        self._connection.transport.abort()
+
     async def aclose(self, *, closed: bool = False) -> None:
         """End the connection and all that hangs on it; ``closed`` says that we wanted it so. Ends also when it is cancelled."""
         error: HallwayError = ClosedError("cloud-ws was closed") if closed else Unreachable("the connection to the signal server is lost")
@@ -207,8 +233,8 @@ class Session:
         tasks = list(self._handling.values())
         for task in tasks:
             task.cancel()
-        for known in self._peers.values():
-            self._host.report(Gone(known))
+        for key in list(self._told):
+            self._tell(key, None)
         self._peers.clear()
         try:
             await self._connection.close(1000 if closed else 1002)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 
@@ -12,7 +13,7 @@ from hallway.model import Envelope, Refusal, RefusalCode, is_device_id
 from hallway.plugins import PluginContext
 from hallway.protocol.backoff import Backoff
 from hallway_cloud_ws_signaling._limits import MAX_BODY, Bounds
-from hallway_cloud_ws_signaling._messages import Join, Member
+from hallway_cloud_ws_signaling._names import CoveredNames, Names, PlainNames
 from hallway_cloud_ws_signaling.config import SCHEME, CloudWsConfig
 from hallway_cloud_ws_signaling.connector import Connector, Entry
 from hallway_cloud_ws_signaling.session import Session
@@ -39,8 +40,10 @@ class CloudWsSignaling(Signaling):
         self._device = device
         self._bounds = bounds or Bounds()
         self._backoff = backoff or Backoff(FIRST_DELAY, MAX_DELAY, random.random)
-        join = Join(config.room or device.property_id, Member(device.device_id, device.device_type, device.epoch))
-        self._connector = Connector(config.url, join, context.resolver, self._bounds)
+        self._names: Names = PlainNames(device, config.room) if context.cover is None else CoveredNames(device, context.cover)
+        if context.cover is not None:
+            context.cover.watch(self._cover_changed)
+        self._connector = Connector(config.url, self._names.join, context.resolver, self._bounds)
         self._session: Session | None = None
         self._entering: asyncio.Task[Entry] | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -66,7 +69,7 @@ class CloudWsSignaling(Signaling):
             raise
 
     def _begin(self, entry: Entry, host: SignalingHost) -> Session:
-        self._session = session = Session(entry, host, self._device, self._bounds)
+        self._session = session = Session(entry, host, self._names, self._bounds)
         host.up((f"{SCHEME}:{self._device.device_id}",))
         return session
 
@@ -80,10 +83,20 @@ class CloudWsSignaling(Signaling):
                 self._backoff.reset()
             await session.aclose()
             self._session = None
-            host.down(reason)
-            session = self._begin(await self._get_back(host), host)
+            session = self._begin(await self._get_back(host, session, reason), host)
 
-    async def _get_back(self, host: SignalingHost) -> Entry:
+    def _cover_changed(self) -> None:
+        """This device and its peers have other names, and may meet elsewhere."""
+        if self._session is not None and self._session.join != self._names.join():
+            self._session.leave()
+        elif self._session is not None:
+            self._session.look_again()
+
+    async def _get_back(self, host: SignalingHost, left: Session, reason: str) -> Entry:
+        if left.join != self._names.join():
+            with contextlib.suppress(SignalingUnavailable):
+                return await self._connector.enter()
+        host.down(reason)
         while True:
             await asyncio.sleep(self._backoff.next())
             try:
@@ -103,7 +116,10 @@ class CloudWsSignaling(Signaling):
             return Refusal(RefusalCode.TOO_LARGE, f"cloud-ws carries {MAX_BODY} bytes at most")
         if self._session is None:
             raise Unreachable("not connected to the signal server")
-        return await self._session.request(peer, envelope, deadline)
+        tag = self._names.tag(peer)
+        if tag is None:
+            raise Unreachable(f"{peer} is no device that could be asked for")
+        return await self._session.request(tag, envelope, deadline)
 
     async def aclose(self) -> None:
         """As `Signaling.aclose`."""

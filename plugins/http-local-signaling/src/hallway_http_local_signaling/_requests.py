@@ -11,10 +11,11 @@ import attrs
 
 from hallway.model import Refusal, RefusalCode
 
-PATHS: Mapping[str, str] = {"offer": "/offer", "answer": "/answer", "candidate": "/ice-candidate"}
+PATHS: Mapping[str, str] = {"offer": "/offer", "answer": "/answer", "candidate": "/ice-candidate", "roster": "/roster", "pair": "/pair"}
 """Envelope kinds and where they are posted."""
 
-_KINDS = {path: kind for kind, path in PATHS.items()}
+_OPEN = {PATHS[kind]: kind for kind in ("offer", "answer", "candidate")}
+_COVERED = {PATHS[kind]: kind for kind in ("offer", "answer", "roster", "pair")}
 
 HEALTH = "/health"
 
@@ -44,6 +45,8 @@ class Route(Enum):
     OFFER = "offer"
     ANSWER = "answer"
     CANDIDATE = "candidate"
+    ROSTER = "roster"
+    PAIR = "pair"
 
 
 @attrs.frozen
@@ -63,27 +66,29 @@ def reject(code: RefusalCode, message: str) -> Rejection:
     return Rejection(Refusal(code, message))
 
 
-def judge(head: Head, device_id: str, max_body: int) -> Route | Rejection:
-    """Whether a request may bring its body, and where it goes."""
+def judge(head: Head, device_id: str | None, max_body: int) -> Route | Rejection:
+    """Whether a request may bring its body, and where it goes. ``device_id`` is None for a device that does not show its name."""
+    kinds = _OPEN if device_id is not None else _COVERED
     return (
         _judge_caller(head, device_id)
-        or _judge_target(head)
+        or _judge_target(head, kinds)
         or _judge_body(head, max_body)
-        or (Route.HEALTH if head.path == HEALTH else Route(_KINDS[head.path]))
+        or (Route.HEALTH if head.path == HEALTH else Route(kinds[head.path]))
     )
 
 
-def _judge_caller(head: Head, device_id: str) -> Rejection | None:
+def _judge_caller(head: Head, device_id: str | None) -> Rejection | None:
     if len(head.hosts) != 1 or not is_our_host(head.hosts[0], device_id):
-        return reject(RefusalCode.FORBIDDEN, f"the Host header must be an address, localhost or {device_id}.local")
+        name = f", localhost or {device_id}.local" if device_id is not None else " or localhost"
+        return reject(RefusalCode.FORBIDDEN, f"the Host header must be an address{name}")
     if any(not is_same_origin(origin, head.hosts[0]) for origin in head.origins):
         return reject(RefusalCode.FORBIDDEN, "pages of other origins may not ask")
     return None
 
 
-def _judge_target(head: Head) -> Rejection | None:
-    if head.path != HEALTH and head.path not in _KINDS:
-        known = ", ".join([HEALTH, *_KINDS])
+def _judge_target(head: Head, kinds: Mapping[str, str]) -> Rejection | None:
+    if head.path != HEALTH and head.path not in kinds:
+        known = ", ".join([HEALTH, *kinds])
         return reject(RefusalCode.NOT_FOUND, f"nothing here; there are {known}")
     allowed = "GET" if head.path == HEALTH else "POST"
     if head.method != allowed:
@@ -109,7 +114,7 @@ def content_type(head: Head) -> str:
     return head.content_types[0].partition(";")[0].strip().lower() if len(head.content_types) == 1 else ""
 
 
-def is_our_host(host: str, device_id: str) -> bool:
+def is_our_host(host: str, device_id: str | None) -> bool:
     """Whether a Host header (RFC 9110 section 7.2) can only mean this device.
 
     A page that rebinds its own name to our address still sends its own name, so names other than ours are refused. An address is as good as
@@ -119,7 +124,8 @@ def is_our_host(host: str, device_id: str) -> bool:
     if match is None:
         return False
     name = match["host"].lower().removesuffix(".")
-    return name in {"localhost", f"{device_id.lower()}.local"} or _is_address(name)
+    own = set() if device_id is None else {f"{device_id.lower()}.local"}
+    return name in {"localhost"} | own or _is_address(name)
 
 
 def _is_address(name: str) -> bool:

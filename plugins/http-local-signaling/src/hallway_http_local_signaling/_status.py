@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Mapping
 
@@ -9,12 +11,15 @@ from hallway.model import Refusal, RefusalCode
 
 STATUS: Mapping[RefusalCode, int] = {
     RefusalCode.BAD_REQUEST: 400,
+    RefusalCode.UNAUTHENTICATED: 401,
     RefusalCode.FORBIDDEN: 403,
     RefusalCode.WRONG_PROPERTY: 403,
     RefusalCode.NOT_FOUND: 404,
     RefusalCode.WRONG_DEVICE: 404,
     RefusalCode.TOO_SLOW: 408,
+    RefusalCode.CHALLENGE: 409,
     RefusalCode.GLARE: 409,
+    RefusalCode.STALE_ROSTER: 412,
     RefusalCode.TOO_LARGE: 413,
     RefusalCode.UNSUPPORTED_KIND: 415,
     RefusalCode.BAD_DESCRIPTION: 422,
@@ -27,7 +32,7 @@ STATUS: Mapping[RefusalCode, int] = {
 
 _NEAREST: Mapping[int, RefusalCode] = {
     400: RefusalCode.BAD_REQUEST,
-    401: RefusalCode.FORBIDDEN,
+    401: RefusalCode.UNAUTHENTICATED,
     403: RefusalCode.FORBIDDEN,
     404: RefusalCode.NOT_FOUND,
     405: RefusalCode.NOT_FOUND,
@@ -49,8 +54,9 @@ _MAX_MESSAGE = 300
 
 
 def body_of(refusal: Refusal) -> bytes:
-    """``{"error": code, "message": text}``."""
-    return json.dumps({"error": refusal.code.value, "message": refusal.message}).encode()
+    """``{"error": code, "message": text}``, and ``"body"`` in base64 if there is one."""
+    told = {"error": refusal.code.value, "message": refusal.message}
+    return json.dumps(told | ({"body": base64.b64encode(refusal.body).decode()} if refusal.body else {})).encode()
 
 
 def refusal_from(status: int, reason: str, body: bytes) -> Refusal:
@@ -79,7 +85,14 @@ def _told(body: bytes) -> Refusal | None:
     code, message = value.get("error"), value.get("message")
     if not isinstance(code, str) or code not in _CODES:
         return None
-    return Refusal(_CODES[code], _printable(message) if isinstance(message, str) else "")
+    return Refusal(_CODES[code], _printable(message) if isinstance(message, str) else "", _octets(value.get("body")))
+
+
+def _octets(value: object) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True) if isinstance(value, str) else b""
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def _printable(text: str) -> str:

@@ -30,9 +30,12 @@ Handler = Callable[[Envelope, Origin], Awaitable[Envelope | Refusal]]
 
 
 class HttpServer:
-    """Serves one device's signaling paths on one port of all allowed addresses, until `aclose`."""
+    """Serves one device's signaling paths on one port of all allowed addresses, until `aclose`.
 
-    def __init__(self, device_id: str, handler: Handler, interfaces: InterfacePolicy, bounds: Bounds | None = None) -> None:
+    ``device_id`` is None for a device that does not show its name.
+    """
+
+    def __init__(self, device_id: str | None, handler: Handler, interfaces: InterfacePolicy, bounds: Bounds | None = None) -> None:
         self._device_id = device_id
         self._handler = handler
         self._interfaces = interfaces
@@ -171,7 +174,8 @@ class HttpServer:
         return Rejection(Refusal(RefusalCode.RATE_LIMITED, f"too many requests; ask again in {wait:.1f} s"), headers=after)
 
     def _health(self) -> Envelope:
-        text = json.dumps({"status": "ok", "deviceId": self._device_id})
+        name = {} if self._device_id is None else {"deviceId": self._device_id}
+        text = json.dumps({"status": "ok", **name})
         return Envelope("health", "application/json", text.encode())
 
     async def _read(self, request: web.BaseRequest) -> bytes | Rejection:

@@ -35,7 +35,8 @@ class HttpLocalSignaling(Signaling):
         if self._closed:
             raise ClosedError("http-local was closed")
         self._client.open()
-        server = HttpServer(self._context.device.device_id, host.handle, self._context.interfaces, self._bounds)
+        name = self._context.device.device_id if self._context.cover is None else None
+        server = HttpServer(name, host.handle, self._context.interfaces, self._bounds)
         self._server = server
         try:
             await server.start(self._config.port)

@@ -31,8 +31,9 @@ class Answers:
     cache-flush bit.
     """
 
-    def __init__(self, cache: DNSCache, since_ms: float = 0.0) -> None:
+    def __init__(self, cache: DNSCache, since_ms: float = 0.0, service_type: str = SERVICE_TYPE) -> None:
         self._cache = cache
+        self._type = service_type
         self._since_ms = since_ms
         self.found: dict[str, str] = {}
         """Instances that were announced, with their names as written."""
@@ -51,17 +52,17 @@ class Answers:
                 self._add_live(record)
 
     def _add_goodbye(self, record: DNSRecord) -> None:
-        if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE:
+        if isinstance(record, DNSPointer) and record.key == self._type:
             self.left.add(record.alias.lower())
         elif isinstance(record, DNSService):
             self.left.add(record.key)
 
     def _add_live(self, record: DNSRecord) -> None:
-        if isinstance(record, DNSPointer) and record.key == SERVICE_TYPE and is_instance(record.alias):
+        if isinstance(record, DNSPointer) and record.key == self._type and is_instance(record.alias, self._type):
             self.found[record.alias.lower()] = record.alias
-        elif isinstance(record, DNSService) and is_instance(record.name):
+        elif isinstance(record, DNSService) and is_instance(record.name, self._type):
             self._services[record.key] = record
-        elif isinstance(record, DNSText) and is_instance(record.name):
+        elif isinstance(record, DNSText) and is_instance(record.name, self._type):
             self._texts[record.key] = record
         elif isinstance(record, DNSAddress):
             self._hosts[record.key].append(record)

@@ -29,9 +29,9 @@ def host_name(device_id: str) -> str:
     return f"{device_id}.local."
 
 
-def is_instance(name: str) -> bool:
-    """Whether ``name`` is an instance of our service type; case does not count."""
-    return name.lower().endswith(f".{SERVICE_TYPE}")
+def is_instance(name: str, service_type: str = SERVICE_TYPE) -> bool:
+    """Whether ``name`` is an instance of the service type; case does not count."""
+    return name.lower().endswith(f".{service_type}")
 
 
 def parse_txt(text: bytes) -> dict[str, str]:

@@ -16,7 +16,7 @@ from hallway.model import PeerRecord, Sighting
 from hallway.network import Lan
 from hallway_mdns_discovery._answers import Answers
 from hallway_mdns_discovery._dns import CLASS_IN, QUERY, TYPE_A, TYPE_AAAA, TYPE_ANY, TYPE_PTR, DNSOutgoing, DNSPointer, DNSQuestion
-from hallway_mdns_discovery._records import SERVICE_TYPE, peer_record
+from hallway_mdns_discovery._faces import Face
 from hallway_mdns_discovery._table import MAX_LIFETIME, PeerTable, Unresolved
 
 MAX_INTERVAL = 60.0
@@ -25,27 +25,27 @@ MAX_QUESTIONS = 32
 
 
 class Browser(RecordUpdateListener):
-    """Finds the instances of our service type whose records ``wanted`` accepts. ``own`` is the name of this device's instance.
+    """Finds the instances that ``face`` can read and ``wanted`` accepts.
 
     Not thread-safe; ``tell`` is called from the loop's thread.
     """
 
     def __init__(
-        self, zeroconf: Zeroconf, own: str, lan: Lan, wanted: Callable[[PeerRecord], bool], tell: Callable[[Sighting], None]
+        self, zeroconf: Zeroconf, face: Face, lan: Lan, wanted: Callable[[PeerRecord], bool], tell: Callable[[Sighting], None]
     ) -> None:
         self._zeroconf = zeroconf
-        self._own = own
+        self._face = face
         self._lan = lan
         self._wanted = wanted
         self._tell = tell
+        self._began = 0.0
         self._table = PeerTable()
         self._unresolved = Unresolved()
-        self._answers = Answers(zeroconf.cache)
+        self._answers = self._none()
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._rounds = 0
         self._browse_at = 0.0
-        self._began = 0.0
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -61,8 +61,11 @@ class Browser(RecordUpdateListener):
     def restart(self, lan: Lan) -> None:
         """Begin anew to ask: the interfaces have changed, or this device has slept. What was known before wants to be heard again."""
         self._lan, self._rounds, self._browse_at, self._began = lan, 0, 0.0, self._loop.time()
-        self._answers = Answers(self._zeroconf.cache, self._began * 1000)
+        self._answers = self._none()
         self._changed.set()
+
+    def _none(self) -> Answers:
+        return Answers(self._zeroconf.cache, self._began * 1000, self._face.service_type)
 
     def _work(self, now: float) -> None:
         self._tell_all(self._table.expire(now))
@@ -92,7 +95,7 @@ class Browser(RecordUpdateListener):
 
     def _send_question(self, now: float, *, unicast: bool) -> None:
         out = DNSOutgoing(QUERY)
-        question = DNSQuestion(SERVICE_TYPE, TYPE_PTR, CLASS_IN)
+        question = DNSQuestion(self._face.service_type, TYPE_PTR, CLASS_IN)
         question.unicast = unicast
         out.add_question(question)
         for answer in self._known_answers():
@@ -105,8 +108,8 @@ class Browser(RecordUpdateListener):
         A peer known from before may have moved. Its own answer would only make it hold back, for a second, the one to a device that starts.
         """
         now_ms = self._loop.time() * 1000
-        for instance in (self._own, *self._table.heard_since(self._began)):
-            cached = self._zeroconf.cache.get(DNSPointer(SERVICE_TYPE, TYPE_PTR, CLASS_IN, 0, instance))
+        for instance in (self._face.instance, *self._table.heard_since(self._began)):
+            cached = self._zeroconf.cache.get(DNSPointer(self._face.service_type, TYPE_PTR, CLASS_IN, 0, instance))
             if isinstance(cached, DNSPointer) and not cached.is_stale(now_ms):
                 yield cached
 
@@ -126,7 +129,7 @@ class Browser(RecordUpdateListener):
 
     def async_update_records_complete(self) -> None:
         """Look at every instance that the response concerns."""
-        answers, self._answers = self._answers, Answers(self._zeroconf.cache, self._began * 1000)
+        answers, self._answers = self._answers, self._none()
         for instance in answers.left - answers.named():
             self._unresolved.discard(instance)
             self._bye(instance)
@@ -155,7 +158,7 @@ class Browser(RecordUpdateListener):
             if instance in answers.found:
                 self._ask_later(instance, now)
             return
-        record = peer_record(service.name, service.port or 0, text.text, addresses, self._lan)
+        record = self._face.read(service.name, service.port or 0, text.text, addresses, self._lan)
         if record is None or not self._wanted(record):
             self._unresolved.discard(instance)
             self._bye(instance)

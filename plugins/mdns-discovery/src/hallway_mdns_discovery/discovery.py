@@ -15,7 +15,8 @@ from hallway.model import PeerRecord, same_device
 from hallway.network import AddressWatcher, InterfaceAddress, Lan
 from hallway.plugins import PluginContext
 from hallway.protocol.bucket import Bucket
-from hallway_mdns_discovery._records import SERVICE_TYPE, advertised, host_name, instance_name, make_txt
+from hallway_mdns_discovery._faces import CoveredFace, Face, PlainFace
+from hallway_mdns_discovery._records import advertised
 from hallway_mdns_discovery.advertiser import Advertiser
 from hallway_mdns_discovery.browser import Browser
 from hallway_mdns_discovery.config import MdnsConfig
@@ -29,6 +30,9 @@ START_DEADLINE = 2.0
 REFRESHES = (1.0, 2.0)
 """How many a second, and how many at once: no caller may make this device flood the link (RFC 6762 section 6)."""
 
+ROTATION = 3600.0
+"""Seconds between two looks at whether a cover has another beacon for us."""
+
 NO_ADDRESS = "no allowed network interface has an address"
 
 Addresses = tuple[InterfaceAddress, ...]
@@ -36,6 +40,8 @@ Addresses = tuple[InterfaceAddress, ...]
 
 class MdnsDiscovery(Discovery):
     """Finds devices of this property under `_webrtc-peer._tcp.local.` and makes this one known there (RFC 6762, RFC 6763).
+
+    With a cover it is `_hallway._tcp.local.`, under names that tell outsiders nothing.
 
     It uses the interfaces of the policy and follows them: an address that comes or goes is noticed as `AddressWatcher` says. It makes no
     thread and asks no resolver. A device is reported once however many instances claim its id; the newest sight of it counts. What fails
@@ -47,7 +53,9 @@ class MdnsDiscovery(Discovery):
     def __init__(self, config: MdnsConfig, context: PluginContext, *, watch: float = 2.0) -> None:
         self._config = config
         self._context = context
-        self._txt = make_txt(context.device)
+        self._face: Face = PlainFace(context.device) if context.cover is None else CoveredFace(context.device, context.cover)
+        if context.cover is not None:
+            context.cover.watch(self._cover_changed)
         self._watch = watch
         self._multicast: AsyncZeroconf | None = None
         self._zeroconf: LinkZeroconf | None = None
@@ -93,13 +101,13 @@ class MdnsDiscovery(Discovery):
         zeroconf = self._multicast.zeroconf
         self._addresses = addresses
         keeper = Keeper(host)
-        name = instance_name(self._context.device.device_id)
-        self._browser = Browser(zeroconf, name, Lan.of(addresses), self._is_wanted, host.report)
-        self._advertiser = Advertiser(zeroconf, name)
+        self._browser = Browser(zeroconf, self._face, Lan.of(addresses), self._is_wanted, host.report)
+        self._advertiser = Advertiser(zeroconf, self._face.instance)
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             "browsing": self._browser.run,
             "advertising": self._advertiser.run,
             "following": lambda: self._follow(keeper),
+            "rotating": self._rotate,
         }
         self._tasks += [asyncio.create_task(keeper.keep(part, work), name=f"mdns {part}") for part, work in parts.items()]
         self._offer()
@@ -135,17 +143,27 @@ class MdnsDiscovery(Discovery):
         if offered is None:
             return None
         port, addresses = offered
-        device_id = self._context.device.device_id
         return ServiceInfo(
-            SERVICE_TYPE,
-            instance_name(device_id),
+            self._face.service_type,
+            self._face.instance,
             port,
-            properties=dict(self._txt),
-            server=host_name(device_id),
+            properties=dict(self._face.txt(port)),
+            server=self._face.host,
             host_ttl=self._config.ttl,
             other_ttl=self._config.ttl,
             parsed_addresses=list(addresses),
         )
+
+    def _cover_changed(self) -> None:
+        """Show another beacon, and look anew at those of others: their names are other ones now."""
+        if not self._closed:
+            self._begin_anew()
+
+    async def _rotate(self) -> None:
+        """Show what a cover lets this device show from time to time."""
+        while True:
+            await asyncio.sleep(ROTATION)
+            self._offer()
 
     async def _follow(self, keeper: Keeper) -> None:
         watcher = AddressWatcher(self._context.interfaces, self._addresses, interval=self._watch)

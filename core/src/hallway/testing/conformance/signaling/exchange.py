@@ -63,9 +63,12 @@ class Exchange(SignalingBase):
         assert bench.far.handled[0][0].body == there
 
     @pytest.mark.parametrize("code", RefusalCode)
-    async def test_a_refusal_arrives_with_its_code_and_message(self, bench: SignalingBench, url: str, code: RefusalCode) -> None:
-        """Every refusal is told apart from every other one, with its sentence for people."""
-        refusal = Refusal(code, 'nicht "hier", später \N{GRINNING FACE}')
+    @pytest.mark.parametrize("body", [b"", EVERY_BYTE], ids=["bare", "with-a-body"])
+    async def test_a_refusal_arrives_with_its_code_and_message(
+        self, bench: SignalingBench, url: str, code: RefusalCode, body: bytes
+    ) -> None:
+        """Every refusal is told apart from every other one, with its sentence for people, and what it has for the guard."""
+        refusal = Refusal(code, 'nicht "hier", später \N{GRINNING FACE}', body)
 
         async def refuse(_: Envelope) -> Refusal:
             return refusal

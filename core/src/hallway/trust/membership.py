@@ -1,0 +1,78 @@
+"""What a device has by its enrolment: its keys, its credential, the property's public root, rosters and a floor under its clock."""
+
+from __future__ import annotations
+
+import attrs
+
+from hallway.errors import Untrusted
+from hallway.trust.credential import Chain, Credential, property_id, verify_chain
+from hallway.trust.keys import DeviceKeys
+from hallway.trust.reasons import Reason, refused
+from hallway.trust.roster_book import News, RosterBook
+
+
+@attrs.define
+class Membership:
+    """A device's place in its property. It changes by `learn` and `renewed` only; whoever calls them writes it down."""
+
+    keys: DeviceKeys
+    root: bytes
+    chain: Chain
+    book: RosterBook
+    floor: int = 0
+    """The newest time that an admin has signed: no clock is taken for earlier."""
+
+    def __attrs_post_init__(self) -> None:
+        self._lift(max(one.issued for one in self.chain.credentials), self.book.current.issued)
+
+    @property
+    def property_id(self) -> bytes:
+        """The id of the property."""
+        return property_id(self.root)
+
+    def time(self, now: float) -> float:
+        """``now``, or the floor if the clock says that it is earlier."""
+        return max(now, float(self.floor))
+
+    def learn(self, roster: str, now: float) -> News:
+        """Take in a roster. Raises as `RosterBook.offered`; then nothing has changed."""
+        news = self.book.offered(roster, self.time(now))
+        if news.replaced:
+            self._lift(self.book.current.issued)
+        return news
+
+    def renewed(self, tokens: tuple[str, ...], now: float) -> None:
+        """Take in a new credential for this device.
+
+        Raises:
+            Untrusted: it does not verify, is for another key, name or role, or is no newer.
+
+        """
+        chain = verify_chain(tokens, self.root, self.time(now))
+        old, new = self.chain.leaf, chain.leaf
+        if (new.sub, new.sealing, new.name, new.role) != (old.sub, old.sealing, old.name, old.role):
+            raise refused(Reason.SENDER, "a new credential is not for this device as it is")
+        if new.issued <= old.issued:
+            raise refused(Reason.ROLLBACK, "a credential is older than the one that this device has")
+        self.chain = chain
+        self._lift(new.issued)
+
+    def is_known(self, credential: Credential) -> bool:
+        """Whether nobody else in the roster in force has the credential's name."""
+        member = self.book.current.member(credential.name)
+        return member is None or member.sub == credential.sub
+
+    def verify(self, tokens: tuple[str, ...], now: float) -> Chain:
+        """Verify a peer's chain. Raises `Untrusted`; revocation is not looked at."""
+        return verify_chain(tokens, self.root, self.time(now))
+
+    def trusts(self, chain: Chain, now: float) -> bool:
+        """Whether a chain that verified once still does."""
+        try:
+            verify_chain(chain.tokens, self.root, self.time(now))
+        except Untrusted:
+            return False
+        return self.book.stands(chain)
+
+    def _lift(self, *times: int) -> None:
+        self.floor = max(self.floor, *times)

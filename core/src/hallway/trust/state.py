@@ -1,0 +1,171 @@
+"""The state folder: what a device keeps of its enrolment. Mode 0700, each file 0600, each replaced as a whole::
+
+    identity.json      the device's two private keys
+    membership.json    the property's root (public), the device's credential chain, and the floor under its clock
+    roster.json        the roster in force, and what else is revoked
+    secrets.json       group secrets, the one in force first
+
+The property's private root is in none of them: it is in the recovery file only (`hallway.trust.recovery`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hallway.errors import NotEnrolled, StateCorrupt, Untrusted
+from hallway.trust import files
+from hallway.trust.claims import Claims, b64
+from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, SERIAL_BYTES, verify_chain
+from hallway.trust.group import GroupSecret
+from hallway.trust.keys import KEY_BYTES, MAX_KEY_ID, DeviceKeys, SealingKey, SigningKey
+from hallway.trust.membership import Membership
+from hallway.trust.roster import MAX_REVOKED, MAX_ROSTER, Revocation, verify_roster
+from hallway.trust.roster_book import MAX_SECRETS, HeldSecret, RosterBook
+
+FORMAT = 1
+IDENTITY, MEMBERSHIP, ROSTER, SECRETS = "identity.json", "membership.json", "roster.json", "secrets.json"
+MAX_UNION = 16 * MAX_REVOKED
+"""Revocations of all branches together that are read back."""
+
+Made = TypeVar("Made")
+
+
+class TrustState:
+    """The state folder of one device. Every method may raise `StateExposed`, `StateUnusable` or, when it writes, `StorageFull`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether the folder holds an enrolment, whole or not: then open security is a step down."""
+        return (self.folder / MEMBERSHIP).exists()
+
+    def save_keys(self, keys: DeviceKeys) -> None:
+        """Write the device's keys, which are made once and before everything else."""
+        self._write(IDENTITY, {"identity": b64(keys.identity.raw()), "sealing": b64(keys.sealing.raw())})
+
+    def load_keys(self) -> DeviceKeys | None:
+        """The device's keys, or None if it has none yet.
+
+        Raises:
+            StateCorrupt: the file is not what was written.
+
+        """
+        return self._read(IDENTITY, _keys)
+
+    def save(self, membership: Membership) -> None:
+        """Write everything but the keys. Whatever interrupts it, what is there can be loaded: `membership.json`, which makes a device a
+        member, comes last.
+        """
+        book = membership.book
+        secrets = [{"ep": one.epoch, "secret": b64(one.secret.raw()), **_until(one)} for one in book.secrets]
+        revoked = [{"sub": one.sub, "ser": b64(one.serial), "at": one.at} for one in book.revocations.values()]
+        self._write(SECRETS, {"secrets": secrets})
+        self._write(ROSTER, {"roster": book.current.text, "revoked": revoked})
+        self._write(MEMBERSHIP, {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor})
+
+    def load(self) -> Membership:
+        """What `save` has written.
+
+        Raises:
+            NotEnrolled: the folder is missing or empty, or the enrolment was not finished.
+            StateCorrupt: a file is not what was written.
+
+        """
+        if not self.folder.exists() or not self.is_enrolled:
+            raise self._not_enrolled()
+        keys = self.load_keys()
+        if keys is None:
+            raise self._corrupt(IDENTITY, "it is missing")
+        root, tokens, floor = self._needed(MEMBERSHIP, _membership)
+        text, revoked = self._needed(ROSTER, _roster)
+        secrets = self._needed(SECRETS, _secrets)
+        chain = self._checked(MEMBERSHIP, lambda: verify_chain(tokens, root, None))
+        current = self._checked(ROSTER, lambda: verify_roster(text, root, None))
+        if chain.leaf.identity != keys.identity.public or chain.leaf.sealing != keys.sealing.public:
+            raise self._corrupt(MEMBERSHIP, "it is for other keys than identity.json has")
+        return Membership(keys, root, chain, RosterBook(root, keys, current, secrets, revoked), floor)
+
+    def _write(self, name: str, content: dict[str, Any]) -> None:
+        files.make_folder(self.folder)
+        files.write(self.folder / name, json.dumps({"format": FORMAT, **content}).encode() + b"\n")
+
+    def _read(self, name: str, make: Callable[[Claims], Made]) -> Made | None:
+        if not self.folder.exists():
+            return None
+        files.check_folder(self.folder)
+        content = files.read(self.folder / name)
+        if content is None:
+            return None
+        return self._checked(name, lambda: make(_parse(content)))
+
+    def _needed(self, name: str, make: Callable[[Claims], Made]) -> Made:
+        made = self._read(name, make)
+        if made is None:
+            raise self._corrupt(name, "it is missing")
+        return made
+
+    def _checked(self, name: str, make: Callable[[], Made]) -> Made:
+        try:
+            return make()
+        except (Untrusted, ValueError) as error:
+            # What is wrong is told without the content, and without a cause that could show it.
+            raise self._corrupt(name, "it is not what was written to it") from (error if isinstance(error, Untrusted) else None)
+
+    def _corrupt(self, name: str, problem: str) -> StateCorrupt:
+        return StateCorrupt(
+            f"{self.folder / name} cannot be used: {problem}",
+            hint="restore the whole folder from a backup, or move it away and enrol the device again (`hallway join`)",
+        )
+
+    def _not_enrolled(self) -> NotEnrolled:
+        return NotEnrolled(
+            f"{self.folder} holds no enrolment",
+            hint='`hallway init` makes a property, `hallway join` joins one; or ask for security = "open"',
+        )
+
+
+def _until(one: HeldSecret) -> dict[str, int]:
+    return {} if one.until is None else {"until": int(one.until)}
+
+
+def _parse(content: bytes) -> Claims:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise ValueError("of another format")
+    return Claims(value)
+
+
+def _keys(content: Claims) -> DeviceKeys:
+    return DeviceKeys(SigningKey(content.octets("identity", KEY_BYTES)), SealingKey(content.octets("sealing", KEY_BYTES)))
+
+
+def _membership(content: Claims) -> tuple[bytes, tuple[str, ...], int]:
+    return content.octets("root", KEY_BYTES), content.texts("chain", MAX_CHAIN, MAX_CREDENTIAL), content.number("floor")
+
+
+def _roster(content: Claims) -> tuple[str, tuple[Revocation, ...]]:
+    return content.text("roster", MAX_ROSTER + MAX_CREDENTIAL + 1), content.each("revoked", MAX_UNION, _revocation)
+
+
+def _revocation(content: Claims) -> Revocation:
+    return Revocation(content.text("sub", MAX_KEY_ID), content.octets("ser", SERIAL_BYTES), content.number("at"))
+
+
+def _secrets(content: Claims) -> tuple[HeldSecret, ...]:
+    secrets = content.each("secrets", MAX_SECRETS, _secret)
+    if not secrets:
+        raise ValueError("there is no secret")
+    return secrets
+
+
+def _secret(content: Claims) -> HeldSecret:
+    until = float(content.number("until")) if content.has("until") else None
+    return HeldSecret(content.number("ep"), GroupSecret(content.octets("secret", KEY_BYTES)), until)
