@@ -21,6 +21,8 @@ class Membership:
     book: RosterBook
     floor: int = 0
     """The newest time that an admin has signed: no clock is taken for earlier."""
+    property_name: str = ""
+    """What people call the property; the key is what it is."""
 
     def __attrs_post_init__(self) -> None:
         self._lift(max(one.issued for one in self.chain.credentials), self.book.current.issued)

@@ -1,7 +1,7 @@
 """The state folder: what a device keeps of its enrolment. Mode 0700, each file 0600, each replaced as a whole::
 
     identity.json      the device's two private keys
-    membership.json    the property's root (public), the device's credential chain, and the floor under its clock
+    membership.json    the property's root (public) and name, the device's credential chain, and the floor under its clock
     roster.json        the roster in force, and what else is revoked
     secrets.json       group secrets, the one in force first
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hallway.errors import NotEnrolled, StateCorrupt, Untrusted
+from hallway.model import is_name
 from hallway.trust import files
 from hallway.trust.claims import Claims, b64
 from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, SERIAL_BYTES, verify_chain
@@ -66,7 +67,8 @@ class TrustState:
         revoked = [{"sub": one.sub, "ser": b64(one.serial), "at": one.at} for one in book.revocations.values()]
         self._write(SECRETS, {"secrets": secrets})
         self._write(ROSTER, {"roster": book.current.text, "revoked": revoked})
-        self._write(MEMBERSHIP, {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor})
+        own = {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor}
+        self._write(MEMBERSHIP, own | {"property": membership.property_name})
 
     def load(self) -> Membership:
         """What `save` has written.
@@ -81,14 +83,14 @@ class TrustState:
         keys = self.load_keys()
         if keys is None:
             raise self._corrupt(IDENTITY, "it is missing")
-        root, tokens, floor = self._needed(MEMBERSHIP, _membership)
+        root, tokens, floor, name = self._needed(MEMBERSHIP, _membership)
         text, revoked = self._needed(ROSTER, _roster)
         secrets = self._needed(SECRETS, _secrets)
         chain = self._checked(MEMBERSHIP, lambda: verify_chain(tokens, root, None))
         current = self._checked(ROSTER, lambda: verify_roster(text, root, None))
         if chain.leaf.identity != keys.identity.public or chain.leaf.sealing != keys.sealing.public:
             raise self._corrupt(MEMBERSHIP, "it is for other keys than identity.json has")
-        return Membership(keys, root, chain, RosterBook(root, keys, current, secrets, revoked), floor)
+        return Membership(keys, root, chain, RosterBook(root, keys, current, secrets, revoked), floor, name)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         files.make_folder(self.folder)
@@ -147,8 +149,11 @@ def _keys(content: Claims) -> DeviceKeys:
     return DeviceKeys(SigningKey(content.octets("identity", KEY_BYTES)), SealingKey(content.octets("sealing", KEY_BYTES)))
 
 
-def _membership(content: Claims) -> tuple[bytes, tuple[str, ...], int]:
-    return content.octets("root", KEY_BYTES), content.texts("chain", MAX_CHAIN, MAX_CREDENTIAL), content.number("floor")
+def _membership(content: Claims) -> tuple[bytes, tuple[str, ...], int, str]:
+    chain, name = content.texts("chain", MAX_CHAIN, MAX_CREDENTIAL), content.values.get("property", "")
+    if not isinstance(name, str) or (name and not is_name(name)):
+        raise ValueError("no name of a property")
+    return content.octets("root", KEY_BYTES), chain, content.number("floor"), name
 
 
 def _roster(content: Claims) -> tuple[str, tuple[Revocation, ...]]:
