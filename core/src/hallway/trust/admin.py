@@ -49,7 +49,7 @@ def admit(own: Membership, subject: Subject, now: float, random: Random) -> Admi
         Untrusted: the name is another device's (``name``), the key was revoked (``revoked``), or there is no room (``size``).
 
     """
-    _require_admin(own)
+    require_admin(own)
     time, book, current = own.time(now), own.book, own.book.current
     credential = issue(own.keys.identity, own.chain, subject, time, random, epoch=current.epoch + 1)
     tokens = (credential, *own.chain.tokens)
@@ -69,7 +69,7 @@ def revoke(own: Membership, device: str, now: float, random: Random) -> str:
         MisuseError: it is this device itself.
 
     """
-    _require_admin(own)
+    require_admin(own)
     member = own.book.current.member(device)
     if member is None:
         raise PeerUnavailable(f"no device of the property has the name {device}", hint="`hallway members` lists them")
@@ -128,7 +128,8 @@ def _without_namesakes(lost: Iterable[Member], current: Roster, add: tuple[Membe
     return [member for member in lost if taken.get(member.name.lower(), member.sub) == member.sub]
 
 
-def _require_admin(own: Membership) -> None:
+def require_admin(own: Membership) -> None:
+    """Raise `NotAdmin` unless the device is one."""
     leaf = own.chain.leaf
     if leaf.role is not Role.ADMIN:
         raise NotAdmin(

@@ -4,6 +4,8 @@
     membership.json    the property's root (public) and name, the device's credential chain, and the floor under its clock
     roster.json        the roster in force, and what else is revoked
     secrets.json       group secrets, the one in force first
+    state.lock         held by the process that uses the folder
+    control            the control socket of the device, while it runs
 
 The property's private root is in none of them: it is in the recovery file only (`hallway.trust.recovery`).
 """
@@ -15,8 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hallway.errors import NotEnrolled, StateCorrupt, Untrusted
+from hallway.errors import NotEnrolled, StateBusy, StateCorrupt, StoreBusy, Untrusted
 from hallway.model import is_name
+from hallway.store.lock import Lock
 from hallway.trust import files
 from hallway.trust.claims import Claims, b64
 from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, SERIAL_BYTES, verify_chain
@@ -39,6 +42,28 @@ class TrustState:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @property
+    def control(self) -> Path:
+        """Where the control socket of a device that runs on this state is."""
+        return self.folder / "control"
+
+    def lock(self) -> Lock:
+        """Take the folder for this process, until `Lock.release`; a folder that is missing is made.
+
+        Raises:
+            StateBusy: another process has it.
+
+        """
+        files.make_folder(self.folder)
+        try:
+            return Lock(self.folder / "state")
+        except StoreBusy as busy:
+            raise StateBusy(
+                f"{self.folder} is in use by another process", hint=f"wait until it has ended; its id is in {self.folder / 'state.lock'}"
+            ) from busy
+        except OSError as error:
+            raise files.unusable(self.folder, error) from error
 
     @property
     def is_enrolled(self) -> bool:
