@@ -20,8 +20,10 @@ from hallway.runtime.habits import Habits
 from hallway.runtime.node import Node
 from hallway.runtime.publisher import EventReader, MessageReader, Publisher
 from hallway.runtime.receipts import Broadcast, Receipt
+from hallway.runtime.reception import Reception
 from hallway.runtime.security import Security
 from hallway.store import Store
+from hallway.trust.sealed_guard import SealedGuard
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
 
@@ -39,6 +41,7 @@ class Peer:
         _require_usable(self._registry)
         self._publisher = Publisher(self._registry.hook, observes_messages=self._registry.observes_messages)
         self._node: Node | None = None
+        self._reception: Reception | None = None
         self._begun = self._closed = False
 
     @property
@@ -98,6 +101,8 @@ class Peer:
         self._closed = True
         if self._node is not None:
             await self._node.aclose()
+        if self._reception is not None:
+            await self._reception.aclose()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -197,11 +202,17 @@ class Peer:
             state = enrolment.state if enrolment is not None else None
             node = Node(self._registry, context, guard, self._publisher, habits, store, state)
             await node.prepare()
+            if enrolment is not None and isinstance(guard, SealedGuard):
+                self._reception = Reception(enrolment.state, enrolment.membership, guard.learn)
+                self._reception.hold()
+                await self._reception.open(node)
             if self._closed:
                 raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
         except BaseException:
             if node is not None:
                 await node.control.aclose()
+            if self._reception is not None:
+                await self._reception.aclose()
             await store.aclose()
             raise
         self._node = node

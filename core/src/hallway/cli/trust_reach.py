@@ -86,7 +86,7 @@ async def _running_or_locked(folder: Path) -> AsyncIterator[Ask | None]:
         client, lock = None, None
         for left in reversed(range(TRIES)):
             if state.folder.exists():
-                client = await stack.enter_async_context(connected(state.control))
+                client = await stack.enter_async_context(connected(state.control, state.folder.stat().st_uid))
             if client is not None or (lock := _locked(state, last=not left)) is not None:
                 break
             await asyncio.sleep(PAUSE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from hallway.config import config_from_arguments
 from hallway.errors import PluginError
-from hallway.interfaces import Signaling, SignalingHost
+from hallway.interfaces import Cover, Signaling, SignalingHost
 from hallway.model import DeviceInfo, Envelope, Origin, Refusal, RefusalCode, Sighting
 from hallway.network import DENIED_BY_DEFAULT, Resolver
 from hallway.plugins import PluginContext
@@ -19,9 +19,34 @@ logger = logging.getLogger(__name__)
 
 PLUGIN = "http-local"
 NOBODY = DeviceInfo("hallway", "pairing", "device", "")
-"""What the plugin is told of this device, and could show to strangers."""
+"""What the plugin is told of this device."""
 
 Handler = Callable[[Envelope, Origin], Awaitable[Envelope | Refusal]]
+
+
+class Blank(Cover):
+    """A cover under which there is nothing to see."""
+
+    @property
+    def room(self) -> str:
+        """Nowhere."""
+        return "0" * 32
+
+    def tag(self, device_id: str) -> str | None:
+        """Nobody is known."""
+
+    def who(self, tag: str) -> str | None:
+        """Nobody is known."""
+
+    def beacon(self, instance: str, port: int) -> Mapping[str, str]:
+        """Nothing is shown."""
+        return {}
+
+    def recognise(self, beacon: Mapping[str, str], instance: str, port: int) -> str | None:
+        """Nobody is known."""
+
+    def watch(self, listener: Callable[[], None]) -> None:
+        """Nothing changes."""
 
 
 class PairingHost(SignalingHost):
@@ -72,7 +97,7 @@ async def lan_carrier(port: int | None = None, interfaces: Sequence[str] = ("*",
     registry = load_plugins(config)
     if not registry.signaling:
         raise registry.problems[0] if registry.problems else PluginError(PLUGIN, "is not usable")
-    carrier = registry.make(registry.signaling[0], PluginContext(NOBODY, config.network.policy(), Resolver()))
+    carrier = registry.make(registry.signaling[0], PluginContext(NOBODY, config.network.policy(), Resolver(), cover=Blank()))
     try:
         yield carrier
     finally:

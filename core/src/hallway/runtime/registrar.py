@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import time
 from collections.abc import Callable
 from typing import Any
+
+import attrs
 
 from hallway.errors import PeerUnavailable
 from hallway.runtime.commands import BadCommand, Commands
@@ -26,7 +29,6 @@ class Registrar:
         state: where the membership is written to.
         membership: this device's; a running device shares it.
         learn: takes in the next roster; a running device has its guard do it. By default the membership itself.
-        told: called with what has changed, once it is on disk.
 
     """
 
@@ -35,12 +37,10 @@ class Registrar:
         state: TrustState,
         membership: Membership,
         learn: Callable[[str, float], News] | None = None,
-        told: Callable[[News], None] | None = None,
     ) -> None:
         self.state = state
         self.membership = membership
         self._learn = learn or membership.learn
-        self._told = told
         self._one = asyncio.Lock()
 
     def serve(self, commands: Commands) -> None:
@@ -86,7 +86,7 @@ class Registrar:
         }
 
     async def _put_in_force(self, roster: str, now: float) -> None:
-        news = self._learn(roster, now)
-        await asyncio.to_thread(self.state.save, self.membership)
-        if self._told is not None:
-            self._told(news)
+        self._learn(roster, now)
+        # The event loop may change the book while a thread writes it.
+        frozen = attrs.evolve(self.membership, book=copy.copy(self.membership.book))
+        await asyncio.to_thread(self.state.save, frozen)

@@ -13,6 +13,7 @@ The property's private root is in none of them: it is in the recovery file only 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ class TrustState:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._saving = threading.Lock()
 
     @property
     def control(self) -> Path:
@@ -85,15 +87,16 @@ class TrustState:
 
     def save(self, membership: Membership) -> None:
         """Write everything but the keys. Whatever interrupts it, what is there can be loaded: `membership.json`, which makes a device a
-        member, comes last.
+        member, comes last. Threads that save at once do so one after the other.
         """
         book = membership.book
         secrets = [{"ep": one.epoch, "secret": b64(one.secret.raw()), **_until(one)} for one in book.secrets]
         revoked = [{"sub": one.sub, "ser": b64(one.serial), "at": one.at} for one in book.revocations.values()]
-        self._write(SECRETS, {"secrets": secrets})
-        self._write(ROSTER, {"roster": book.current.text, "revoked": revoked})
-        own = {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor}
-        self._write(MEMBERSHIP, own | {"property": membership.property_name})
+        with self._saving:
+            self._write(SECRETS, {"secrets": secrets})
+            self._write(ROSTER, {"roster": book.current.text, "revoked": revoked})
+            own = {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor}
+            self._write(MEMBERSHIP, own | {"property": membership.property_name})
 
     def load(self) -> Membership:
         """What `save` has written.
