@@ -114,7 +114,7 @@ class _Screen:
     async def _read(self) -> None:
         if sys.stdin is not None:
             async for line in read_lines(0):
-                word = line.decode(errors="replace").strip().lower()
+                word = line.decode(errors="replace").strip().strip('"').lower()
                 if word in {"y", "yes", "n", "no"}:
                     await self._answer(admit=word.startswith("y"))
                 elif word:

@@ -26,7 +26,7 @@ REQUEST_SECONDS = 3.0
 """For one request, the quarter of a second by which answers are paced included."""
 REACH_SECONDS = 20.0
 """How long the inviting device may be silent before this one gives up."""
-REFUSED_SECONDS = 3.0
+REFUSED_SECONDS = 1.5
 """How long all of its addresses may say that nobody listens there."""
 PERSON_SECONDS = 300.0
 """How long a person may take over the decision; the window is not open for longer."""
