@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from hallway.trust.state import TrustState
 from netlab import Finished, Host, Process, matching
 
 Json = dict[str, Any]
@@ -26,8 +27,7 @@ class Machine:
     async def command(self, name: str, *words: str, stdin: bytes = b"", status: int | None = 0) -> Finished:
         """Run a command to its end; its exit status must be ``status``."""
         process = await self.host.spawn(self._argv(name, *words))
-        assert process._process.stdin is not None
-        process._process.stdin.write(stdin)
+        await process.send_bytes(stdin)
         process.close_stdin()
         found = await process.wait(PATIENCE)
         assert status is None or found == status, process.transcript()
@@ -48,9 +48,13 @@ class Machine:
         """Join as ``device``."""
         return await self.ask("join", "--device", device, *words, status=status)
 
-    async def names(self) -> list[str]:
-        """The devices of the property, as this one knows them."""
-        return [member["deviceId"] for member in (await self.ask("members"))["members"]]
+    async def begin_to_join(self, device: str, *words: str) -> Process:
+        """Start to join; the process."""
+        return await self.host.spawn(self._argv("join", "--device", device, "--json", *words))
+
+    def names(self) -> list[str]:
+        """The devices of the property, by the files of this one."""
+        return [member.name for member in TrustState(self.state).load().book.current.members]
 
     def secrets(self) -> dict[str, str]:
         """The private texts in the state folder."""
