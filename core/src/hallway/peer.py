@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from hallway.config import Config, config_from_arguments
-from hallway.errors import ClosedError, ConfigError, Mistake, MisuseError
+from hallway.errors import ClosedError, ConfigError, Mistake, MisuseError, StateBusy
 from hallway.events import ErrorHappened, Event
 from hallway.model import DeviceInfo
 from hallway.network import Resolver
@@ -208,7 +208,9 @@ class Peer:
                 await self._reception.open(node)
             if self._closed:
                 raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
-        except BaseException:
+        except BaseException as error:
+            # Somebody else may have the folder for a while.
+            self._begun = not isinstance(error, StateBusy)
             if node is not None:
                 await node.control.aclose()
             if self._reception is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import signal
@@ -17,6 +18,7 @@ import segno
 
 from hallway.cli.json_lines import read_lines
 from hallway.cli.trust_reach import Ask, inviting
+from hallway.errors import NetworkError
 
 Json = dict[str, Any]
 
@@ -81,7 +83,9 @@ class _Screen:
         """Close the window, if it is open, and read no more."""
         if self._reading is not None:
             self._reading.cancel()
-        await self._ask("invite-close")
+        # A device that has ended has closed it.
+        with contextlib.suppress(NetworkError):
+            await self._ask("invite-close")
 
     async def _ask(self, command: str, **fields: Any) -> Any:
         async with self._one:

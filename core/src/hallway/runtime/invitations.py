@@ -81,7 +81,7 @@ class Invitations:
         answer: asyncio.Future[Reply | No] = asyncio.get_running_loop().create_future()
         self._tasks.start(self._decide(envelope.body, answer), "pairing")
         outcome = await answer
-        await asyncio.sleep(TICK - asyncio.get_running_loop().time() % TICK)
+        await asyncio.sleep(until_tick(self._now()))
         if isinstance(outcome, Reply):
             return Envelope(pairing_wire.KIND, pairing_wire.CONTENT_TYPE, outcome.body)
         return refusal(outcome)
@@ -203,6 +203,11 @@ class Invitations:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def until_tick(now: float) -> float:
+    """Seconds until the next moment at which answers leave."""
+    return TICK - now % TICK
 
 
 def refusal(no: No) -> Refusal:
