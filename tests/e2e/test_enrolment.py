@@ -156,6 +156,7 @@ async def test_while_the_devices_run(site: Site) -> None:
     assert await stranger(phone, url, "{}") == [400]
     revoked = await site.desk.ask("revoke", "tablet-1")
     assert (revoked["deviceId"], revoked["running"]) == ("tablet-1", True)
+    await desk.wait_for(matching(event="peer-disconnected", peerId="tablet-1", reason="revoked"))
     told = await site.desk.ask("members")
     assert ([member["deviceId"] for member in told["members"]], len(told["revoked"])) == (["desk"], 1)
     await end(desk, other)

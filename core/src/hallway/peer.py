@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from hallway.config import Config, config_from_arguments
-from hallway.errors import ClosedError, ConfigError, Mistake, MisuseError, StateBusy
+from hallway.errors import ClosedError, ConfigError, Mistake, MisuseError
 from hallway.events import ErrorHappened, Event
 from hallway.model import DeviceInfo
 from hallway.network import Resolver
@@ -101,8 +101,7 @@ class Peer:
         self._closed = True
         if self._node is not None:
             await self._node.aclose()
-        if self._reception is not None:
-            await self._reception.aclose()
+        await self._let_go()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -189,6 +188,7 @@ class Peer:
         if self._begun:
             raise MisuseError("this peer was started before", hint="call connect once")
         self._begun = True
+        self._hold()
         store = await self._open_store()
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
@@ -202,23 +202,36 @@ class Peer:
             state = enrolment.state if enrolment is not None else None
             node = Node(self._registry, context, guard, self._publisher, habits, store, state)
             await node.prepare()
-            if enrolment is not None and isinstance(guard, SealedGuard):
-                self._reception = Reception(enrolment.state, enrolment.membership, guard.learn)
-                self._reception.hold()
-                await self._reception.open(node)
+            if self._reception is not None and isinstance(guard, SealedGuard):
+                await self._reception.open(node, guard.learn)
             if self._closed:
                 raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
-        except BaseException as error:
-            # Somebody else may have the folder for a while.
-            self._begun = not isinstance(error, StateBusy)
+        except BaseException:
             if node is not None:
                 await node.control.aclose()
-            if self._reception is not None:
-                await self._reception.aclose()
+            await self._let_go()
             await store.aclose()
             raise
         self._node = node
         node.start()
+
+    def _hold(self) -> None:
+        """Take the state folder of a sealed device."""
+        enrolment = self._security.enrolment
+        if enrolment is None:
+            return
+        reception = Reception(enrolment.state, enrolment.membership)
+        try:
+            reception.hold()
+        except BaseException:
+            # Somebody else may have it for a while.
+            self._begun = False
+            raise
+        self._reception = reception
+
+    async def _let_go(self) -> None:
+        if self._reception is not None:
+            await self._reception.aclose()
 
     async def _open_store(self) -> Store:
         path = self.config.delivery.store
@@ -227,6 +240,7 @@ class Peer:
         except BaseException:
             # Somebody else may have it for a while.
             self._begun = False
+            await self._let_go()
             raise
         for notice in store.notices:
             self._publisher.publish(

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallway.errors import AlreadyEnrolled, DeadlineExceeded, PairingRefused, StorageFull, Unreachable
+from hallway.errors import AlreadyEnrolled, DeadlineExceeded, PairingRefused, StateBusy, StorageFull, Unreachable
 from hallway.model import Envelope, Origin, Refusal, RefusalCode
 from hallway.runtime import founding, invitations, joining
 from hallway.runtime.commands import Commands
 from hallway.runtime.invitations import Invitations
 from hallway.runtime.joining import Joining, device_keys
+from hallway.runtime.reception import Reception
 from hallway.runtime.registrar import Registrar
 from hallway.runtime.tasks import TaskSet
 from hallway.trust.invitation import Invitation, read_code
@@ -201,3 +202,20 @@ def test_a_property_is_not_made_twice_nor_over_a_recovery_file(tmp_path, monkeyp
         founding.found(tmp_path / "b", "Hill View", "desk", tmp_path / "recovery.json", lambda: None)
     assert (tmp_path / "recovery.json").read_bytes() == before
     assert not TrustState(tmp_path / "b").is_enrolled
+
+
+async def test_a_device_that_starts_has_what_a_command_has_changed_meanwhile(desk, tmp_path):
+    await desk.invite()
+    await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    early = desk.state.load()
+    await desk.commands.run({"command": "revoke", "deviceId": "tablet-1"})
+    reception = Reception(desk.state, early)
+    reception.hold()
+    assert [member.name for member in early.book.current.members] == ["desk"]
+    with pytest.raises(StateBusy, match="another process"):
+        Reception(desk.state, early).hold()
+    await reception.aclose()
+    await reception.aclose()
+    next_one = Reception(desk.state, early)
+    next_one.hold()
+    await next_one.aclose()

@@ -21,28 +21,40 @@ logger = logging.getLogger(__name__)
 
 
 class Reception:
-    """That of one enrolled device. ``learn`` takes in a roster, and tells whoever has to know."""
+    """That of the enrolled device with ``membership``."""
 
-    def __init__(self, state: TrustState, membership: Membership, learn: Callable[[str, float], News]) -> None:
+    def __init__(self, state: TrustState, membership: Membership) -> None:
         self._state = state
-        self._registrar = Registrar(state, membership, learn)
+        self._membership = membership
         self._tasks = TaskSet(lambda task, error: logger.error("%s: %s", task, error))
         self._lock: Lock | None = None
         self._control: ControlSocket | None = None
 
     def hold(self) -> None:
-        """Take the state folder for this process.
+        """Take the state folder for this process, and see that the membership is what is in it now.
 
         Raises:
-            StateBusy: another one has it.
+            StateBusy: another process has it.
+            TrustStateError: what is there cannot be read any more.
 
         """
-        self._lock = self._state.lock()
+        lock = self._state.lock()
+        try:
+            # A command may have changed it since it was read.
+            self._membership.catch_up(self._state.load())
+        except BaseException:
+            lock.release()
+            raise
+        self._lock = lock
 
-    async def open(self, node: Node) -> None:
-        """Answer operators at the control socket in the state folder, and joiners while there is an invitation."""
-        invitations = Invitations(self._registrar, lambda: node.listen, self._tasks)
-        self._registrar.serve(node.commands)
+    async def open(self, node: Node, learn: Callable[[str, float], News]) -> None:
+        """Answer operators at the control socket in the state folder, and joiners while there is an invitation.
+
+        ``learn`` takes in a roster, and tells whoever has to know.
+        """
+        registrar = Registrar(self._state, self._membership, learn)
+        invitations = Invitations(registrar, lambda: node.listen, self._tasks)
+        registrar.serve(node.commands)
         invitations.serve(node.commands)
         node.endpoints[KIND] = invitations.handle
         self._control = ControlSocket(self._state.control, node.commands, self._tasks)

@@ -59,6 +59,11 @@ class Membership:
         self.chain = chain
         self._lift(new.issued)
 
+    def catch_up(self, stored: Membership) -> None:
+        """Be as the same device's membership was ``stored``."""
+        self.chain, self.book, self.property_name = stored.chain, stored.book, stored.property_name
+        self._lift(stored.floor)
+
     def is_known(self, credential: Credential) -> bool:
         """Whether nobody else in the roster in force has the credential's name."""
         member = self.book.current.member(credential.name)
