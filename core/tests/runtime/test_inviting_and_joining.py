@@ -219,3 +219,16 @@ async def test_a_device_that_starts_has_what_a_command_has_changed_meanwhile(des
     next_one = Reception(desk.state, early)
     next_one.hold()
     await next_one.aclose()
+
+
+async def test_a_window_closes_by_itself_when_its_time_is_over(desk, tmp_path, monkeypatch):
+    monkeypatch.setattr("hallway.trust.pairing.LIFE", 0.02)
+    monkeypatch.setattr(invitations, "LOOK", 0.01)
+    await desk.invite()
+    async with asyncio.timeout(10):
+        while not (news := await desk.news())["events"]:
+            pass
+    assert news == {"events": [{"event": "closed", "reason": "expired"}], "open": False}
+    with pytest.raises(PairingRefused) as caught:
+        await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    assert (caught.value.reason, desk.names) == ("closed", ["desk"])

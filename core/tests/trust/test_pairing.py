@@ -298,6 +298,37 @@ class TestAnything:
         assert inviter.names == ["desk"]
 
 
+ACTORS = {"tablet-1": by_code, "tablet-2": by_invitation, "stranger": wrong_code, "other stranger": wrong_code}
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.sampled_from(sorted(ACTORS)), st.integers(0, 3), st.sampled_from([0.0, 1.0, PATIENCE])), max_size=25))
+def test_whoever_comes_in_whatever_order_one_device_joins_at_most(steps):
+    """Each step is one actor that sends its next message, or an earlier one once more, or begins anew, after some time."""
+    inviter, now = Inviter(seed=5), 0.0
+    devices = {name: Newcomer(name.replace(" ", "-"), seed=number) for number, name in enumerate(sorted(ACTORS))}
+    underway: dict[str, tuple[Joiner, list[bytes]]] = {}
+    begun = 0
+    for name, step, passed in steps:
+        now += passed
+        joiner, sent = underway.get(name, (None, []))
+        if joiner is None or step == 3:
+            joiner = devices[name].joiner(ACTORS[name](inviter))
+            sent = [joiner.first]
+        body = sent[min(step, len(sent) - 1)]
+        begun += name.endswith("stranger") and body is sent[0]
+        answer = inviter.post(body, now)
+        if isinstance(answer, bytes) and len(sent) == 1:
+            sent = [*sent, joiner.third(answer)]
+        underway[name] = joiner, sent
+    assert len(inviter.names) <= 2
+    assert not any("stranger" in name for name in inviter.names)
+    enrolled = [event.applicant.name for event in inviter.events if isinstance(event, Enrolled)]
+    assert enrolled == inviter.names[1:]
+    wrong = [event for event in inviter.events if isinstance(event, Attempted) and event.outcome == "wrong"]
+    assert len(wrong) <= min(ATTEMPTS, begun)
+
+
 INVITER = Inviter(seed=4)
 
 
