@@ -9,11 +9,13 @@
     │   ├── ClosedError               we closed it ourselves
     │   ├── BusyError                 two tasks did what one may do at a time
     │   ├── BadMessage                not a JSON value, nor bytes
+    │   ├── BadInvitation             not the text of an invitation, or a code, or with a slip in it
     │   ├── MessageTooLarge           larger than the channel takes
     │   ├── PeerUnavailable           no open link to that peer
     │   └── OutboxFull                more waits for that peer than may wait
     ├── ControlRefused                the peer's: said no to a request over the open link
     ├── CommandRefused                the running device's: said no to a command over its control socket
+    ├── PairingRefused                the inviting device's: this device is not taken in, with the reason
     ├── ControlUnavailable            this machine's: a control socket cannot be made or used
     ├── RemoteViolation               the peer's: broke the protocol
     │   ├── BadDescription            an offer or answer that cannot be used
@@ -31,7 +33,10 @@
     │   ├── StateExposed              others could read or change it
     │   ├── StateUnusable             no such folder, no permission, no room
     │   ├── StateCorrupt              a file in it is not what was written
-    │   └── WrongPassphrase           it does not open the recovery file
+    │   ├── WrongPassphrase           it does not open the recovery file
+    │   ├── AlreadyEnrolled           it holds an enrolment, and not the one that was asked for
+    │   ├── NotAdmin                  this device may not take others in or turn them away
+    │   └── StateBusy                 another process has it
     └── NetworkError                  nobody's: the network between
         ├── Unreachable               refused, no route, reset
         ├── DeadlineExceeded          nothing came in time
@@ -135,6 +140,12 @@ class BadMessage(MisuseError):
     code = "bad-message"
 
 
+class BadInvitation(MisuseError):
+    """The text is no invitation or code, or has been mistyped."""
+
+    code = "bad-invitation"
+
+
 class MessageTooLarge(MisuseError):
     """The message is larger than the channel to that peer takes."""
 
@@ -179,6 +190,16 @@ class CommandRefused(HallwayError):
     def __init__(self, message: str, *, code: str = "refused", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+
+class PairingRefused(HallwayError):
+    """The device that invites does not take this one in; ``reason`` is the word for why (`hallway.trust.pairing_wire.No`)."""
+
+    code = "pairing-refused"
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class ControlUnavailable(HallwayError):
@@ -255,6 +276,24 @@ class WrongPassphrase(TrustStateError):
     """The passphrase does not open the recovery file."""
 
     code = "wrong-passphrase"
+
+
+class AlreadyEnrolled(TrustStateError):
+    """The folder holds an enrolment already, and not the one that was asked for."""
+
+    code = "already-enrolled"
+
+
+class NotAdmin(TrustStateError):
+    """The device is no admin of its property: it may not take others in or turn them away."""
+
+    code = "not-admin"
+
+
+class StateBusy(TrustStateError):
+    """Another process has the folder."""
+
+    code = "state-busy"
 
 
 class DeliveryFailed(HallwayError):

@@ -200,6 +200,7 @@ class RefusalCode(Enum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not-found"
     GLARE = "glare"
+    OCCUPIED = "occupied"
     CHALLENGE = "challenge"
     """The two clocks differ: the body of the refusal is for the guard, which can then ask again."""
     STALE_ROSTER = "stale-roster"

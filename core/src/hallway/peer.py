@@ -20,8 +20,10 @@ from hallway.runtime.habits import Habits
 from hallway.runtime.node import Node
 from hallway.runtime.publisher import EventReader, MessageReader, Publisher
 from hallway.runtime.receipts import Broadcast, Receipt
+from hallway.runtime.reception import Reception
 from hallway.runtime.security import Security
 from hallway.store import Store
+from hallway.trust.sealed_guard import SealedGuard
 
 Listener = TypeVar("Listener", bound=Callable[..., Any])
 
@@ -39,6 +41,7 @@ class Peer:
         _require_usable(self._registry)
         self._publisher = Publisher(self._registry.hook, observes_messages=self._registry.observes_messages)
         self._node: Node | None = None
+        self._reception: Reception | None = None
         self._begun = self._closed = False
 
     @property
@@ -98,6 +101,7 @@ class Peer:
         self._closed = True
         if self._node is not None:
             await self._node.aclose()
+        await self._let_go()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -184,6 +188,7 @@ class Peer:
         if self._begun:
             raise MisuseError("this peer was started before", hint="call connect once")
         self._begun = True
+        self._hold()
         store = await self._open_store()
         device = DeviceInfo(self.device_id, self.property_id, self.config.device.type, secrets.token_hex(8))
         network = self.config.network
@@ -197,15 +202,36 @@ class Peer:
             state = enrolment.state if enrolment is not None else None
             node = Node(self._registry, context, guard, self._publisher, habits, store, state)
             await node.prepare()
+            if self._reception is not None and isinstance(guard, SealedGuard):
+                await self._reception.open(node, guard.learn)
             if self._closed:
                 raise ClosedError("this peer was closed while it started", hint="make a new one with create_peer")
         except BaseException:
             if node is not None:
                 await node.control.aclose()
+            await self._let_go()
             await store.aclose()
             raise
         self._node = node
         node.start()
+
+    def _hold(self) -> None:
+        """Take the state folder of a sealed device."""
+        enrolment = self._security.enrolment
+        if enrolment is None:
+            return
+        reception = Reception(enrolment.state, enrolment.membership)
+        try:
+            reception.hold()
+        except BaseException:
+            # Somebody else may have it for a while.
+            self._begun = False
+            raise
+        self._reception = reception
+
+    async def _let_go(self) -> None:
+        if self._reception is not None:
+            await self._reception.aclose()
 
     async def _open_store(self) -> Store:
         path = self.config.delivery.store
@@ -214,6 +240,7 @@ class Peer:
         except BaseException:
             # Somebody else may have it for a while.
             self._begun = False
+            await self._let_go()
             raise
         for notice in store.notices:
             self._publisher.publish(

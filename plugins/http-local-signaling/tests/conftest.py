@@ -143,9 +143,9 @@ async def start_rig() -> AsyncIterator[StartRig]:
     rigs: list[Rig] = []
     before = asyncio.all_tasks()
 
-    async def start(**bounds: Any) -> Rig:
+    async def start(name: str | None = "tablet-1", **bounds: Any) -> Rig:
         host = RecordingHost()
-        rig = Rig(HttpServer("tablet-1", host.handle, InterfacePolicy(), Bounds(**bounds)), host)
+        rig = Rig(HttpServer(name, host.handle, InterfacePolicy(), Bounds(**bounds)), host)
         rigs.append(rig)
         await rig.server.start(0)
         return rig

@@ -169,7 +169,7 @@ async def test_refusals_of_others_come_back_as_the_nearest_code(client, status, 
 
 
 async def test_a_kind_that_it_cannot_carry_is_refused_unsent(client):
-    refusal = await client.request("http://127.0.0.1:1", Envelope("pair", "application/json", b"{}"), soon())
+    refusal = await client.request("http://127.0.0.1:1", Envelope("farewell", "application/json", b"{}"), soon())
 
     assert refusal.code is RefusalCode.UNSUPPORTED_KIND
 

@@ -249,3 +249,21 @@ async def test_odd_requests_do_no_harm(rig, wire, caplog, request_bytes):
     assert caplog.records == []
     assert rig.host.seen == []
     assert (await rig.ask(wire.get("/health"), GENUINE)).status == 200
+
+
+async def test_joiners_may_send_four_kilobytes_to_a_device_that_hides_its_name(start_rig, wire):
+    open_rig, rig = await start_rig(), await start_rig(name=None)
+    replies = [await rig.ask(wire.post("/pair", bytes(size))) for size in (4096, 4097)]
+
+    assert [reply.status for reply in replies] == [200, 413]
+    assert [envelope.kind for envelope, _ in rig.host.seen] == ["pair"]
+    assert (await rig.ask(wire.post("/offer", bytes(4097)))).status == 200
+    assert (await open_rig.ask(wire.post("/pair"))).status == 404
+
+
+async def test_a_long_body_to_pair_is_refused_before_it_is_there(start_rig, wire):
+    rig = await start_rig(name=None)
+    connection = await connect(wire, rig)
+    await connection.send(b"POST /pair HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 4097\r\n\r\n")
+    assert (await connection.reply()).status == 413
+    await connection.close()

@@ -142,9 +142,13 @@ class Process:
 
     async def send_json(self, value: object) -> None:
         """Write one JSON line to the program's stdin."""
+        await self.send_bytes(json.dumps(value).encode() + b"\n")
+
+    async def send_bytes(self, octets: bytes) -> None:
+        """Write to the program's stdin."""
         assert self._process.stdin, "stdin is not a pipe"
         try:
-            self._process.stdin.write(json.dumps(value).encode() + b"\n")
+            self._process.stdin.write(octets)
             await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError) as error:
             raise self._error("does not read its stdin any more") from error

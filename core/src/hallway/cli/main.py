@@ -11,9 +11,15 @@ COMMANDS = {
     "config": Lazy("hallway.cli.config:config", "Check a configuration, or print its JSON Schema."),
     "demo": Lazy("hallway.cli.demo:demo", "Show devices of one site finding each other, on this machine alone."),
     "inbox": Lazy("hallway.cli.history:inbox", "Show what has arrived and waits for the application, and what died there."),
+    "init": Lazy("hallway.cli.init:init", "Make a property, with this device as its first."),
+    "invite": Lazy("hallway.cli.invite:invite", "Let another device join: show a QR code and a short code."),
+    "join": Lazy("hallway.cli.join:join", "Join a property, by an invitation or a short code."),
+    "members": Lazy("hallway.cli.members:members", "List the devices of the property."),
     "outbox": Lazy("hallway.cli.history:outbox", "Show what waits to be sent, for whom, and what could not be sent."),
     "plan": Lazy("hallway.cli.plan:plan", "Say what a configuration would do, also when a path is down."),
     "plugins": Lazy("hallway.cli.plugins:plugins", "List the installed plugins and whether they work."),
+    "recover": Lazy("hallway.cli.recover:recover", "Make this device an admin by the recovery file."),
+    "revoke": Lazy("hallway.cli.members:revoke", "Turn a device away, for good."),
     "up": Lazy("hallway.cli.up:up", "Run one device until it is told to stop."),
 }
 

@@ -74,11 +74,14 @@ class Security:
 
 def _sealed(config: Config, state: TrustState) -> Security:
     membership = state.load()
-    name, place = membership.chain.leaf.name, membership.property_id.hex()[:PROPERTY_DIGITS]
+    name, place = membership.chain.leaf.name, membership.property_name or membership.property_id.hex()[:PROPERTY_DIGITS]
     own = config.device
     mistakes = []
     if own.id is not None and not same_device(own.id, name):
         mistakes.append(Mistake("device.id", f"is {own.id}, and this device is enrolled as {name}", "leave it out"))
+    if own.property is not None and membership.property_name and own.property != membership.property_name:
+        problem = f"is {own.property}, and this device is enrolled in {membership.property_name}"
+        mistakes.append(Mistake("device.property", problem, "leave it out"))
     if mistakes:
         raise ConfigError(mistakes)
     return Security(name, own.property or place, Enrolment(state, membership))

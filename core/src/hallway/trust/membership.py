@@ -21,6 +21,8 @@ class Membership:
     book: RosterBook
     floor: int = 0
     """The newest time that an admin has signed: no clock is taken for earlier."""
+    property_name: str = ""
+    """What people call the property; the key is what it is."""
 
     def __attrs_post_init__(self) -> None:
         self._lift(max(one.issued for one in self.chain.credentials), self.book.current.issued)
@@ -56,6 +58,11 @@ class Membership:
             raise refused(Reason.ROLLBACK, "a credential is older than the one that this device has")
         self.chain = chain
         self._lift(new.issued)
+
+    def catch_up(self, stored: Membership) -> None:
+        """Be as the same device's membership was ``stored``."""
+        self.chain, self.book, self.property_name = stored.chain, stored.book, stored.property_name
+        self._lift(stored.floor)
 
     def is_known(self, credential: Credential) -> bool:
         """Whether nobody else in the roster in force has the credential's name."""

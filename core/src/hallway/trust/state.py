@@ -1,9 +1,11 @@
 """The state folder: what a device keeps of its enrolment. Mode 0700, each file 0600, each replaced as a whole::
 
     identity.json      the device's two private keys
-    membership.json    the property's root (public), the device's credential chain, and the floor under its clock
+    membership.json    the property's root (public) and name, the device's credential chain, and the floor under its clock
     roster.json        the roster in force, and what else is revoked
     secrets.json       group secrets, the one in force first
+    state.lock         held by the process that uses the folder
+    control            the control socket of the device, while it runs
 
 The property's private root is in none of them: it is in the recovery file only (`hallway.trust.recovery`).
 """
@@ -11,11 +13,14 @@ The property's private root is in none of them: it is in the recovery file only 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hallway.errors import NotEnrolled, StateCorrupt, Untrusted
+from hallway.errors import NotEnrolled, StateBusy, StateCorrupt, StoreBusy, Untrusted
+from hallway.model import is_name
+from hallway.store.lock import Lock
 from hallway.trust import files
 from hallway.trust.claims import Claims, b64
 from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, SERIAL_BYTES, verify_chain
@@ -38,6 +43,29 @@ class TrustState:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._saving = threading.Lock()
+
+    @property
+    def control(self) -> Path:
+        """Where the control socket of a device that runs on this state is."""
+        return self.folder / "control"
+
+    def lock(self) -> Lock:
+        """Take the folder for this process, until `Lock.release`; a folder that is missing is made.
+
+        Raises:
+            StateBusy: another process has it.
+
+        """
+        files.make_folder(self.folder)
+        try:
+            return Lock(self.folder / "state")
+        except StoreBusy as busy:
+            raise StateBusy(
+                f"{self.folder} is in use by another process", hint=f"wait until it has ended; its id is in {self.folder / 'state.lock'}"
+            ) from busy
+        except OSError as error:
+            raise files.unusable(self.folder, error) from error
 
     @property
     def is_enrolled(self) -> bool:
@@ -59,14 +87,16 @@ class TrustState:
 
     def save(self, membership: Membership) -> None:
         """Write everything but the keys. Whatever interrupts it, what is there can be loaded: `membership.json`, which makes a device a
-        member, comes last.
+        member, comes last. Threads that save at once do so one after the other.
         """
         book = membership.book
         secrets = [{"ep": one.epoch, "secret": b64(one.secret.raw()), **_until(one)} for one in book.secrets]
         revoked = [{"sub": one.sub, "ser": b64(one.serial), "at": one.at} for one in book.revocations.values()]
-        self._write(SECRETS, {"secrets": secrets})
-        self._write(ROSTER, {"roster": book.current.text, "revoked": revoked})
-        self._write(MEMBERSHIP, {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor})
+        with self._saving:
+            self._write(SECRETS, {"secrets": secrets})
+            self._write(ROSTER, {"roster": book.current.text, "revoked": revoked})
+            own = {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor}
+            self._write(MEMBERSHIP, own | {"property": membership.property_name})
 
     def load(self) -> Membership:
         """What `save` has written.
@@ -81,14 +111,14 @@ class TrustState:
         keys = self.load_keys()
         if keys is None:
             raise self._corrupt(IDENTITY, "it is missing")
-        root, tokens, floor = self._needed(MEMBERSHIP, _membership)
+        root, tokens, floor, name = self._needed(MEMBERSHIP, _membership)
         text, revoked = self._needed(ROSTER, _roster)
         secrets = self._needed(SECRETS, _secrets)
         chain = self._checked(MEMBERSHIP, lambda: verify_chain(tokens, root, None))
         current = self._checked(ROSTER, lambda: verify_roster(text, root, None))
         if chain.leaf.identity != keys.identity.public or chain.leaf.sealing != keys.sealing.public:
             raise self._corrupt(MEMBERSHIP, "it is for other keys than identity.json has")
-        return Membership(keys, root, chain, RosterBook(root, keys, current, secrets, revoked), floor)
+        return Membership(keys, root, chain, RosterBook(root, keys, current, secrets, revoked), floor, name)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         files.make_folder(self.folder)
@@ -147,8 +177,11 @@ def _keys(content: Claims) -> DeviceKeys:
     return DeviceKeys(SigningKey(content.octets("identity", KEY_BYTES)), SealingKey(content.octets("sealing", KEY_BYTES)))
 
 
-def _membership(content: Claims) -> tuple[bytes, tuple[str, ...], int]:
-    return content.octets("root", KEY_BYTES), content.texts("chain", MAX_CHAIN, MAX_CREDENTIAL), content.number("floor")
+def _membership(content: Claims) -> tuple[bytes, tuple[str, ...], int, str]:
+    chain, name = content.texts("chain", MAX_CHAIN, MAX_CREDENTIAL), content.values.get("property", "")
+    if not isinstance(name, str) or (name and not is_name(name)):
+        raise ValueError("no name of a property")
+    return content.octets("root", KEY_BYTES), chain, content.number("floor"), name
 
 
 def _roster(content: Claims) -> tuple[str, tuple[Revocation, ...]]:

@@ -18,7 +18,11 @@ class Bounds:
     """Every bound of the server and the client. Sizes in bytes, times in seconds, rates in requests a second."""
 
     body: int = 32 * 1024
+    pair_body: int = 4 * 1024
+    """The bodies of joiners, who need not belong to anything."""
     response: int = 64 * 1024
+    pair_response: int = 384 * 1024
+    """What a joiner gets has the whole roster."""
     line: int = 2048
     field: int = 4096
     fields: int = 64

@@ -66,6 +66,11 @@ def reject(code: RefusalCode, message: str) -> Rejection:
     return Rejection(Refusal(code, message))
 
 
+def too_large(most: int) -> Rejection:
+    """The rejection of a body of more than ``most`` bytes."""
+    return reject(RefusalCode.TOO_LARGE, f"the body must not exceed {most} bytes")
+
+
 def judge(head: Head, device_id: str | None, max_body: int) -> Route | Rejection:
     """Whether a request may bring its body, and where it goes. ``device_id`` is None for a device that does not show its name."""
     kinds = _OPEN if device_id is not None else _COVERED
@@ -99,7 +104,7 @@ def _judge_target(head: Head, kinds: Mapping[str, str]) -> Rejection | None:
 
 def _judge_body(head: Head, max_body: int) -> Rejection | None:
     if head.length is not None and head.length > max_body:
-        return reject(RefusalCode.TOO_LARGE, f"the body must not exceed {max_body} bytes")
+        return too_large(max_body)
     if head.path == HEALTH:
         return None
     if any(coding.strip().lower() != "identity" for coding in head.content_encodings):

@@ -19,6 +19,7 @@ STATUS: Mapping[RefusalCode, int] = {
     RefusalCode.TOO_SLOW: 408,
     RefusalCode.CHALLENGE: 409,
     RefusalCode.GLARE: 409,
+    RefusalCode.OCCUPIED: 409,
     RefusalCode.STALE_ROSTER: 412,
     RefusalCode.TOO_LARGE: 413,
     RefusalCode.UNSUPPORTED_KIND: 415,

@@ -133,7 +133,7 @@ class HttpClient:
                 async with scope:
                     self._scopes.add(scope)
                     async with session.request(method, _url(endpoint, path), data=data, headers=headers, allow_redirects=False) as response:
-                        body = await self._read(response)
+                        body = await self._read(response, self._bounds.pair_response if path == PATHS["pair"] else self._bounds.response)
                         return response.status, response.reason or "", response.headers.get("Content-Type", ""), body
         except (NetworkError, BadEnvelope) as error:
             if self._closed:
@@ -142,14 +142,14 @@ class HttpClient:
         finally:
             self._scopes.discard(scope)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, most: int) -> bytes:
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise BadEnvelope(f"{response.url} answered compressed, which was not asked for")
         body = bytearray()
         while chunk := await response.content.readany():
             body += chunk
-            if len(body) > self._bounds.response:
-                raise BadEnvelope(f"{response.url} answered more than {self._bounds.response} bytes")
+            if len(body) > most:
+                raise BadEnvelope(f"{response.url} answered more than {most} bytes")
         return bytes(body)
 
     async def aclose(self) -> None:

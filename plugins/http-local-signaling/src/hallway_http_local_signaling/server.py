@@ -1,4 +1,4 @@
-"""The server of one device: four paths, and a bound on everything that a stranger can send."""
+"""The server of one device: five paths, and a bound on everything that a stranger can send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hallway.errors import ClosedError
 from hallway.model import Envelope, Origin, Refusal, RefusalCode
 from hallway.network import InterfaceAddress, InterfacePolicy
 from hallway_http_local_signaling._limits import Bounds, RateLimit
-from hallway_http_local_signaling._requests import Head, Rejection, Route, content_type, judge, reject
+from hallway_http_local_signaling._requests import Head, Rejection, Route, content_type, judge, reject, too_large
 from hallway_http_local_signaling.config import NAME
 from hallway_http_local_signaling.connection import Connection, Gate
 from hallway_http_local_signaling.listeners import BACKLOG, open_listeners
@@ -153,7 +153,8 @@ class HttpServer:
             return route
         if route is Route.HEALTH:
             return self._health()
-        body = await self._read(request)
+        most = self._bounds.pair_body if route is Route.PAIR else self._bounds.body
+        body = await self._read(request, most)
         if isinstance(body, Rejection):
             return body
         if self._closed:
@@ -178,14 +179,16 @@ class HttpServer:
         text = json.dumps({"status": "ok", **name})
         return Envelope("health", "application/json", text.encode())
 
-    async def _read(self, request: web.BaseRequest) -> bytes | Rejection:
+    async def _read(self, request: web.BaseRequest, most: int) -> bytes | Rejection:
+        if (request.content_length or 0) > most:
+            return too_large(most)
         body = bytearray()
         try:
             async with asyncio.timeout(self._bounds.body_time):
                 while chunk := await request.content.readany():
                     body += chunk
-                    if len(body) > self._bounds.body:
-                        return reject(RefusalCode.TOO_LARGE, f"the body must not exceed {self._bounds.body} bytes")
+                    if len(body) > most:
+                        return too_large(most)
         except TimeoutError:
             return reject(RefusalCode.TOO_SLOW, f"the body must be here within {self._bounds.body_time:g} s")
         except web.RequestPayloadError:

@@ -1,0 +1,150 @@
+"""One window of enrolment, as the person or the program in front of it sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import segno
+
+from hallway.cli.json_lines import read_lines
+from hallway.cli.trust_reach import Ask, inviting
+from hallway.errors import NetworkError
+
+Json = dict[str, Any]
+
+CLOSINGS = {
+    "enrolled": "Done.",
+    "attempts": "Closed: three attempts have failed. If nobody mistyped the code, somebody on this network tries to get in.",
+    "expired": "Closed: the five minutes are over.",
+    "stopped": "Closed.",
+}
+OUTCOMES = {
+    "wrong": "Somebody tried a wrong code.",
+    "given-up": "Somebody began to join, and fell silent.",
+}
+REASONS = {
+    "name": "another device has that name",
+    "revoked": "its key was revoked",
+    "full": "the property is full",
+    "declined": "you said no",
+    "session": "it has fallen silent",
+}
+
+
+async def run(state: Path, port: int | None, interfaces: Sequence[str], *, yes: bool, code: bool, as_json: bool) -> bool:
+    """Show an invitation until it is used, over or not wanted any more; whether a device was enrolled."""
+    loop, me = asyncio.get_running_loop(), asyncio.current_task()
+    assert me is not None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, me.cancel)
+    async with inviting(state, port, interfaces) as (ask, _):
+        screen = _Screen(ask, await ask({"command": "invite", "yes": yes, "code": code}), as_json=as_json)
+        try:
+            return await screen.run()
+        except asyncio.CancelledError:
+            return screen.enrolled
+        finally:
+            await screen.aclose()
+
+
+class _Screen:
+    def __init__(self, ask: Ask, opened: Json, *, as_json: bool) -> None:
+        self.enrolled = False
+        self._unlocked_ask = ask
+        self._one = asyncio.Lock()
+        self._window = opened.pop("window")
+        self._opened = opened
+        self._as_json = as_json
+        self._asked = ""
+        self._reading: asyncio.Task[None] | None = None
+
+    async def run(self) -> bool:
+        """Show what happens until the window is closed."""
+        self._show()
+        is_open = True
+        while is_open:
+            news = await self._ask("invite-news")
+            is_open = news["open"]
+            for event in news["events"]:
+                self._tell(event)
+        return self.enrolled
+
+    async def aclose(self) -> None:
+        """Close the window, if it is open, and read no more."""
+        if self._reading is not None:
+            self._reading.cancel()
+        # A device that has ended has closed it.
+        with contextlib.suppress(NetworkError):
+            await self._ask("invite-close")
+
+    async def _ask(self, command: str, **fields: Any) -> Any:
+        async with self._one:
+            return await self._unlocked_ask({"command": command, "window": self._window, **fields})
+
+    def _show(self) -> None:
+        if self._as_json:
+            _print({"event": "invitation", **self._opened})
+            return
+        drawing = io.StringIO()
+        segno.make(self._opened["invitation"], error="m").terminal(drawing, compact=True, border=2)
+        click.echo(drawing.getvalue())
+        click.echo(self._opened["invitation"])
+        if self._opened["code"] is not None:
+            click.echo(f"\nor the code {self._opened['code']} at {' or '.join(self._opened['hosts'])}")
+        until = time.strftime("%H:%M:%S", time.localtime(self._opened["expires"]))
+        click.echo(f"\nOne device may join {self._opened['property']} until {until}. On that device:")
+        click.echo("  hallway join --state DIR --device NAME --invitation TEXT")
+
+    def _tell(self, event: Json) -> None:
+        self.enrolled = self.enrolled or event["event"] == "enrolled"
+        if self._as_json:
+            _print(event)
+        elif (text := _sentence(event)) is not None:
+            click.echo(text)
+        if event["event"] == "asking":
+            self._asked = event["keyId"]
+            self._reading = self._reading or asyncio.create_task(self._read(), name="answers")
+
+    async def _read(self) -> None:
+        if sys.stdin is not None:
+            async for line in read_lines(0):
+                word = line.decode(errors="replace").strip().strip('"').lower()
+                if word in {"y", "yes", "n", "no"}:
+                    await self._answer(admit=word.startswith("y"))
+                elif word:
+                    click.echo("Answer yes or no.", err=True)
+        click.echo("Nobody is here to answer: give --yes to admit whoever has the code.", err=True)
+        await self._answer(admit=False)
+
+    async def _answer(self, *, admit: bool) -> None:
+        if self._asked:
+            asked, self._asked = self._asked, ""
+            await self._ask("invite-answer", keyId=asked, admit=admit)
+
+
+def _sentence(event: Json) -> str | None:
+    match event["event"]:
+        case "attempt":
+            text = OUTCOMES.get(event["outcome"])
+            return text and f"{text} {event['left']} attempts are left."
+        case "asking":
+            return f"{event['deviceId']} wants to join, and must show {event['check']}. Does it, and shall it? [yes/no]"
+        case "turned-away":
+            return f"{event['deviceId']} ({event['check']}) was not taken in: {REASONS.get(event['reason'], event['reason'])}."
+        case "enrolled":
+            return f"{event['deviceId']} is enrolled. It shows {event['check']}."
+    return CLOSINGS[event["reason"]]
+
+
+def _print(event: Json) -> None:
+    click.echo(json.dumps(event, ensure_ascii=False))

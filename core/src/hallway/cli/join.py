@@ -1,0 +1,111 @@
+"""``hallway join``: enrol this device."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hallway.cli.options import json_option, log_level_option
+from hallway.cli.trust_options import device_name, state_option
+
+if TYPE_CHECKING:
+    from hallway.runtime.enrolling import Enrolled
+    from hallway.trust.invitation import Place
+    from hallway.trust.joining import Ticket
+
+DEFAULT_PORT = 8090
+
+
+@click.command()
+@state_option
+@click.option("--device", metavar="ID", required=True, callback=device_name, help="This device's name, unique at the site.")
+@click.option("--invitation", metavar="TEXT", help="What the QR code of `hallway invite` says: HW1:...")
+@click.option("--code", metavar="CODE", help="The short code that `hallway invite` shows, such as 1234-5678.")
+@click.option("--host", metavar="ADDR:PORT", help="Where the device is that shows the code, such as 192.168.1.20:8090.")
+@click.option("--interface", "interfaces", metavar="GLOB", multiple=True, default=("*",), help="Which network interfaces to use.")
+@json_option
+@log_level_option
+def join(
+    state: Path, device: str, invitation: str | None, code: str | None, host: str | None, interfaces: Sequence[str], as_json: bool
+) -> None:
+    """Enrol this device, by the whole invitation or by the short code, with no server and no internet.
+
+    Both devices show the same four characters; compare them. If it is interrupted, run it again: it goes on where it was.
+
+    \b
+    Example:
+      hallway join --state /var/lib/hallway/trust --device tablet-1 --invitation HW1:...
+      hallway join --state /var/lib/hallway/trust --device tablet-1 --code 1234-5678 --host 192.168.1.20:8090
+
+    Exit status: 0 once the device is enrolled, 2 if the command line is wrong, 1 for any other failure.
+    """
+    if (invitation is None) == (code is None) or (code is None) != (host is None):
+        raise click.UsageError("Give either --invitation TEXT, or --code CODE and --host ADDR:PORT.")
+    from hallway.runtime.enrolling import enrol
+
+    ticket, places = _ticket(invitation, code, host)
+    made = asyncio.run(enrol(state, device, ticket, places, interfaces, lambda event: _tell(event, as_json=as_json)))
+    _tell_end(state, made, as_json=as_json)
+
+
+def _ticket(invitation: str | None, code: str | None, host: str | None) -> tuple[Ticket, tuple[Place, ...]]:
+    from hallway.trust.invitation import Invitation, read_code
+    from hallway.trust.joining import Ticket
+
+    if invitation is not None:
+        read = Invitation.parse(invitation)
+        return Ticket.of_invitation(read), read.places
+    return Ticket.of_code(read_code(code or "")), (_place(host or ""),)
+
+
+def _place(host: str) -> Place:
+    import ipaddress
+
+    text, port = (host, "") if host.count(":") > 1 and not host.startswith("[") else _parts(host)
+    try:
+        number = int(port or DEFAULT_PORT)
+        if not 0 < number < 65536:
+            raise ValueError("no port")
+        return ipaddress.ip_address(text.strip("[]")), number
+    except ValueError:
+        raise click.BadParameter("it must be an address and a port, such as 192.168.1.20:8090", param_hint="--host") from None
+
+
+def _parts(host: str) -> tuple[str, str]:
+    text, colon, port = host.rpartition(":")
+    return (text, port) if colon and not host.endswith("]") else (host, "")
+
+
+def _tell(event: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(event))
+    elif event["event"] == "joining":
+        click.echo(f"This device shows {event['check']}; the other device must show the same.")
+    else:
+        click.echo("Waiting for the person at the other device.")
+
+
+def _tell_end(state: Path, made: Enrolled, *, as_json: bool) -> None:
+    own = made.membership
+    leaf, names = own.chain.leaf, [member.name for member in own.book.current.members]
+    if as_json:
+        result = {
+            "event": "enrolled",
+            "deviceId": leaf.name,
+            "property": own.property_name,
+            "propertyId": own.property_id.hex(),
+            "keyId": leaf.sub,
+            "check": made.check,
+            "members": names,
+            "already": made.already,
+        }
+        click.echo(json.dumps(result, ensure_ascii=False))
+        return
+    already = "was enrolled already" if made.already else "is enrolled"
+    click.echo(f"{leaf.name} {already} in {own.property_name}, with {len(names) - 1} other devices.")
+    click.echo(f"Run it with [trust] state = {json.dumps(str(state))} in its configuration.")

@@ -1,0 +1,69 @@
+"""What the commands about the property share: the state folder, names, and passphrases that nobody else sees."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from hallway.model import is_device_id, is_name
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+RECOVERY = "recovery.json"
+"""The recovery file's name in the state folder, where it lies until somebody puts it away."""
+
+
+def state_option(command: F) -> F:
+    """Add ``--state`` (argument ``state``)."""
+    return click.option(
+        "--state",
+        metavar="DIR",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="The folder with this device's keys and enrolment; [trust].state in its configuration.",
+    )(command)
+
+
+def recovery_option(command: F) -> F:
+    """Add ``--recovery`` (argument ``recovery``)."""
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--recovery", metavar="FILE", type=path, help=f"The recovery file.  [default: {RECOVERY} in the state folder]")(
+        command
+    )
+
+
+def device_name(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Check a device's name on the command line."""
+    if value is not None and not is_device_id(value):
+        raise click.BadParameter("it must have 1 to 63 letters, digits and hyphens, with no hyphen at either end", param=option)
+    return value
+
+
+def property_name(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Check a property's name on the command line."""
+    if value is not None and not is_name(value):
+        raise click.BadParameter("it must have 1 to 128 printable characters", param=option)
+    return value
+
+
+def new_passphrase() -> str | None:
+    """The passphrase that somebody at the terminal chooses; None if they leave it to us, or nobody is there."""
+    if not sys.stdin.isatty():
+        return None
+    text = "Passphrase for the recovery file (empty: one is made up)"
+    chosen = click.prompt(text, default="", hide_input=True, show_default=False, confirmation_prompt="The same again", err=True)
+    return str(chosen).strip() or None
+
+
+def known_passphrase() -> str:
+    """The passphrase of a recovery file, from the terminal or else from the first line of stdin."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Passphrase of the recovery file", hide_input=True, err=True))
+    line = sys.stdin.readline().strip()
+    if not line:
+        raise click.UsageError("There is no terminal to ask at: write the passphrase of the recovery file to stdin.")
+    return line

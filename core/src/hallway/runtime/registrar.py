@@ -1,0 +1,92 @@
+"""Who belongs to the property, as an admin changes it: decided in `hallway.trust.admin`, written down here before anybody is told."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from hallway.errors import PeerUnavailable
+from hallway.runtime.commands import BadCommand, Commands
+from hallway.trust import admin
+from hallway.trust.credential import Role, Subject
+from hallway.trust.membership import Membership
+from hallway.trust.roster_book import News
+from hallway.trust.state import TrustState
+
+Json = dict[str, Any]
+
+
+class Registrar:
+    """Takes devices in and turns them away.
+
+    Args:
+        state: where the membership is written to.
+        membership: this device's; a running device shares it.
+        learn: takes in the next roster; a running device has its guard do it. By default the membership itself.
+
+    """
+
+    def __init__(
+        self,
+        state: TrustState,
+        membership: Membership,
+        learn: Callable[[str, float], News] | None = None,
+    ) -> None:
+        self.state = state
+        self.membership = membership
+        self._learn = learn or membership.learn
+        self._one = asyncio.Lock()
+
+    def serve(self, commands: Commands) -> None:
+        """Answer the commands "members" and "revoke"."""
+        commands.serve("members", self._members)
+        commands.serve("revoke", self._revoke)
+
+    async def admit(self, subject: Subject) -> bytes:
+        """Take a device in; returns what it gets. Raises as `admin.admit`, or that it cannot be written down."""
+        async with self._one:
+            now = time.time()
+            taken = admin.admit(self.membership, subject, now, os.urandom)
+            await self._put_in_force(taken.roster, now)
+            return taken.content(self.membership)
+
+    def require_admin(self) -> None:
+        """Raise `NotAdmin` unless this device may take others in."""
+        admin.require_admin(self.membership)
+
+    async def _revoke(self, command: Json) -> Json:
+        device = command.get("deviceId")
+        if not isinstance(device, str):
+            raise BadCommand("revoke needs 'deviceId' (a text)")
+        async with self._one:
+            now = time.time()
+            member = self.membership.book.current.member(device)
+            roster = admin.revoke(self.membership, device, now, os.urandom)
+            if member is None:
+                raise PeerUnavailable(f"no device of the property has the name {device}")
+            await self._put_in_force(roster, now)
+        return {"deviceId": member.name, "keyId": member.sub, "epoch": self.membership.book.current.epoch}
+
+    async def _members(self, _: Json) -> Json:
+        own, current = self.membership, self.membership.book.current
+        return {
+            "property": own.property_name,
+            "propertyId": own.property_id.hex(),
+            "deviceId": own.chain.leaf.name,
+            "isAdmin": own.chain.leaf.role is Role.ADMIN,
+            "epoch": current.epoch,
+            "members": [{"deviceId": one.name, "role": one.role.value, "keyId": one.sub} for one in current.members],
+            "revoked": [{"keyId": one.sub, "at": one.at} for one in own.book.revocations.values()],
+        }
+
+    async def _put_in_force(self, roster: str, now: float) -> None:
+        self._learn(roster, now)
+        # The event loop may change the book while a thread writes it.
+        frozen = attrs.evolve(self.membership, book=copy.copy(self.membership.book))
+        await asyncio.to_thread(self.state.save, frozen)

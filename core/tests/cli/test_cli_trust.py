@@ -1,0 +1,93 @@
+"""What the commands about the property say to people who use them in the wrong way. That they work is seen with real devices."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from hallway.cli.main import cli
+from hallway.trust.state import TrustState
+
+
+def run(*words, stdin=""):
+    return CliRunner().invoke(cli, words, prog_name="hallway", input=stdin, catch_exceptions=False)
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    monkeypatch.setattr("hallway.trust.recovery.LOG_N", 10)
+    folder = tmp_path / "trust"
+    made = run("init", "--state", str(folder), "--property", "Sea View", "--device", "desk", "--json")
+    assert made.exit_code == 0
+    return folder, json.loads(made.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("init", "--state", "x", "--property", "p"), "--device"),
+        (("init", "--state", "x", "--property", "p", "--device", "-a"), "letters, digits and hyphens"),
+        (("join", "--state", "x", "--device", "a"), "--invitation TEXT, or --code"),
+        (("join", "--state", "x", "--device", "a", "--code", "1234-5678"), "--host"),
+        (("join", "--state", "x", "--device", "a", "--code", "1", "--invitation", "HW1:"), "either"),
+        (("join", "--state", "x", "--device", "a", "--code", "12345678", "--host", "desk.local:8090"), "192.168.1.20:8090"),
+        (("join", "--state", "x", "--device", "a", "--code", "12345678", "--host", "10.0.0.1:99999"), "192.168.1.20:8090"),
+        (("revoke", "--state", "x"), "DEVICE"),
+    ],
+)
+def test_a_wrong_command_line_is_told_and_makes_nothing(tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    result = run(*words)
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+    assert says in result.stderr
+
+
+@pytest.mark.parametrize(("host", "place"), [("10.0.0.1", "10.0.0.1 8090"), ("[fd00::1]:81", "fd00::1 81"), ("fd00::1", "fd00::1 8090")])
+def test_the_forms_of_an_address(host, place):
+    from hallway.cli.join import _place
+
+    assert "{} {}".format(*_place(host)) == place
+
+
+@pytest.mark.parametrize("command", [["members"], ["revoke", "x"], ["invite"]])
+def test_a_folder_without_an_enrolment_is_left_as_it_is(tmp_path, command):
+    result = run(*command, "--state", str(tmp_path / "none"), "--json")
+    assert (result.exit_code, json.loads(result.stdout)["code"], list(tmp_path.iterdir())) == (1, "not-enrolled", [])
+
+
+def test_the_passphrase_is_printed_once_and_nowhere_else(state):
+    folder, made = state
+    assert all(made["passphrase"] not in path.read_text() for path in folder.iterdir())
+    assert "passphrase" not in run("members", "--state", str(folder)).stdout
+
+
+def test_two_commands_do_not_work_on_one_folder(state):
+    folder, _ = state
+    lock = TrustState(folder).lock()
+    words = ["hallway", "members", "--state", str(folder), "--json"]
+    script = f"import sys; sys.argv = {words}; from hallway.cli import main, trust_reach; trust_reach.PAUSE = 0.01; main.main()"
+    busy = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    lock.release()
+    assert (busy.returncode, json.loads(busy.stdout)["code"]) == (1, "state-busy")
+    assert run("members", "--state", str(folder)).exit_code == 0
+
+
+def test_an_admin_does_not_turn_itself_away(state):
+    folder, _ = state
+    result = run("revoke", "desk", "--state", str(folder), "--json")
+    assert (result.exit_code, json.loads(result.stdout)["code"]) == (1, "misuse")
+
+
+def test_recovering_needs_the_passphrase_and_names_where_nothing_is_known(state, tmp_path):
+    folder, made = state
+    assert run("recover", "--state", str(folder)).exit_code == 2
+    assert json.loads(run("recover", "--state", str(folder), "--json", stdin="nonsense\n").stdout)["code"] == "wrong-passphrase"
+    fresh = str(tmp_path / "fresh")
+    recovery = ("--recovery", made["recoveryFile"], "--json")
+    assert json.loads(run("recover", "--state", fresh, *recovery, stdin=made["passphrase"]).stdout)["code"] == "misuse"
+    names = ("--property", "Sea View", "--device", "office")
+    assert json.loads(run("recover", "--state", fresh, *names, *recovery, stdin=made["passphrase"]).stdout)["members"] == ["office"]

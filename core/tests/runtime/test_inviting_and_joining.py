@@ -1,0 +1,234 @@
+"""Enrolment between two devices of one process, over a carrier that loses what it likes."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallway.errors import AlreadyEnrolled, DeadlineExceeded, PairingRefused, StateBusy, StorageFull, Unreachable
+from hallway.model import Envelope, Origin, Refusal, RefusalCode
+from hallway.runtime import founding, invitations, joining
+from hallway.runtime.commands import Commands
+from hallway.runtime.invitations import Invitations
+from hallway.runtime.joining import Joining, device_keys
+from hallway.runtime.reception import Reception
+from hallway.runtime.registrar import Registrar
+from hallway.runtime.tasks import TaskSet
+from hallway.trust.invitation import Invitation, read_code
+from hallway.trust.joining import Ticket
+from hallway.trust.state import TrustState
+
+PLACE = (ipaddress.ip_address("10.0.0.1"), 8090)
+
+
+class Carrier:
+    """Hands requests to the window; ``lose`` says what becomes of each: "request", "answer" or "" (nothing is lost)."""
+
+    def __init__(self, window, lose=lambda: ""):
+        self.window = window
+        self.lose = lose
+        self.bodies = []
+        self.answers = []
+
+    async def request(self, endpoint, envelope, deadline):
+        lost = self.lose()
+        self.bodies.append(envelope.body)
+        if lost == "request":
+            raise DeadlineExceeded("lost")
+        if lost == "limit":
+            return Refusal(RefusalCode.RATE_LIMITED, "too many requests")
+        answer = await self.window.handle(envelope, Origin("http-local", "10.0.0.2"))
+        self.answers.append(answer)
+        if lost == "answer":
+            raise DeadlineExceeded("lost")
+        return answer
+
+
+class Desk:
+    """An admin with its window."""
+
+    def __init__(self, folder, tasks):
+        self.state = TrustState(folder)
+        founding.found(folder, "Sea View", "desk", folder / "recovery.json", lambda: "a passphrase")
+        self.registrar = Registrar(self.state, self.state.load())
+        self.commands = Commands()
+        self.window = Invitations(self.registrar, lambda: ("http://10.0.0.1:8090", "wss://elsewhere.example.org"), tasks)
+        self.window.serve(self.commands)
+        self.registrar.serve(self.commands)
+        self.shown = {}
+
+    async def invite(self, **options):
+        self.shown = await self.commands.run({"command": "invite", **options})
+        return self.shown
+
+    async def news(self):
+        return await self.commands.run({"command": "invite-news", "window": self.shown["window"]})
+
+    @property
+    def ticket(self):
+        return Ticket.of_invitation(Invitation.parse(self.shown["invitation"]))
+
+    @property
+    def names(self):
+        return [member.name for member in self.state.load().book.current.members]
+
+
+@pytest.fixture
+async def desk(tmp_path, monkeypatch):
+    monkeypatch.setattr("hallway.trust.recovery.LOG_N", 10)
+    for module, name, value in ((invitations, "TICK", 0.001), (joining, "PAUSE", 0.001), (invitations, "NEWS_SECONDS", 0.01)):
+        monkeypatch.setattr(module, name, value)
+    crashes = []
+    tasks = TaskSet(lambda task, error: crashes.append(error))
+    yield Desk(tmp_path / "desk", tasks)
+    await tasks.aclose()
+    assert crashes == []
+
+
+async def join(carrier, folder, ticket, name="tablet-1"):
+    state = TrustState(folder)
+    return await Joining.of(carrier, [PLACE], device_keys(state), name, ticket).run(state, lambda: None)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_is_lost_on_the_way_there_is_one_member(desk, tmp_path, seed):
+    source = random.Random(seed)
+    await desk.invite()
+    carrier = Carrier(desk.window, lambda: source.choice(["", "request", "answer", "limit"]))
+    membership = await join(carrier, tmp_path / "tablet", desk.ticket)
+    assert desk.names == ["desk", "tablet-1"]
+    loaded = TrustState(tmp_path / "tablet").load()
+    assert (loaded.chain, loaded.property_name) == (membership.chain, "Sea View")
+    assert desk.state.load().book.current.member("tablet-1").serial == loaded.chain.leaf.serial
+    assert max(map(len, carrier.bodies)) <= 4096
+
+
+async def test_what_happens_is_told_in_order(desk, tmp_path):
+    shown = await desk.invite()
+    assert shown["hosts"] == ["10.0.0.1:8090"]
+    await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    news = await desk.news()
+    assert [event["event"] for event in news["events"]] == ["attempt", "enrolled", "closed"]
+    assert news["open"] is False
+
+
+@given(st.floats(0, 1e7))
+def test_answers_leave_at_a_tick(now):
+    wait = invitations.until_tick(now)
+    assert 0 < wait <= invitations.TICK
+    assert (now + wait) / invitations.TICK == pytest.approx(round((now + wait) / invitations.TICK), abs=1e-6)
+
+
+async def test_a_disk_that_is_full_takes_nobody_in_until_there_is_room(desk, tmp_path, monkeypatch):
+    await desk.invite()
+
+    def full(_self, _membership):
+        raise StorageFull("there is no room", hint="make room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrustState, "save", full)
+        with pytest.raises(PairingRefused) as caught:
+            await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    assert caught.value.reason == "failed"
+    assert not TrustState(tmp_path / "tablet").is_enrolled
+    await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    assert desk.names == ["desk", "tablet-1"]
+
+
+async def test_a_request_that_is_given_up_is_decided_all_the_same(desk, tmp_path):
+    await desk.invite()
+    state = TrustState(tmp_path / "tablet")
+    attempt = Joining.of(Carrier(desk.window), [PLACE], device_keys(state), "tablet-1", desk.ticket)
+    first = asyncio.create_task(desk.window.handle(Envelope("pair", "application/json", attempt._joiner.first), Origin("http-local")))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    membership = await attempt.run(state, lambda: None)
+    assert membership.chain.leaf.name == "tablet-1"
+
+
+async def test_a_window_that_nobody_looks_at_closes(desk, monkeypatch):
+    monkeypatch.setattr(invitations, "LOOK", 0.01)
+    monkeypatch.setattr(invitations, "UNWATCHED", 0.02)
+    await desk.invite()
+    async with asyncio.timeout(10):
+        while (await desk.commands.run({"command": "members"})) and desk.window._window.closed is None:
+            await asyncio.sleep(0.01)
+    assert (await desk.news())["events"] == [{"event": "closed", "reason": "stopped"}]
+    assert await desk.invite()
+
+
+async def test_nobody_answers_where_no_window_is_open(desk, tmp_path):
+    await desk.invite()
+    ticket = desk.ticket
+    await desk.commands.run({"command": "invite-close", "window": desk.shown["window"]})
+    with pytest.raises(PairingRefused) as caught:
+        await join(Carrier(desk.window), tmp_path / "tablet", ticket)
+    assert caught.value.reason == "closed"
+
+
+async def test_a_second_joiner_gets_409s_code_and_a_wrong_code_403s(desk, tmp_path):
+    shown = await desk.invite()
+    first = Joining.of(Carrier(desk.window), [PLACE], device_keys(TrustState(tmp_path / "a")), "a", desk.ticket)
+    await desk.window.handle(Envelope("pair", "application/json", first._joiner.first), Origin("http-local"))
+    carrier = Carrier(desk.window)
+    with pytest.raises(PairingRefused):
+        await join(carrier, tmp_path / "b", Ticket.of_code(read_code(shown["code"])), "b")
+    assert carrier.answers == [Refusal(RefusalCode.OCCUPIED, "busy")]
+
+
+async def test_silence_is_told_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(joining, "REACH_SECONDS", 0.02)
+    monkeypatch.setattr(joining, "PAUSE", 0.001)
+    with pytest.raises(Unreachable) as caught:
+        await join(Carrier(None, lambda: "request"), tmp_path / "tablet", Ticket.of_code("12345678"))
+    assert "one network" in caught.value.hint
+
+
+def test_a_property_is_not_made_twice_nor_over_a_recovery_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("hallway.trust.recovery.LOG_N", 10)
+    made = founding.found(tmp_path / "a", "Sea View", "desk", tmp_path / "recovery.json", lambda: None)
+    assert made.is_made_up
+    assert made.passphrase not in repr(made)
+    with pytest.raises(AlreadyEnrolled):
+        founding.found(tmp_path / "a", "Hill View", "desk", tmp_path / "b.json", lambda: None)
+    before = (tmp_path / "recovery.json").read_bytes()
+    with pytest.raises(Exception, match="recovery file"):
+        founding.found(tmp_path / "b", "Hill View", "desk", tmp_path / "recovery.json", lambda: None)
+    assert (tmp_path / "recovery.json").read_bytes() == before
+    assert not TrustState(tmp_path / "b").is_enrolled
+
+
+async def test_a_device_that_starts_has_what_a_command_has_changed_meanwhile(desk, tmp_path):
+    await desk.invite()
+    await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    early = desk.state.load()
+    await desk.commands.run({"command": "revoke", "deviceId": "tablet-1"})
+    reception = Reception(desk.state, early)
+    reception.hold()
+    assert [member.name for member in early.book.current.members] == ["desk"]
+    with pytest.raises(StateBusy, match="another process"):
+        Reception(desk.state, early).hold()
+    await reception.aclose()
+    await reception.aclose()
+    next_one = Reception(desk.state, early)
+    next_one.hold()
+    await next_one.aclose()
+
+
+async def test_a_window_closes_by_itself_when_its_time_is_over(desk, tmp_path, monkeypatch):
+    monkeypatch.setattr("hallway.trust.pairing.LIFE", 0.02)
+    monkeypatch.setattr(invitations, "LOOK", 0.01)
+    await desk.invite()
+    async with asyncio.timeout(10):
+        while not (news := await desk.news())["events"]:
+            pass
+    assert news == {"events": [{"event": "closed", "reason": "expired"}], "open": False}
+    with pytest.raises(PairingRefused) as caught:
+        await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    assert (caught.value.reason, desk.names) == ("closed", ["desk"])
