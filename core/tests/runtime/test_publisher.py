@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, PeerPath, SignalingMode
-from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, EventReader, MessageReader, Publisher
+from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, EventReader, Handling, MessageReader, Publisher
 
 
 class Hook:
@@ -269,3 +269,29 @@ class TestListenerErrors:
         publisher.on("message", close)
         publisher.publish(message(1))
         await done.wait()
+
+
+class TestDurableMessages:
+    def publish(self, publisher: Publisher, number: int, done: list[int]) -> None:
+        publisher.publish(message(number), handling=Handling(lambda _: done.append(number)))
+
+    async def test_what_a_reader_leaves_is_done_if_a_listener_has_dealt_with_it(self, publisher):
+        done: list[int] = []
+        heard: list[int] = []
+        publisher.on("message", lambda _, value: heard.append(value))
+        reader = everything(publisher)
+        for number in range(3):
+            self.publish(publisher, number, done)
+        assert (heard, done) == ([0, 1, 2], [])
+        reader.close()
+        assert done == [0, 1, 2]
+
+    async def test_what_two_readers_leave_waits_for_another(self, publisher):
+        done: list[int] = []
+        first, second = everything(publisher), everything(publisher)
+        self.publish(publisher, 1, done)
+        first.close()
+        second.close()
+        assert done == []
+        reader = MessageReader(everything(publisher))
+        assert (await anext(reader))[1] == 1

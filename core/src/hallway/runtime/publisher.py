@@ -32,6 +32,8 @@ class Handling:
         self._done = done
         self._open = 0
         self._reason: str | None = None
+        self.takers = 0
+        """The readers and listeners that have it, or had it and dealt with it."""
 
     def begin(self) -> None:
         """Somebody takes it."""
@@ -65,6 +67,7 @@ class Subscription:
         """Queue an event of ``size`` bytes."""
         if handling is not None:
             handling.begin()
+            handling.takers += 1
         self._queue.append((event, size, handling))
         self.backlog += size
         self._changed.set()
@@ -174,12 +177,14 @@ class Publisher:
         return subscription
 
     def unsubscribe(self, subscription: Subscription, left: Iterable[Item] = ()) -> None:
-        """Forget a subscription. Of what it has ``left``, durable messages wait for another reader."""
+        """Forget a subscription. Durable messages that it has ``left`` wait for another reader, if nobody else took them."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         for event, size, handling in left:
             if handling is not None:
-                self._keep(event, size, handling)
+                handling.takers -= 1
+                if not handling.takers:
+                    self._keep(event, size, handling)
                 handling.end()
         self.made_room()
 
@@ -279,6 +284,8 @@ class Publisher:
         task.add_done_callback(ended)
 
     def _emit(self, event: Event, size: int, handling: Handling | None = None) -> None:
+        if handling is not None:
+            handling.takers += 1
         self._size, self._handling = size, handling
         self._emitter.emit(event.name, *_listener_arguments(event))
 
