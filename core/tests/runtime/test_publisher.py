@@ -295,3 +295,20 @@ class TestDurableMessages:
         assert done == []
         reader = MessageReader(everything(publisher))
         assert (await anext(reader))[1] == 1
+
+    async def test_a_message_is_done_when_its_reader_asks_for_the_next_and_not_when_it_fails(self, publisher):
+        done: list[int] = []
+
+        async def fail_at_the_second() -> None:
+            async for _, value in MessageReader(everything(publisher)):
+                if value == 2:
+                    raise LookupError
+
+        for number in (1, 2, 3):
+            self.publish(publisher, number, done)
+        with pytest.raises(LookupError):
+            await fail_at_the_second()
+        assert done == [1]
+        reader = MessageReader(everything(publisher))
+        assert [(await anext(reader))[1], (await anext(reader))[1]] == [2, 3]
+        assert done == [1, 2]

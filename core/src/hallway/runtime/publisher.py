@@ -59,7 +59,7 @@ class Subscription:
         self.backlog = 0
         self._publisher = publisher
         self._queue: deque[Item] = deque()
-        self._in_hand: Handling | None = None
+        self._in_hand: Item | None = None
         self._changed = asyncio.Event()
         self._ended = False
 
@@ -80,10 +80,10 @@ class Subscription:
         self._changed.set()
 
     def close(self) -> None:
-        """Stop listening; a reader that waits comes to the end. What it has not taken waits for another. Closing twice is silent."""
-        left = list(self._queue)
+        """Stop listening; a reader that waits comes to the end. What it has not dealt with waits for another. Closing twice is silent."""
+        left = [*([self._in_hand] if self._in_hand else []), *self._queue]
         self._queue.clear()
-        self._put_down()
+        self._in_hand = None
         self.backlog = 0
         self.end()
         self._publisher.unsubscribe(self, left)
@@ -91,8 +91,9 @@ class Subscription:
     def _put_down(self) -> None:
         """The reader has dealt with the message that it got last."""
         if self._in_hand is not None:
-            handling, self._in_hand = self._in_hand, None
-            handling.end()
+            (_, _, handling), self._in_hand = self._in_hand, None
+            if handling is not None:
+                handling.end()
 
     def __aiter__(self) -> Self:
         return self
@@ -104,7 +105,7 @@ class Subscription:
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        event, size, self._in_hand = self._queue.popleft()
+        event, size, _ = self._in_hand = self._queue.popleft()
         self.backlog -= size
         self._publisher.made_room()
         return event
@@ -350,7 +351,10 @@ class Reader:
         return self
 
     def close(self) -> None:
-        """Stop reading and forget what waits; whoever waits comes to the end. Closing twice is silent."""
+        """Stop reading; whoever waits comes to the end. Closing twice is silent.
+
+        Durable messages that nobody has dealt with wait for another reader: the last one that this got is among them.
+        """
         self._subscription.close()
 
     async def aclose(self) -> None:
