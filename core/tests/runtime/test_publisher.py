@@ -312,3 +312,19 @@ class TestDurableMessages:
         reader = MessageReader(everything(publisher))
         assert [(await anext(reader))[1], (await anext(reader))[1]] == [2, 3]
         assert done == [1, 2]
+
+    async def test_a_listener_that_publishes_does_not_take_the_message_from_those_after_it(self, publisher):
+        done: list[int] = []
+        go_on = asyncio.Event()
+
+        async def slow(_: str, value: int) -> None:
+            await go_on.wait()
+
+        publisher.on("error", lambda _: None)
+        publisher.on("message", lambda *_: publisher.publish(ErrorHappened("code", "text", "hint")))
+        publisher.on("message", slow)
+        self.publish(publisher, 1, done)
+        assert done == []
+        go_on.set()
+        await publisher.aclose(soon())
+        assert done == [1]

@@ -287,8 +287,13 @@ class Publisher:
     def _emit(self, event: Event, size: int, handling: Handling | None = None) -> None:
         if handling is not None:
             handling.takers += 1
+        # A listener may bring about another event, or the next message, before the others have had this one.
+        outer = self._size, self._handling
         self._size, self._handling = size, handling
-        self._emitter.emit(event.name, *_listener_arguments(event))
+        try:
+            self._emitter.emit(event.name, *_listener_arguments(event))
+        finally:
+            self._size, self._handling = outer
 
     def _observe(self, event: Event) -> None:
         match event:
