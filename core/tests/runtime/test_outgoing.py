@@ -209,6 +209,13 @@ class Acknowledging(MemoryChannel):
         return self.under_way
 
 
+class Stuck(MemoryChannel):
+    """Its other end never takes anything."""
+
+    async def send(self, message: str | bytes) -> None:
+        await asyncio.Event().wait()
+
+
 @contextlib.asynccontextmanager
 async def watched(outgoing: Outgoing, told: list[str]):
     task = asyncio.create_task(outgoing.watch(lambda: told.append("proved")))
@@ -248,6 +255,19 @@ async def test_a_plain_peer_that_takes_nothing_while_more_is_waiting_is_given_up
     outgoing = Outgoing(near, "b", plain=True)
     await outgoing.put(pack(1))
     async with watched(outgoing, []) as task:
+        with pytest.raises(ChannelClosed, match="has taken nothing"):
+            await task
+
+
+async def test_a_plain_peer_that_takes_nothing_of_a_single_large_message_is_given_up(monkeypatch):
+    monkeypatch.setattr("hallway.runtime.outgoing.LOOK_SECONDS", 0)
+    monkeypatch.setattr("hallway.runtime.outgoing.STALL_SECONDS", 0.0)
+    near = Stuck()
+    near.join(MemoryChannel())
+    outgoing = Outgoing(near, "b", plain=True)
+    async with sending(outgoing), watched(outgoing, []) as task, asyncio.timeout(20):
+        await asyncio.sleep(0)
+        await outgoing.put(pack("x" * 200_000))
         with pytest.raises(ChannelClosed, match="has taken nothing"):
             await task
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, PeerPath, SignalingMode
-from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, EventReader, MessageReader, Publisher
+from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, EventReader, Handling, MessageReader, Publisher
 
 
 class Hook:
@@ -269,3 +269,62 @@ class TestListenerErrors:
         publisher.on("message", close)
         publisher.publish(message(1))
         await done.wait()
+
+
+class TestDurableMessages:
+    def publish(self, publisher: Publisher, number: int, done: list[int]) -> None:
+        publisher.publish(message(number), handling=Handling(lambda _: done.append(number)))
+
+    async def test_what_a_reader_leaves_is_done_if_a_listener_has_dealt_with_it(self, publisher):
+        done: list[int] = []
+        heard: list[int] = []
+        publisher.on("message", lambda _, value: heard.append(value))
+        reader = everything(publisher)
+        for number in range(3):
+            self.publish(publisher, number, done)
+        assert (heard, done) == ([0, 1, 2], [])
+        reader.close()
+        assert done == [0, 1, 2]
+
+    async def test_what_two_readers_leave_waits_for_another(self, publisher):
+        done: list[int] = []
+        first, second = everything(publisher), everything(publisher)
+        self.publish(publisher, 1, done)
+        first.close()
+        second.close()
+        assert done == []
+        reader = MessageReader(everything(publisher))
+        assert (await anext(reader))[1] == 1
+
+    async def test_a_message_is_done_when_its_reader_asks_for_the_next_and_not_when_it_fails(self, publisher):
+        done: list[int] = []
+
+        async def fail_at_the_second() -> None:
+            async for _, value in MessageReader(everything(publisher)):
+                if value == 2:
+                    raise LookupError
+
+        for number in (1, 2, 3):
+            self.publish(publisher, number, done)
+        with pytest.raises(LookupError):
+            await fail_at_the_second()
+        assert done == [1]
+        reader = MessageReader(everything(publisher))
+        assert [(await anext(reader))[1], (await anext(reader))[1]] == [2, 3]
+        assert done == [1, 2]
+
+    async def test_a_listener_that_publishes_does_not_take_the_message_from_those_after_it(self, publisher):
+        done: list[int] = []
+        go_on = asyncio.Event()
+
+        async def slow(_: str, value: int) -> None:
+            await go_on.wait()
+
+        publisher.on("error", lambda _: None)
+        publisher.on("message", lambda *_: publisher.publish(ErrorHappened("code", "text", "hint")))
+        publisher.on("message", slow)
+        self.publish(publisher, 1, done)
+        assert done == []
+        go_on.set()
+        await publisher.aclose(soon())
+        assert done == [1]

@@ -102,7 +102,7 @@ class Life:
         assert self.receiver is not None
         self._is_open, self._under_way = True, [self.clock.now] * 2
         incarnation, upto = self.there.position
-        self._do(self.sender.up(upto if incarnation == self.here.incarnation else 0, self.receiver.grant()))
+        self._do(self.sender.up(upto if incarnation == self.here.incarnation else 0, self.receiver.greet()))
 
     # The sender.
 

@@ -49,8 +49,18 @@ class Receiving:
 
     def grant(self) -> Credit:
         """The credit, which the sender is told."""
+        return self._grant(0, 0)
+
+    def greet(self) -> Credit:
+        """The credit, which the sender is told by a HELLO: it begins anew behind what is stored.
+
+        What is on the way to the store may have expired there since, and be a gap that uses up no credit.
+        """
+        return self._grant(min(self._pending, self.window.messages), min(self._pending_bytes, self.window.bytes))
+
+    def _grant(self, messages: int, size: int) -> Credit:
         credit = self._told = self.credit
-        messages, size = self._stored + credit.messages, self._stored_bytes + credit.bytes
+        messages, size = messages + self._stored + credit.messages, size + self._stored_bytes + credit.bytes
         self._let = Credit(max(self._let.messages, messages), max(self._let.bytes, size))
         return credit
 

@@ -45,7 +45,7 @@ class Incoming:
         """What a HELLO says: what is here of the peer's streams, and how much may come."""
         mine = list(self._of(peer))
         for each in mine:
-            each.grant()
+            each.greet()
         credit = WINDOW.without(self._waiting, self._waiting_bytes)
         if not mine:
             # A stream that has not begun cannot be told later that there is room.

@@ -143,7 +143,7 @@ class Outgoing:
             raise self._gone()
         number = self._maker.number()
         message = Waiting(self._maker, number, body)
-        if self._is_first and self._is_quiet():
+        if len(body) <= LONE_BYTES and self._is_first and self._is_quiet():
             await self._send_alone(message)
         else:
             self._take(message)

@@ -32,6 +32,8 @@ class Handling:
         self._done = done
         self._open = 0
         self._reason: str | None = None
+        self.takers = 0
+        """The readers and listeners that have it, or had it and dealt with it."""
 
     def begin(self) -> None:
         """Somebody takes it."""
@@ -57,7 +59,7 @@ class Subscription:
         self.backlog = 0
         self._publisher = publisher
         self._queue: deque[Item] = deque()
-        self._in_hand: Handling | None = None
+        self._in_hand: Item | None = None
         self._changed = asyncio.Event()
         self._ended = False
 
@@ -65,6 +67,7 @@ class Subscription:
         """Queue an event of ``size`` bytes."""
         if handling is not None:
             handling.begin()
+            handling.takers += 1
         self._queue.append((event, size, handling))
         self.backlog += size
         self._changed.set()
@@ -77,10 +80,10 @@ class Subscription:
         self._changed.set()
 
     def close(self) -> None:
-        """Stop listening; a reader that waits comes to the end. What it has not taken waits for another. Closing twice is silent."""
-        left = list(self._queue)
+        """Stop listening; a reader that waits comes to the end. What it has not dealt with waits for another. Closing twice is silent."""
+        left = [*([self._in_hand] if self._in_hand else []), *self._queue]
         self._queue.clear()
-        self._put_down()
+        self._in_hand = None
         self.backlog = 0
         self.end()
         self._publisher.unsubscribe(self, left)
@@ -88,8 +91,9 @@ class Subscription:
     def _put_down(self) -> None:
         """The reader has dealt with the message that it got last."""
         if self._in_hand is not None:
-            handling, self._in_hand = self._in_hand, None
-            handling.end()
+            (_, _, handling), self._in_hand = self._in_hand, None
+            if handling is not None:
+                handling.end()
 
     def __aiter__(self) -> Self:
         return self
@@ -101,7 +105,7 @@ class Subscription:
                 raise StopAsyncIteration
             self._changed.clear()
             await self._changed.wait()
-        event, size, self._in_hand = self._queue.popleft()
+        event, size, _ = self._in_hand = self._queue.popleft()
         self.backlog -= size
         self._publisher.made_room()
         return event
@@ -174,12 +178,14 @@ class Publisher:
         return subscription
 
     def unsubscribe(self, subscription: Subscription, left: Iterable[Item] = ()) -> None:
-        """Forget a subscription. Of what it has ``left``, durable messages wait for another reader."""
+        """Forget a subscription. Durable messages that it has ``left`` wait for another reader, if nobody else took them."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
         for event, size, handling in left:
             if handling is not None:
-                self._keep(event, size, handling)
+                handling.takers -= 1
+                if not handling.takers:
+                    self._keep(event, size, handling)
                 handling.end()
         self.made_room()
 
@@ -279,8 +285,15 @@ class Publisher:
         task.add_done_callback(ended)
 
     def _emit(self, event: Event, size: int, handling: Handling | None = None) -> None:
+        if handling is not None:
+            handling.takers += 1
+        # A listener may bring about another event, or the next message, before the others have had this one.
+        outer = self._size, self._handling
         self._size, self._handling = size, handling
-        self._emitter.emit(event.name, *_listener_arguments(event))
+        try:
+            self._emitter.emit(event.name, *_listener_arguments(event))
+        finally:
+            self._size, self._handling = outer
 
     def _observe(self, event: Event) -> None:
         match event:
@@ -343,7 +356,10 @@ class Reader:
         return self
 
     def close(self) -> None:
-        """Stop reading and forget what waits; whoever waits comes to the end. Closing twice is silent."""
+        """Stop reading; whoever waits comes to the end. Closing twice is silent.
+
+        Durable messages that nobody has dealt with wait for another reader: the last one that this got is among them.
+        """
         self._subscription.close()
 
     async def aclose(self) -> None:
