@@ -301,6 +301,31 @@ async def test_what_waits_when_a_link_moves_goes_over_the_new_channel_and_so_doe
     assert heard == [*large, "late"]
 
 
+@pytest.mark.parametrize("plain", [False, True])
+async def test_what_the_new_channel_of_a_link_cannot_take_is_lost_with_a_word_and_the_link_goes_on(ends, caplog, plain):
+    near, far = ends
+    near.max_message = 64 * 1024
+    before, after = Outgoing(MemoryChannel(), "b", plain=plain), Outgoing(near, "b", plain=plain)
+    for value in ("x" * 100_000, "small"):
+        await before.put(pack(value))
+    before.hand_over(after)
+    async with sending(after), asyncio.timeout(20):
+        data = await far.receive()
+    assert "small" in data if plain else values([decode(data)]) == ["small"]
+    assert "a message of 1000" in caplog.text
+
+
+async def test_what_the_new_channel_of_a_link_takes_in_chunks_goes_in_chunks(ends):
+    near, far = ends
+    near.max_message = 64 * 1024
+    before, after = Outgoing(MemoryChannel(), "b", plain=False), Outgoing(near, "b", plain=False)
+    after.allow_chunks()
+    await before.put(pack("x" * 100_000))
+    before.hand_over(after)
+    async with asyncio.timeout(20):
+        assert len(await received(far, after)) > 1
+
+
 async def test_a_peer_without_frames_gets_json_text_and_no_bytes(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=True)

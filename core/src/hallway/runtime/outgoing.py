@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from hallway.protocol.batches import MAX_MESSAGES, OVERHEAD, Maker
 from hallway.protocol.chunks import MAX_FRAME, MAX_MESSAGE
 from hallway.protocol.frames import LinkFrame, Ping, Pong, Request, Response, encode
 from hallway.runtime.lane import Lane, Waiting
+
+logger = logging.getLogger(__name__)
 
 BATCH_BYTES = 16 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
@@ -107,13 +110,24 @@ class Outgoing:
         # The delivery layer begins anew over every channel.
         self._parcels.clear()
         for message in self._messages:
-            successor._take(message)
+            successor._inherit(message)
         self._messages.clear()
         self._backlog = 0
         self._room.set()
         for message in self._lane.leave():
-            successor._lane.take(message)
-            successor._wake()
+            successor._inherit(message)
+
+    def _inherit(self, message: Waiting) -> None:
+        """Queue one message of another channel, which may take more than this one does."""
+        size = len(message.body)
+        if size + OVERHEAD <= (self._lane.piece or self._channel.max_message):
+            self._take(message)
+        elif self._lane.piece:
+            self._lane.take(message)
+            self._wake()
+        else:
+            most = self._channel.max_message - OVERHEAD
+            logger.warning("a message of %d bytes to %s is lost: its link has moved to a channel that takes %d", size, self._peer_id, most)
 
     def _take(self, message: Waiting) -> None:
         """Queue one message, whatever waits already."""
