@@ -11,7 +11,7 @@
     │   ├── BadMessage                not a JSON value, nor bytes
     │   ├── BadInvitation             not the text of an invitation, or a code, or with a slip in it
     │   ├── MessageTooLarge           larger than the channel takes
-    │   ├── PeerUnavailable           no open link to that peer
+    │   ├── PeerUnavailable           nothing known of that peer
     │   └── OutboxFull                more waits for that peer than may wait
     ├── ControlRefused                the peer's: said no to a request over the open link
     ├── CommandRefused                the running device's: said no to a command over its control socket
