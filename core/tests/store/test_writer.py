@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from store_rig import incarnation, message, queued
 
-from hallway.errors import ClosedError, StoreBusy
+from hallway.errors import ClosedError, StoreBusy, StoreDamaged
 from hallway.store import Store
 from hallway.store.database import Database
 
@@ -105,7 +105,8 @@ async def test_when_a_commit_fails_each_operation_is_tried_by_itself() -> None:
     first, failing, last = await asyncio.gather(
         store.put(message(1), ["tablet-2"]), store._engine.run(spoil), store.put(message(2), ["tablet-2"]), return_exceptions=True
     )
-    assert isinstance(failing, sqlite3.IntegrityError)
+    assert isinstance(failing, StoreDamaged)
+    assert isinstance(failing.__cause__, sqlite3.IntegrityError)
     assert [first.seqs, last.seqs] == [{"tablet-2": 1}, {"tablet-2": 2}]  # type: ignore[union-attr]
     assert store.commits == before + 2
     assert await queued(store) == [(1, 1), (2, 2)]
