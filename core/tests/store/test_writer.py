@@ -182,3 +182,22 @@ async def test_another_program_that_blocks_the_database_fails_the_batch_and_no_m
     assert (await store.put(message(1), ["tablet-2"])).seqs == {"tablet-2": 1}
     assert await incarnation(store)
     await store.aclose()
+
+
+async def test_when_undoing_fails_too_everybody_is_told_and_the_next_operation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await Store.open(None)
+
+    def fail(db: Database) -> None:
+        raise ZeroDivisionError
+
+    def stay(_: Database) -> None:
+        raise sqlite3.OperationalError("cannot undo")
+
+    async with asyncio.timeout(20):
+        with monkeypatch.context() as broken:
+            broken.setattr(Database, "rollback", stay)
+            outcomes = await asyncio.gather(store._engine.run(fail), store.put(message(1), ["tablet-2"]), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreDamaged, StoreDamaged]
+        await store.put(message(2), ["tablet-2"])
+        assert await queued(store) == [(1, 2)]
+        await store.aclose()
