@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from store_rig import incarnation, message, queued
 
-from hallway.errors import ClosedError, StoreBusy
+from hallway.errors import ClosedError, StoreBusy, StoreDamaged
 from hallway.store import Store
 from hallway.store.database import Database
 
@@ -105,7 +105,8 @@ async def test_when_a_commit_fails_each_operation_is_tried_by_itself() -> None:
     first, failing, last = await asyncio.gather(
         store.put(message(1), ["tablet-2"]), store._engine.run(spoil), store.put(message(2), ["tablet-2"]), return_exceptions=True
     )
-    assert isinstance(failing, sqlite3.IntegrityError)
+    assert isinstance(failing, StoreDamaged)
+    assert isinstance(failing.__cause__, sqlite3.IntegrityError)
     assert [first.seqs, last.seqs] == [{"tablet-2": 1}, {"tablet-2": 2}]  # type: ignore[union-attr]
     assert store.commits == before + 2
     assert await queued(store) == [(1, 1), (2, 2)]
@@ -181,3 +182,22 @@ async def test_another_program_that_blocks_the_database_fails_the_batch_and_no_m
     assert (await store.put(message(1), ["tablet-2"])).seqs == {"tablet-2": 1}
     assert await incarnation(store)
     await store.aclose()
+
+
+async def test_when_undoing_fails_too_everybody_is_told_and_the_next_operation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await Store.open(None)
+
+    def fail(db: Database) -> None:
+        raise ZeroDivisionError
+
+    def stay(_: Database) -> None:
+        raise sqlite3.OperationalError("cannot undo")
+
+    async with asyncio.timeout(20):
+        with monkeypatch.context() as broken:
+            broken.setattr(Database, "rollback", stay)
+            outcomes = await asyncio.gather(store._engine.run(fail), store.put(message(1), ["tablet-2"]), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreDamaged, StoreDamaged]
+        await store.put(message(2), ["tablet-2"])
+        assert await queued(store) == [(1, 2)]
+        await store.aclose()

@@ -64,9 +64,15 @@ class Inflow:
     async def _work(self) -> None:
         try:
             while self._commits:
-                commits, self._commits = self._commits, []
-                for commit in _merged(commits):
-                    await self._store_it(commit)
+                commits, self._commits = _merged(self._commits), []
+                while commits:
+                    try:
+                        await self._store_it(commits[0])
+                    except BaseException:
+                        # What comes later must not be acknowledged before this: that would acknowledge this too.
+                        self._commits[:0] = commits
+                        raise
+                    commit = commits.pop(0)
                     self._stored(len(commit.parcels), sum(len(parcel.body) for parcel in commit.parcels))
                     for ack in self.receiving.committed(commit):
                         self._answer(ack)

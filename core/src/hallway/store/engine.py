@@ -162,7 +162,11 @@ class Engine:
 
     def _work(self, batch: list[_Operation]) -> None:
         assert self._opened is not None
-        done = self._done(self._opened.database, batch)
+        try:
+            done = self._done(self._opened.database, batch)
+        except Exception as error:  # noqa: BLE001 - every caller is told
+            # Not even undoing works; whoever waits must not wait for ever, nor those after them.
+            done = [(operation, self._failed(error)) for operation in batch]
         self._loop.call_soon_threadsafe(self._tell, done)
 
     def _tell(self, done: list[tuple[_Operation, _Outcome]]) -> None:

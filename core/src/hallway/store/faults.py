@@ -39,7 +39,7 @@ def explained(error: BaseException, path: Path | None) -> BaseException:
     return _of_sqlite(error, path)
 
 
-def _of_sqlite(error: sqlite3.Error, path: Path | None) -> BaseException:
+def _of_sqlite(error: sqlite3.Error, path: Path | None) -> HallwayError:
     where = path or "in memory"
     match _code(error):
         case sqlite3.SQLITE_FULL:
@@ -55,7 +55,7 @@ def _of_sqlite(error: sqlite3.Error, path: Path | None) -> BaseException:
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_AUTH:
             return _unusable(path, str(error))
         case _:
-            return error
+            return StoreDamaged(f"the store {where} cannot do what it should: {error}", hint=_DISK)
 
 
 _DISK = "look at the disk and at the system's log; the store is checked when the device starts again"
