@@ -262,7 +262,7 @@ async def test_a_message_at_which_the_application_failed_is_handed_out_again_at_
         await one.send_to_peer("two", "next")
         assert await heard.get() == "next"
         delivery = two._node.delivery
-        while (delivery._waiting, delivery._waiting_bytes) != (0, 0):
+        while (incoming._waiting, incoming._waiting_bytes) != (0, 0):
             await asyncio.sleep(0)
         assert (await hallway("inbox", "--store", store)).out == "Nothing waits for the application.\n"
 

@@ -133,7 +133,10 @@ def test_room_that_comes_back_in_small_steps_is_told():
 
 def test_a_channel_that_opens_is_told_what_its_hello_did_not_know():
     receiving = Receiving("", WINDOW)
+    receiving.greet()
     assert receiving.acknowledgement() == []
     (commit,) = receiving.parcels(sent(1, 2))
     receiving.committed(commit)
     assert receiving.acknowledgement() == [ack(2, WINDOW)]
+    receiving.greet()
+    assert receiving.acknowledgement() == []

@@ -37,6 +37,8 @@ class Receiving:
     """How many messages and bytes may have come since the start: what was stored when the sender was told its credit, and that credit."""
     _told: Credit = attrs.field(init=False)
     """The credit that the sender was told last."""
+    _greeted: tuple[int, Credit] | None = None
+    """The position and the credit that our last HELLO told."""
 
     def __attrs_post_init__(self) -> None:
         self._accepted = self.upto
@@ -56,6 +58,7 @@ class Receiving:
 
         What is on the way to the store may have expired there since, and be a gap that uses up no credit.
         """
+        self._greeted = self.upto, self.credit
         return self._grant(min(self._pending, self.window.messages), min(self._pending_bytes, self.window.bytes))
 
     def _grant(self, messages: int, size: int) -> Credit:
@@ -113,11 +116,11 @@ class Receiving:
         self._waiting, self._waiting_bytes = messages, size
         told, now = self._told, self.credit
         grew = 2 * told.messages < now.messages or 2 * told.bytes < now.bytes
-        return self.acknowledgement() if grew else []
+        return [self._ack()] if grew and self.incarnation else []
 
     def acknowledgement(self) -> list[Ack]:
-        """What the sender is told: of what has come, if anything has, and how much may come."""
-        return [self._ack()] if self.incarnation else []
+        """What the sender has to be told that our last HELLO could not tell: what has come since, and how much may come now."""
+        return [self._ack()] if self.incarnation and self._greeted != (self.upto, self.credit) else []
 
     def _ack(self) -> Ack:
         return Ack(self.stream, self.incarnation, self.upto, self.grant())
