@@ -261,7 +261,7 @@ async def test_a_message_at_which_the_application_failed_is_handed_out_again_at_
         assert await heard.get() == {"room": 101}
         await one.send_to_peer("two", "next")
         assert await heard.get() == "next"
-        delivery = two._node.delivery
+        incoming = two._node.delivery._incoming
         while (incoming._waiting, incoming._waiting_bytes) != (0, 0):
             await asyncio.sleep(0)
         assert (await hallway("inbox", "--store", store)).out == "Nothing waits for the application.\n"
