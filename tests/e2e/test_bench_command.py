@@ -14,6 +14,8 @@ import pytest
 from netlab import Host, Lab, Process, matching
 from site_devices import PROPERTY, end, up
 
+pytestmark = pytest.mark.second_lab
+
 SEED_DEVICE = Path(__file__).parent / "support" / "seed_device.py"
 QUICK = ("--rounds", "1", "--seconds", "0.1", "--json")
 BESIDE = {"round-trip": "channel", "small": "channel", "large": "channel", "durable": "disk"}

@@ -14,6 +14,8 @@ from hallway.protocol import packed
 from hallway.store import Store
 from netlab import Lab, Process, matching
 
+pytestmark = pytest.mark.second_lab
+
 SCRIPT = Path(__file__).parent / "support" / "bulk_device.py"
 SIZE = 100_000
 COUNT = int(either(60, 500))

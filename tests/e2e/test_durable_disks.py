@@ -13,6 +13,8 @@ from small_disk import fill, small_disk
 from netlab import Lab, Process
 from site_devices import up
 
+pytestmark = pytest.mark.second_lab
+
 LARGE = "x" * 60_000
 PATIENCE = 20.0
 

@@ -18,6 +18,8 @@ PROPERTY = "Hotel Sea View"
 WIRETAP = Path(__file__).parent / "support" / "wiretap.py"
 ASK = """
 import json, sys, urllib.error, urllib.request
+
+pytestmark = pytest.mark.second_lab
 for body in sys.argv[2:]:
     request = urllib.request.Request(sys.argv[1], data=body.encode(), headers={"Content-Type": "application/json"})
     try:

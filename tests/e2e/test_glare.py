@@ -10,6 +10,8 @@ import pytest
 from netlab import Host, Lab, Process, matching
 from site_devices import end, linked, up
 
+pytestmark = pytest.mark.second_lab
+
 ROUNDS = 50 if "SOAK" in os.environ else 20
 SIDE_BY_SIDE = 5
 

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from faults import Device, start, whole
 
 from netlab import Lab
+
+pytestmark = pytest.mark.second_lab
 
 PATIENCE = 30.0
 

@@ -13,6 +13,8 @@ from hostile_delivery import LEGAL, names
 from netlab import Lab, Process, ProcessError, matching
 from site_devices import PROPERTY, end, hears, linked, says, up
 
+pytestmark = pytest.mark.second_lab
+
 SCRIPT = Path(__file__).parent / "support" / "hostile_delivery.py"
 ALLOWED_GROWTH = 50.0
 """MB of memory that all attacks together may cost a device."""

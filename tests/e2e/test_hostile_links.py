@@ -12,6 +12,8 @@ import pytest
 from netlab import Host, Lab, Process, matching
 from site_devices import PROPERTY, end, hears, linked, says, up
 
+pytestmark = pytest.mark.second_lab
+
 SUPPORT = Path(__file__).parent / "support"
 NEWCOMER = 5000.0
 """Milliseconds from the first sight of a newcomer to its link, at either end."""

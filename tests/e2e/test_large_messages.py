@@ -16,6 +16,8 @@ from hallway.errors import MessageTooLarge
 from hallway.events import PeerDisconnected, PeerPath
 from hallway.protocol.chunks import MAX_MESSAGE
 
+pytestmark = pytest.mark.second_lab
+
 SIZE = MAX_MESSAGE - 5
 """Bytes that are, as MessagePack, as many as a message may have."""
 

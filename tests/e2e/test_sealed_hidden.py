@@ -16,6 +16,8 @@ from netlab import Lab, Process, matching
 from netlab.node import Node
 from site_devices import end, hears, linked, says, up
 
+pytestmark = pytest.mark.second_lab
+
 SNIFFER = Path(__file__).parent / "support" / "sniffer.py"
 ADMIN, MEMBER = "reception-desk", "tablet-101"
 DESCRIPTION = (b"v=0\r", b"candidate:", b"fingerprint", b"ice-ufrag", b"typ host", b"webrtc-datachannel")

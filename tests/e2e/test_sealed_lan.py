@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from sealed_states import Property, sealed_up
 
 from netlab import Lab, Process, matching
 from site_devices import end, hears, linked, says, up
+
+pytestmark = pytest.mark.second_lab
 
 SUPPORT = Path(__file__).parent / "support"
 

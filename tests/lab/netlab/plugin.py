@@ -47,12 +47,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what uses the fixture, so that ``-m 'not lab'`` is complete.
 
     With two workers (pytest-xdist, ``--dist loadgroup``) one has the lab and the other one all the rest, which shares this machine's ports
-    and its mDNS.
+    and its mDNS. What is marked ``second_lab`` is done by whoever is finished first, beside the other.
     """
     in_lab = "lab" in getattr(item, "fixturenames", ())
     if in_lab:
         item.add_marker("lab")
-    item.add_marker(pytest.mark.xdist_group("lab" if in_lab else "machine"))
+    second = item.get_closest_marker("second_lab") is not None
+    item.add_marker(pytest.mark.xdist_group(("second lab" if second else "lab") if in_lab else "machine"))
 
 
 @pytest.hookimpl(wrapper=True)
