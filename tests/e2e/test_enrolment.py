@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from enrolling import Machine, by_code, by_text, wrong
 from sealed_states import sealed_up
@@ -14,12 +15,12 @@ from sealed_states import sealed_up
 from netlab import Lab, matching
 from site_devices import end, hears, linked, says
 
+pytestmark = pytest.mark.second_lab
+
 PROPERTY = "Hotel Sea View"
 WIRETAP = Path(__file__).parent / "support" / "wiretap.py"
 ASK = """
 import json, sys, urllib.error, urllib.request
-
-pytestmark = pytest.mark.second_lab
 for body in sys.argv[2:]:
     request = urllib.request.Request(sys.argv[1], data=body.encode(), headers={"Content-Type": "application/json"})
     try:

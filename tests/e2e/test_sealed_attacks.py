@@ -12,12 +12,12 @@ from sealed_states import Property, sealed_up
 from netlab import Host, Lab, Process, matching
 from site_devices import end, linked
 
+pytestmark = pytest.mark.second_lab
+
 SUPPORT = Path(__file__).parent / "support"
 TO_NOBODY = ('discovery.chain=["static"]',)
 POST = """
 import json, sys, urllib.error, urllib.request
-
-pytestmark = pytest.mark.second_lab
 for name, kind, hex_ in json.load(sys.stdin):
     request = urllib.request.Request(sys.argv[1] + "/offer", bytes.fromhex(hex_), {"Content-Type": kind})
     try:
