@@ -69,7 +69,7 @@ def test_two_commands_do_not_work_on_one_folder(state):
     folder, _ = state
     lock = TrustState(folder).lock()
     words = ["hallway", "members", "--state", str(folder), "--json"]
-    script = f"import sys; sys.argv = {words}; from hallway.cli import main, trust_reach; trust_reach.PAUSE = 0.01; main.main()"
+    script = f"import sys; sys.argv = {words}; from hallway.cli import main, reach; reach.PAUSE = 0.01; main.main()"
     busy = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     lock.release()
     assert (busy.returncode, json.loads(busy.stdout)["code"]) == (1, "state-busy")

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from hallway import Peer, create_peer, load_config
-from hallway.cli import history_reach
+from hallway.cli import reach
 from hallway.cli.main import cli
 from hallway.events import ErrorHappened, MessageReceived
 from hallway.protocol import packed
@@ -215,7 +215,7 @@ async def test_what_is_asked_for_wrongly_is_refused_and_makes_no_file(tmp_path):
 
 
 async def test_a_store_that_something_without_a_socket_has_open_is_refused_by_its_process(store, monkeypatch):
-    monkeypatch.setattr(history_reach, "PAUSE", 0.01)
+    monkeypatch.setattr(reach, "PAUSE", 0.01)
     async with filling(store):
         result = await hallway("outbox", "--store", store)
     assert result.status == 1

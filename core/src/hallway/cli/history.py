@@ -13,7 +13,8 @@ import click
 from hallway.cli.options import config_options, json_option, log_level_option
 
 if TYPE_CHECKING:
-    from hallway.cli.history_reach import Ask, Place
+    from hallway.cli.history_reach import Place
+    from hallway.cli.reach import Ask
 
 ACTIONS = ("list", "retry", "drop")
 LIMIT = 100

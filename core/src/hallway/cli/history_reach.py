@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from hallway.cli.reach import Ask, running_or_taken
 from hallway.config import load_config
 from hallway.errors import ConfigError, Mistake, StoreBusy, StoreUnusable
 from hallway.runtime.commands import Commands
-from hallway.runtime.control_client import connected
 from hallway.runtime.control_place import beside
 from hallway.runtime.history import History
 from hallway.store import Quota, Store
-
-Ask = Callable[[dict[str, Any]], Awaitable[Any]]
-
-TRIES, PAUSE = 10, 0.2
-"""How often, and seconds between: a device that starts or ends has its store for a moment without a control socket."""
 
 
 @attrs.frozen
@@ -58,25 +52,25 @@ async def reached(place: Place) -> AsyncIterator[tuple[Ask, bool]]:
         StoreError, ControlUnavailable, NetworkError: it cannot be reached.
 
     """
-    for left in reversed(range(TRIES)):
-        async with connected(beside(place.store), _owner(place.store)) as client:
-            if client is not None:
-                yield client.ask, True
-                return
+
+    async def take(*, last: bool) -> Store | None:
         try:
-            store = await Store.open(place.store, quota=place.quota)
+            return await Store.open(place.store, quota=place.quota)
         except StoreBusy as busy:
-            if not left:
-                raise StoreBusy(
-                    str(busy), hint="that process has no control socket: if it is a device, look at its log, or stop it first"
-                ) from busy
-            await asyncio.sleep(PAUSE)
-            continue
+            if not last:
+                return None
+            hint = "that process has no control socket: if it is a device, look at its log, or stop it first"
+            raise StoreBusy(str(busy), hint=hint) from busy
+
+    async with running_or_taken(lambda: (beside(place.store), _owner(place.store)), take) as (ask, store):
+        if store is None:
+            assert ask is not None
+            yield ask, True
+            return
         try:
             yield _stored(store), False
         finally:
             await store.aclose()
-        return
 
 
 def _owner(store: str) -> int:

@@ -17,7 +17,8 @@ import click
 import segno
 
 from hallway.cli.json_lines import read_lines
-from hallway.cli.trust_reach import Ask, inviting
+from hallway.cli.reach import Ask
+from hallway.cli.trust_reach import inviting
 from hallway.errors import NetworkError
 
 Json = dict[str, Any]

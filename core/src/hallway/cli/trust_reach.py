@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
+from hallway.cli.reach import Ask, running_or_taken
 from hallway.errors import StateBusy
 from hallway.model import Envelope, Origin, Refusal
 from hallway.runtime.commands import Commands
-from hallway.runtime.control_client import connected
 from hallway.runtime.registrar import Registrar
 from hallway.runtime.tasks import TaskSet
 from hallway.store.lock import Lock
 from hallway.trust.state import TrustState
 
 logger = logging.getLogger(__name__)
-
-Ask = Callable[[dict[str, Any]], Awaitable[Any]]
-
-TRIES, PAUSE = 10, 0.2
-"""How often, and seconds between: a device that starts or ends has its state for a moment without a control socket."""
 
 
 @asynccontextmanager
@@ -82,17 +75,19 @@ async def _served(state: TrustState, port: int | None, interfaces: Sequence[str]
 async def _running_or_locked(folder: Path) -> AsyncIterator[Ask | None]:
     """The running device's answers, or None while this process has the folder's lock."""
     state = TrustState(folder)
-    async with AsyncExitStack() as stack:
-        client, lock = None, None
-        for left in reversed(range(TRIES)):
-            if state.folder.exists():
-                client = await stack.enter_async_context(connected(state.control, state.folder.stat().st_uid))
-            if client is not None or (lock := _locked(state, last=not left)) is not None:
-                break
-            await asyncio.sleep(PAUSE)
-        if lock is not None:
-            stack.callback(lock.release)
-        yield None if client is None else client.ask
+
+    def socket() -> tuple[Path, int] | None:
+        return (state.control, state.folder.stat().st_uid) if state.folder.exists() else None
+
+    async def take(*, last: bool) -> Lock | None:
+        return _locked(state, last=last)
+
+    async with running_or_taken(socket, take) as (ask, lock):
+        try:
+            yield ask
+        finally:
+            if lock is not None:
+                lock.release()
 
 
 def _locked(state: TrustState, *, last: bool) -> Lock | None:
