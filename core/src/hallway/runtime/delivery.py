@@ -279,8 +279,9 @@ class Delivery:
 
     def _empty(self, peer: str) -> None:
         """Let what waits for a peer without an inbox go."""
-        streams = [stream for whose, stream in self._sendings if whose == peer]
-        if (plain := self._plain.get(peer)) is not None and streams:
+        if (plain := self._plain.get(peer)) is None:
+            return
+        if streams := [stream for whose, stream in self._sendings if whose == peer]:
             self._tasks.start(self._empty_plain(plain, streams), f"plain outbox of {peer}")
 
     async def _empty_plain(self, plain: PlainOutbox, streams: list[str]) -> None:

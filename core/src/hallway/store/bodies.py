@@ -8,12 +8,10 @@ from hallway.store.database import Database, runs
 from hallway.store.ledger import TOTAL
 
 
-def add(db: Database, kind: int, data: bytes, *, queued: int = 0, dead: int = 0) -> int:
-    """Store a body for so many rows of the outbox and so many dead letters; returns its id."""
+def add(db: Database, kind: int, data: bytes) -> int:
+    """Store the body of a dead letter; returns its id."""
     body = db.next_body()
-    db.execute("INSERT INTO body VALUES (?, ?, ?, ?, ?)", (body, queued, dead, kind, data))
-    if queued:
-        db.ledger.add(TOTAL, 1, len(data))
+    db.insert("body", [(body, 0, 1, kind, data)])
     return body
 
 

@@ -28,13 +28,9 @@ class Ledger:
         self._change(key, count, size)
         self._uncommitted.append((key, count, size))
 
-    def mark(self) -> int:
-        """A point to which `rollback` can return."""
-        return len(self._uncommitted)
-
-    def rollback(self, mark: int = 0) -> None:
-        """Take back all that was added since ``mark``."""
-        while len(self._uncommitted) > mark:
+    def rollback(self) -> None:
+        """Take back all that is not committed."""
+        while self._uncommitted:
             key, count, size = self._uncommitted.pop()
             self._change(key, -count, -size)
 

@@ -45,7 +45,7 @@ def bury_sent(db: Database, sent: Sent, reason: str) -> None:
 def bury_received(db: Database, peer: str, stream: str, item: Received, reason: str) -> None:
     """Keep what was received."""
     size = len(item.body)
-    body = bodies.add(db, item.kind, item.body, dead=1)
+    body = bodies.add(db, item.kind, item.body)
     db.execute(_INSERT, ("in", peer, stream, item.seq, item.message_id, body, size, item.flags, reason, db.clock.now()))
     db.ledger.add(LETTERS, 1, size)
 

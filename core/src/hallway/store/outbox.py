@@ -53,65 +53,42 @@ class _End:
 
 def put(db: Database, orders: Sequence[Order]) -> list[Placed]:
     """Give each message a number in the stream to each of its receivers that has room."""
-    now, rooms = db.clock.now(), _Rooms(db)
+    now = db.clock.now()
     ends: dict[tuple[str, str], _End] = {}
     made: list[tuple[int, int, int, int, bytes]] = []
     rows: list[tuple[int, int, bytes, int, int, int, int | None]] = []
     placed = []
     for (message_id, data, kind, stream, ttl_ms), to in orders:
         size = len(data)
-        accepted, full = rooms.take(to, size)
+        accepted, full = _with_room(db, to, size)
         seqs: dict[str, int] = {}
         body = db.next_body() if accepted else 0
         if accepted:
             made.append((body, len(accepted), 0, kind, data))
-        for key, name in accepted:
+            db.ledger.add(TOTAL, 1, size)
+        for key, name in accepted.items():
             end = ends.get((key, stream)) or ends.setdefault((key, stream), _end(db, key, name, stream))
             end.last += 1
             rows.append((end.place, end.last, message_id, body, size, now, None if ttl_ms is None else min(now + ttl_ms, LARGEST)))
+            db.ledger.add(key, 1, size)
             seqs[key] = end.last
         placed.append(Placed(seqs, full))
     db.insert("body", made)
     db.insert("outbox", rows)
     for end in ends.values():
         db.execute("UPDATE stream SET last = ? WHERE id = ?", (end.last, end.place))
-    rooms.note()
     return placed
 
 
-class _Rooms:
-    """What the quotas leave for several messages, counted here and noted in the ledger at the end."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        self._sums: dict[str, list[int]] = {TOTAL: [0, 0]}
-        self._total = db.ledger.of(TOTAL)[1]
-
-    def take(self, to: Iterable[str], size: int) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
-        """Those for whom there is room, lower-case id and name, which is used up now, and those for whom there is none."""
-        receivers = {name.lower(): name for name in to}
-        total, quota = self._sums[TOTAL], self._db.quota
-        if self._total + total[1] + size > quota.total_bytes:
-            return [], tuple(receivers)
-        accepted, full = [], []
-        for key, name in receivers.items():
-            taken = self._sums.get(key) or self._sums.setdefault(key, [0, 0])
-            count, held = self._db.ledger.of(key)
-            if count + taken[0] >= quota.peer_messages or held + taken[1] + size > quota.peer_bytes:
-                full.append(key)
-                continue
-            taken[0] += 1
-            taken[1] += size
-            accepted.append((key, name))
-        if accepted:
-            total[0] += 1
-            total[1] += size
-        return accepted, tuple(full)
-
-    def note(self) -> None:
-        """What was taken is taken."""
-        for key, (count, size) in self._sums.items():
-            self._db.ledger.add(key, count, size)
+def _with_room(db: Database, to: Iterable[str], size: int) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The receivers for whom there is room by lower-case id, and those for whom there is none."""
+    receivers = {name.lower(): name for name in to}
+    if db.ledger.of(TOTAL)[1] + size > db.quota.total_bytes:
+        return {}, tuple(receivers)
+    full = tuple(key for key in receivers if not has_room(db, key, size))
+    for key in full:
+        del receivers[key]
+    return receivers, full
 
 
 def _end(db: Database, peer: str, name: str, stream: str) -> _End:
