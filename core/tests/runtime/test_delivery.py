@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-from collections.abc import AsyncIterator
 
 import pytest
+from durable_devices import durable_device, heard, linked, running
 
-from hallway import Peer, create_peer, load_config
+from hallway import Peer
 from hallway.errors import ClosedError, DeliveryFailed, OutboxFull, PeerUnavailable, StoreBusy
 from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected
 from hallway.protocol.frames import Hello
@@ -18,7 +16,6 @@ from hallway.protocol.parcels import encode as encode_parcels
 from hallway.runtime.incoming import WINDOW
 from hallway.store import Store
 
-PROPERTY = "property-123"
 HELLO = {"positions": [], "credit": [100, 1_000_000]}
 
 
@@ -27,46 +24,9 @@ def make(request, tmp_path):
     """A device with a store of its own in a file; ``stored=False``: in memory."""
 
     def one(device_id: str, *, stored: bool = True, **delivery: int) -> Peer:
-        settings = [
-            "security=open",
-            f"device.id={device_id}",
-            f"device.property={PROPERTY}",
-            *(f'{role}.chain=["memory"]' for role in ("discovery", "signaling", "channel")),
-            f"plugins.memory.hub={json.dumps(request.node.name)}",
-            *([f"delivery.store={json.dumps(str(tmp_path / device_id))}"] if stored else []),
-            *(f"delivery.{name}={value}" for name, value in delivery.items()),
-        ]
-        return create_peer(load_config(overrides=settings, environ={}))
+        return durable_device(device_id, request.node.name, str(tmp_path / device_id) if stored else None, **delivery)
 
     return one
-
-
-async def linked(*peers: Peer) -> None:
-    async with asyncio.timeout(10):
-        while not all(len(peer.connected_peers) == len(peers) - 1 for peer in peers):
-            await asyncio.sleep(0)
-
-
-async def heard(peer: Peer, count: int) -> list:
-    """The next messages, each dealt with once the next one is asked for."""
-    inbox = peer.messages()
-    async with asyncio.timeout(20):
-        got = [(await anext(inbox))[1] for _ in range(count)]
-    # The last one is done with only when the next is asked for, which nobody reads here.
-    asking = asyncio.ensure_future(anext(inbox))
-    await asyncio.sleep(0)
-    asking.cancel()
-    await asyncio.wait([asking])
-    await inbox.aclose()
-    return got
-
-
-@contextlib.asynccontextmanager
-async def running(*peers: Peer) -> AsyncIterator[None]:
-    async with contextlib.AsyncExitStack() as stack:
-        for peer in peers:
-            await stack.enter_async_context(peer)
-        yield
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["file", "memory"])
