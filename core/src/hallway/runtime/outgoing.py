@@ -120,7 +120,7 @@ class Outgoing:
     def _inherit(self, message: Waiting) -> None:
         """Queue one message of another channel, which may take more than this one does."""
         size = len(message.body)
-        if size + OVERHEAD <= (self._lane.piece or self._channel.max_message):
+        if self._is_small(size):
             self._take(message)
         elif self._lane.piece:
             self._lane.take(message)
@@ -147,7 +147,7 @@ class Outgoing:
 
         """
         body = _as_json(packed_value, self._peer_id) if self._plain else packed_value
-        if len(body) + OVERHEAD > (self._lane.piece or self._channel.max_message):
+        if not self._is_small(len(body)):
             return await self._put_large(packed_value, body)
         if not self._room.is_set():
             await self._room.wait()
@@ -165,11 +165,14 @@ class Outgoing:
 
     def put_shared(self, maker: Maker, number: int, body: bytes) -> bool:
         """Send one message that goes to many, if it is small and there is room for it now; returns whether it was taken."""
-        fits = len(body) + OVERHEAD <= (self._lane.piece or self._channel.max_message)
-        if self._plain or not fits or not self._room.is_set() or self._successor is not None or self._ended:
+        if self._plain or not self._is_small(len(body)) or not self._room.is_set() or self._successor is not None or self._ended:
             return False
         self._take(Waiting(maker, number, body))
         return True
+
+    def _is_small(self, size: int) -> bool:
+        """Whether a message of ``size`` bytes goes in one channel message, with others or alone."""
+        return size + OVERHEAD <= (self._lane.piece or self._channel.max_message)
 
     def _is_quiet(self) -> bool:
         """Whether a message would wait for nothing."""
