@@ -17,24 +17,23 @@ from pathlib import Path
 from typing import Any
 
 from hallway import create_peer
-from hallway.events import MessageReceived, PeerConnected
+from hallway.events import PeerConnected
 from hallway.peer import Peer
 
 PROPERTY = "property-123"
 
 
-async def first(peer: Peer, kind: type) -> Any:
-    async for event in peer.events(lambda event: isinstance(event, kind)):
-        return event
-    raise AssertionError(f"{peer.device_id} has closed without a {kind.__name__}")
+async def connected(peer: Peer) -> None:
+    async for _ in peer.events(lambda event: isinstance(event, PeerConnected)):
+        return
+    raise AssertionError(f"{peer.device_id} has closed without a link")
 
 
-async def meet(stays: Peer) -> None:
+async def meet(stays: Peer, heard: asyncio.Queue[Any]) -> None:
     async with asyncio.timeout(30), create_peer(device_id="neighbour", property_id=PROPERTY, security="open") as comes:
-        heard = asyncio.create_task(first(stays, MessageReceived))
-        await first(comes, PeerConnected)
+        await connected(comes)
         await comes.send_to_peer(stays.device_id, {"here": "again"})
-        await heard
+        await heard.get()
 
 
 def resident_kb() -> int:
@@ -51,8 +50,11 @@ def measure() -> dict[str, int]:
 
 async def main(told: list[int]) -> None:
     async with create_peer(device_id="stays", property_id=PROPERTY, security="open") as stays:
+        # A reader that is left after one message has not dealt with it, and it would wait for the next one.
+        heard: asyncio.Queue[Any] = asyncio.Queue()
+        stays.on("message", lambda _, message: heard.put_nowait(message))
         for number in range(1, max(told) + 1):
-            await meet(stays)
+            await meet(stays, heard)
             if number in told:
                 print(json.dumps({"event": "round", "round": number, **measure()}), flush=True)
 
