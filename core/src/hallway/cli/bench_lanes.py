@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable
 from typing import Any
 
 from hallway.cli.bench_cpu import Cpu
@@ -61,9 +62,12 @@ class Lane(ABC):
             ChannelClosed: none came in time, or the channel ended.
 
         """
+        return await self._in_time(self._ask(question))
+
+    async def _in_time(self, answer: Awaitable[Any]) -> Any:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._ask(question)
+                return await answer
         except TimeoutError as error:
             raise ChannelClosed(
                 f"the {self.name} carries nothing any more", hint="look at the network between the two, and try again"
@@ -129,8 +133,16 @@ class LinkLane(Lane):
         """Send one durable message: it is in this device's store."""
         return await self._peer.send_to_peer(self._peer_id, item)
 
+    async def ask_behind(self, question: str) -> Any:
+        """As `ask`, behind the durable messages sent before: any other question may overtake them at the peer's inbox."""
+        await self.store(question)
+        return await self._in_time(self._answer())
+
     async def _ask(self, question: str) -> Any:
         await self.send(question)
+        return await self._answer()
+
+    async def _answer(self) -> Any:
         async for peer_id, answer in self._inbox:
             if peer_id.lower() == self._peer_id.lower():
                 return answer

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
 
@@ -76,7 +77,7 @@ async def burst(lane: Lane, size: int, seconds: float) -> Sample:
             await lane.send(item)
         raise AssertionError("a cycle has no end")
 
-    return await _counted(lane, send)
+    return await _counted(lane, send, lane.ask)
 
 
 async def stored(lane: LinkLane, seconds: float) -> Sample:
@@ -101,20 +102,20 @@ async def stored(lane: LinkLane, seconds: float) -> Sample:
             raise failures.exceptions[0] from failures
         return sum(caller.result() for caller in callers)
 
-    return await _counted(lane, send)
+    return await _counted(lane, send, lane.ask_behind)
 
 
-async def _counted(lane: Lane, send: Callable[[_Watch], Awaitable[int]]) -> Sample:
-    """Let ``send`` send, and ask the peer how many came.
+async def _counted(lane: Lane, send: Callable[[_Watch], Awaitable[int]], ask: Callable[[str], Awaitable[Any]]) -> Sample:
+    """Let ``send`` send, and ``ask`` the peer how many came.
 
     Raises:
         ChannelClosed: some were lost.
 
     """
-    await lane.ask(COUNT)
+    await ask(COUNT)
     watch = _Watch()
     sent = await send(watch)
-    got, *cpu = await lane.ask(COUNT)
+    got, *cpu = await ask(COUNT)
     passed, busy = watch.seconds, watch.busy(Cpu(*cpu))
     if got != sent:
         raise ChannelClosed(
