@@ -12,8 +12,6 @@ from cloud import CLOUD_ONLY, LINK_EVENTS, PORT, URL, events, health, signal_ser
 from netlab import INTERNET_ADDRESS, Lab, Process, matching
 from site_devices import PROPERTY, end, hears, linked, says, up
 
-pytestmark = pytest.mark.second_lab
-
 ATTACKER = Path(__file__).parent / "support" / "ws_attacker.py"
 
 REFUSED = {

@@ -24,8 +24,6 @@ from cloud import (
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Lab, Process, matching
 from site_devices import end, hears, linked, says, up
 
-pytestmark = pytest.mark.second_lab
-
 DEVICES = [f"tablet-{number}" for number in range(1, 6)]
 """Five devices, each linked to all others: ten links."""
 CUT_SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
