@@ -34,15 +34,23 @@ class Child:
     @classmethod
     async def _run(cls, name: str, *command: str) -> Self:
         """Run ``command`` in a process group of its own, so that Ctrl-C reaches only the parent, which then calls `stop`."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "hallway.cli", *command),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=LINE_LIMIT,
-            process_group=0,
+        creating = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "hallway.cli", *command),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=LINE_LIMIT,
+                process_group=0,
+            )
         )
-        return cls(name, process)
+        try:
+            return cls(name, await asyncio.shield(creating))
+        except asyncio.CancelledError:
+            # The process runs before its creation is done: nobody else could end it.
+            await asyncio.wait([creating])
+            await cls(name, creating.result()).stop()
+            raise
 
     async def events(self) -> AsyncGenerator[dict[str, Any], None]:
         """Everything it prints, until it ends."""
