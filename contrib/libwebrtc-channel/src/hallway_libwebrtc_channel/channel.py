@@ -177,12 +177,13 @@ class LibwebrtcChannel(Channel):
         except (InvalidStateError, OperationError) as error:
             raise (self._end or End(EndedBy.PEER)).error() from error
         self._handed += size
-        self._flow.started(self._loop.time())
 
     async def _room(self) -> None:
         self._check_alive()
-        self._count()
-        while self._data_channel is not None and self.buffered > self._flow.high_water:
+        if self._handed - self._gone <= self._flow.high_water:
+            # Each look at what is buffered is a question to another thread.
+            return
+        while self._data_channel is not None and self._count() > self._flow.high_water:
             # libwebrtc tells when it falls to the threshold, not of every step on the way there.
             self._data_channel.buffered_amount_low_threshold = self._flow.high_water // 2
             self._progress.clear()
@@ -190,14 +191,17 @@ class LibwebrtcChannel(Channel):
             self._check_alive()
 
     def _went_out(self, event: Event) -> None:
-        self._count()
-
-    def _count(self) -> None:
-        """See how much has gone out since the last look."""
-        progress = self._handed - self.buffered - self._gone
-        self._gone += progress
-        self._flow.acked(progress, self._loop.time(), idle=self.buffered == 0)
         self._progress.set()
+
+    def _count(self) -> int:
+        """See how much has gone out since the last look; returns what has not."""
+        buffered, now = self.buffered, self._loop.time()
+        progress = self._handed - buffered - self._gone
+        self._gone += progress
+        self._flow.acked(progress, now, idle=buffered == 0)
+        if buffered:
+            self._flow.started(now)
+        return buffered
 
     async def _finish_sending(self, deadline: float) -> None:
         """Reset the stream (RFC 8831 section 6.7): libwebrtc does so once all is sent, and the peer agrees once it has all."""

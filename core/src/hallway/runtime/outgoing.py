@@ -54,6 +54,8 @@ class Outgoing:
         self._is_first = True
         """Whether nothing was put in this turn of the loop: the second message of a turn waits for more to come, and shares their frame."""
         self._sent = 0
+        self._since_look = 0
+        """Bytes that may be under way, at most: those that were at the last look, and what was sent since."""
         self._last: LinkFrame | None = None
         self._backlog = 0
         self._work = asyncio.Event()
@@ -176,7 +178,12 @@ class Outgoing:
 
     def _is_quiet(self) -> bool:
         """Whether a message would wait for nothing."""
-        return self._is_running and not self._held and self._idle.is_set() and self._channel.buffered <= LONE_BYTES
+        if not (self._is_running and not self._held and self._idle.is_set()):
+            return False
+        if self._since_look > LONE_BYTES:
+            # What is under way is looked at now and then: to some channels that is a question to another thread.
+            self._since_look = self._channel.buffered
+        return self._since_look <= LONE_BYTES
 
     async def _send_alone(self, message: Waiting) -> None:
         self._is_first = False
@@ -184,6 +191,7 @@ class Outgoing:
         self._under_way.set()
         self._sent += 1
         maker, number, body = message
+        self._since_look += len(body)
         try:
             await self._channel.send(body.decode() if self._plain else maker.frame(number, (body,)))
         except (ChannelClosed, ClosedError) as error:
@@ -279,6 +287,7 @@ class Outgoing:
 
     async def _send_next(self) -> None:
         if (data := self._next()) is not None:
+            self._since_look += len(data)
             await self._channel.send(data)
         waits = self._frames or self._parcels or self._last is not None or (self._messages and not self._held)
         if not waits and not self._lane.can_go(held=self._held):

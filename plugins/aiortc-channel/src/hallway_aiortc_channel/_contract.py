@@ -27,7 +27,7 @@ METHODS = {
     "aiortc:RTCIceTransport": ("start", "stop"),
     "aiortc:RTCSctpTransport": (
         "start", "stop", "_handle_data", "_receive", "_receive_chunk", "_receive_data_chunk", "_receive_sack_chunk",
-        "_get_inbound_stream", "_send", "_send_chunk", "_set_state",
+        "_get_inbound_stream", "_send", "_send_chunk", "_send_sack", "_set_state",
         "_update_rto", "_t1_start", "_t1_expired", "_t3_start", "_t3_expired",
     ),
 }  # fmt: skip
@@ -47,6 +47,7 @@ FIELDS = {
         "_advertised_rwnd", "_cwnd", "_data_channel_queue", "_last_sacked_tsn", "_local_tsn", "_inbound_streams",
         "_rto", "_srtt", "_rttvar", "_t1_failures", "_sent_queue",
         "_last_received_tsn", "_reconfig_response_seq", "_remote_verification_tag",
+        "_association_state", "_sack_duplicates", "_sack_misordered", "_sack_needed",
     ),
 }  # fmt: skip
 """Attributes that a constructor sets and we read or set."""
@@ -55,9 +56,11 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "aioice.ice:Connection": {"send": ("sendto",), "check_complete": ("_nominated",)},
     "aiortc:RTCIceTransport": {"__init__": ("_send", "_recv", "send", "recv")},
     "aiortc:RTCSctpTransport": {
+        "_handle_data": ("_sack_needed", "_send_sack"),
         "_receive_chunk": ("_last_received_tsn", "_reconfig_response_seq", "_remote_verification_tag", "_ssthresh", "initiate_tag"),
         "_receive_sack_chunk": ("_update_rto", "_acked", "_transmit"),
         "_send": ("_acked", "_book_size"),
+        "_send_sack": ("_last_received_tsn", "_advertised_rwnd", "_sack_misordered", "_sack_duplicates", "_send_chunk"),
         "_t1_start": ("_rto", "_t1_expired"),
         "_t1_expired": ("_rto", "_t1_failures", "_t1_expired"),
         "_t3_start": ("_rto", "_t3_expired"),

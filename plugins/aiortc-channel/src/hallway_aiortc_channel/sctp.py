@@ -7,13 +7,14 @@ from collections import deque
 from typing import Protocol
 
 from aiortc import RTCDtlsTransport, RTCSctpTransport
-from aiortc.rtcsctptransport import SCTP_DATA_LAST_FRAG, USERDATA_MAX_LENGTH, Chunk, DataChunk, InboundStream, SackChunk
+from aiortc.rtcsctptransport import SCTP_DATA_LAST_FRAG, USERDATA_MAX_LENGTH, WEBRTC_DCEP, Chunk, DataChunk, InboundStream, SackChunk
 from OpenSSL import SSL
 
 from hallway.webrtc.sdp import LOCAL_MAX_MESSAGE
 from hallway_aiortc_channel._wire import check_packet
+from hallway_aiortc_channel.acknowledging import AcknowledgingSctp
 from hallway_aiortc_channel.errors import PEER_MADE, ProtocolViolation
-from hallway_aiortc_channel.recovery import RecoveringSctp, Timing
+from hallway_aiortc_channel.recovery import Timing
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class SctpListener(Protocol):
         """The peer has ``size`` more bytes of our messages."""
 
 
-class BoundedSctp(RecoveringSctp):
+class BoundedSctp(AcknowledgingSctp):
     """An association whose peer is not trusted with our memory or our time."""
 
     def __init__(self, transport: RTCDtlsTransport, listener: SctpListener, timing: Timing) -> None:
@@ -120,7 +121,7 @@ class BoundedSctp(RecoveringSctp):
         self._count_acknowledged(chunk)
 
     def _count_acknowledged(self, chunk: SackChunk) -> None:
-        beyond_gaps = sum(sent._book_size for sent in self._sent_queue if sent._acked) if chunk.gaps else 0
+        beyond_gaps = sum(sent._book_size for sent in self._sent_queue if sent._acked and sent.protocol != WEBRTC_DCEP) if chunk.gaps else 0
         # A peer may take back what it acknowledged after a gap (RFC 9260 section 6.2.1): that is no progress, and no step back either.
         progress = max(0, self._sent_bytes - self.outstanding + beyond_gaps - self.acknowledged_bytes)
         self.acknowledged_bytes += progress
@@ -145,10 +146,11 @@ class BoundedSctp(RecoveringSctp):
         max_retransmits: int | None = None,
         ordered: bool = True,
     ) -> None:
-        fragments = -(-len(user_data) // USERDATA_MAX_LENGTH)
-        self._ledger.append(((self._local_tsn + fragments - 1) % _TSN_MODULO, len(user_data)))
-        self._ledger_bytes += len(user_data)
-        self._sent_bytes += len(user_data)
+        if pp_id != WEBRTC_DCEP:
+            fragments = -(-len(user_data) // USERDATA_MAX_LENGTH)
+            self._ledger.append(((self._local_tsn + fragments - 1) % _TSN_MODULO, len(user_data)))
+            self._ledger_bytes += len(user_data)
+            self._sent_bytes += len(user_data)
         await super()._send(stream_id, pp_id, user_data, expiry=expiry, max_retransmits=max_retransmits, ordered=ordered)
 
     async def _send_chunk(self, chunk: Chunk) -> None:
