@@ -138,7 +138,7 @@ class TestCredit:
 
 class TestFrames:
     def test_a_frame_holds_so_many_bytes_and_a_large_message_has_one_of_its_own(self):
-        effects = linked().placed([*parcels(1, 4, 5000), parcel(5, 3 * FRAME_BYTES), parcel(6)])
+        effects = linked().placed([*parcels(1, 4, FRAME_BYTES // 3 - 200), parcel(5, 3 * FRAME_BYTES), parcel(6)])
         assert [len(effect.frame.parcels) for effect in effects] == [3, 1, 1, 1]
 
 

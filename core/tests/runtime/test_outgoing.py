@@ -59,7 +59,8 @@ async def test_many_small_messages_share_a_frame_in_their_order(ends):
 async def test_a_frame_has_at_most_a_batch_of_bytes_unless_one_message_is_larger(ends):
     near, far = ends
     outgoing = Outgoing(near, "b", plain=False)
-    sizes = [5000, 5000, 5000, 5000, BATCH_BYTES * 2, 1, 1]
+    third = BATCH_BYTES // 3 - 200
+    sizes = [third, third, third, third, BATCH_BYTES * 2, 1, 1]
     for size in sizes:
         await outgoing.put(pack("x" * size))
     frames = await received(far, outgoing)

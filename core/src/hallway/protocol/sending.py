@@ -16,7 +16,7 @@ from hallway.errors import BadFrame
 from hallway.protocol.chunks import MAX_FRAME
 from hallway.protocol.parcels import HEAD_OVERHEAD, MAX_PARCELS, Ack, Credit, Gap, Parcel, Parcels
 
-FRAME_BYTES = 16 * 1024
+FRAME_BYTES = 32 * 1024
 """Bytes of parcels in one frame, unless one alone is larger."""
 MAX_CREDIT = Credit(4096, 64 * 1024 * 1024)
 """What a receiver can grant at most; more is taken for that."""

@@ -8,6 +8,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from hallway.errors import BadFrame, DeliveryFailed, OutboxFull, StoreError
@@ -24,7 +25,7 @@ from hallway.runtime.publisher import Publisher
 from hallway.runtime.receipts import Receipt, Receipts
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.trouble import Trouble
-from hallway.store import Acked, NewMessage, OutStream, Placed, Store
+from hallway.store import NewMessage, OutStream, Placed, Store
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Delivery:
         """Store it; its streams are there then. One whose caller is cancelled is stored, and sent, all the same."""
         try:
             placed = await self._store.put(message, to)
-            if any((peer, "") not in self._sendings for peer in placed.seqs):
+            if not all(map(self._sendings.__contains__, zip(placed.seqs, repeat("")))):
                 await self._trouble.insist("a stream cannot be begun", self._begin)
         except asyncio.CancelledError:
             self._tasks.start(self._catch_up(), "what was stored for callers that are gone")
@@ -337,9 +338,8 @@ class Delivery:
         finally:
             self._forgetting.discard(key)
 
-    def _gone(self, peer: str, acked: Sequence[Acked]) -> None:
-        for each in acked:
-            message_id = each.message_id.hex()
+    def _gone(self, peer: str, message_ids: Sequence[str]) -> None:
+        for message_id in message_ids:
             self._receipts.settle(peer, message_id)
             self._publisher.publish(Delivered(peer, message_id))
 

@@ -28,12 +28,18 @@ def unqueue(db: Database, rows: Sequence[tuple[int, int]]) -> None:
     sizes = dict(rows)
     for run in runs(body for body, _ in rows):
         bounds = (run.start, run.stop - 1)
-        if db.execute("DELETE FROM body WHERE id BETWEEN ? AND ? AND queued = 1 AND dead = 0", bounds).rowcount == len(run):
+        if unqueue_run(db, run):
             db.ledger.add(TOTAL, -len(run), -sum(sizes[body] for body in run))
             continue
         left = {body for (body,) in db.execute("SELECT id FROM body WHERE id BETWEEN ? AND ?", bounds)}
         for body in run:
             _let_go(db, body, sizes[body], gone=body not in left)
+
+
+def unqueue_run(db: Database, run: range) -> bool:
+    """Delete of these bodies, for which a row of the outbox each lets go, those that nothing else holds; returns whether these were all."""
+    bounds = (run.start, run.stop - 1)
+    return db.execute("DELETE FROM body WHERE id BETWEEN ? AND ? AND queued = 1 AND dead = 0", bounds).rowcount == len(run)
 
 
 def _let_go(db: Database, body: int, size: int, *, gone: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -33,6 +32,8 @@ class _Queued(NamedTuple):
     size: int
 
 
+ID_DIGITS = 32
+"""Hexadecimal digits of a message's id."""
 _QUEUED = "SELECT seq, message_id, body, size FROM outbox WHERE stream = ?"
 
 
@@ -143,28 +144,38 @@ def waiting(db: Database, peer: str, stream: str, after: int, most: int, most_by
     return found
 
 
-def acked(db: Database, peer: str, stream: str, incarnation: int, upto: int, ranges: Sequence[tuple[int, int]]) -> list[Acked]:
-    """Forget what the peer has; returns what was still there."""
+def acked(db: Database, peer: str, stream: str, incarnation: int, upto: int, ranges: Sequence[tuple[int, int]]) -> list[str]:
+    """Forget what the peer has; returns the ids of what was still there, in hexadecimal and in order."""
     place = db.execute(
         "SELECT id FROM stream WHERE peer = ? AND name = ? AND incarnation = ?", (peer, stream, signed(incarnation))
     ).fetchone()
     if place is None:
         return []
-    gone: list[_Queued] = []
+    gone: list[str] = []
     for first, last in ((0, upto), *ranges):
-        bounds = (*place, min(first, LARGEST), min(last, LARGEST))
-        gone += _queued_between(db, bounds)
-        db.execute("DELETE FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ?", bounds)
-    _let_go(db, peer, gone)
-    return [Acked(row.seq, row.message_id) for row in gone]
+        gone += _forget(db, peer, (*place, min(first, LARGEST), min(last, LARGEST)))
+    return gone
 
 
-def _queued_between(db: Database, bounds: tuple[int, int, int]) -> list[_Queued]:
-    """Those rows of a stream, in one step of SQLite: each is a change of threads."""
-    (found,) = db.execute(
-        "SELECT json_group_array(json_array(seq, hex(message_id), body, size)) FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ?", bounds
+def _forget(db: Database, peer: str, bounds: tuple[int, int, int]) -> list[str]:
+    """Delete these rows of a stream by few steps of SQLite: each is a change of threads, and each row in Python costs more than its deletion."""
+    count, size, distinct, low, high, ids = db.execute(
+        "SELECT count(*), sum(size), count(DISTINCT body), min(body), max(body), group_concat(hex(message_id), '')"
+        " FROM (SELECT size, body, message_id FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ? ORDER BY seq)",
+        bounds,
     ).fetchone()
-    return [_Queued(seq, bytes.fromhex(message_id), body, size) for seq, message_id, body, size in sorted(json.loads(found))]
+    if not count:
+        return []
+    run = range(low, high + 1)
+    if count == distinct == len(run) and bodies.unqueue_run(db, run):
+        db.ledger.add(TOTAL, -count, -size)
+    else:
+        rows = db.execute("SELECT body, size FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ?", bounds).fetchall()
+        bodies.unqueue(db, rows)
+    db.execute("DELETE FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ?", bounds)
+    db.ledger.add(peer, -count, -size)
+    ids = ids.lower()
+    return [ids[at : at + ID_DIGITS] for at in range(0, len(ids), ID_DIGITS)]
 
 
 def bury(db: Database, peer: str, stream: str, seqs: Sequence[int], reason: str) -> list[Acked]:

@@ -86,8 +86,11 @@ class Store:
         """What waits behind number ``after``, in order: at least one if there is any, then within the bounds."""
         return await self._engine.run(lambda db: outbox.waiting(db, peer.lower(), stream, after, most, most_bytes))
 
-    async def acked(self, peer: str, stream: str, incarnation: int, upto: int, ranges: Sequence[tuple[int, int]] = ()) -> list[Acked]:
-        """Forget all up to ``upto`` and in ``ranges`` (both ends included); returns what was still there. Another incarnation: nothing."""
+    async def acked(self, peer: str, stream: str, incarnation: int, upto: int, ranges: Sequence[tuple[int, int]] = ()) -> list[str]:
+        """Forget all up to ``upto`` and in ``ranges`` (both ends included); returns the ids of what was still there, in hexadecimal.
+
+        Another incarnation: nothing.
+        """
         return await self._engine.run(lambda db: outbox.acked(db, peer.lower(), stream, incarnation, upto, ranges))
 
     async def bury(self, peer: str, stream: str, seqs: Sequence[int], reason: str) -> list[Acked]:
