@@ -43,7 +43,7 @@ async def refused(process: Process) -> dict[str, Any]:
     """The error with which it ended."""
     assert await process.wait() == 1
     error = await process.wait_for(matching(event="error"))
-    assert process.stderr_lines[-2:] == [f"hallway: {error['message']}", f"hint: {error['hint']}"]
+    assert not [line for line in process.stderr_lines if line.startswith(("hallway:", "hint:"))]
     return error
 
 

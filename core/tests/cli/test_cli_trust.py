@@ -65,6 +65,20 @@ def test_the_passphrase_is_printed_once_and_nowhere_else(state):
     assert "passphrase" not in run("members", "--state", str(folder)).stdout
 
 
+def test_the_folder_comes_from_the_option_the_variable_or_the_configuration(state, tmp_path, monkeypatch):
+    folder, _ = state
+    file = tmp_path / "desk.toml"
+    file.write_text(f"[trust]\nstate = {json.dumps(str(folder))}\n")
+    by_file = run("members", "--config", str(file), "--json")
+    assert by_file.stdout == run("members", "--state", str(folder), "--json").stdout
+    assert run("plan", "--state", str(folder)).exit_code == 0
+    assert "--state DIR" in run("members").stderr
+    file.write_text('security = "open"\n[device]\nid = "a"\nproperty = "p"\n')
+    assert "names no [trust] state" in run("members", "--config", str(file)).stderr
+    monkeypatch.setenv("HALLWAY_TRUST__STATE", str(folder))
+    assert run("members", "--json").stdout == by_file.stdout
+
+
 def test_two_commands_do_not_work_on_one_folder(state):
     folder, _ = state
     lock = TrustState(folder).lock()

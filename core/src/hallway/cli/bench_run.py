@@ -28,9 +28,15 @@ INTERRUPTED = 130
 
 @click.command()
 @click.argument("peer")
-@click.option("--patience", default=20.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds to wait for the link.")
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="How often everything is measured.")
-@click.option("--seconds", default=1.0, show_default=True, type=click.FloatRange(0.05, 60), help="How long one measurement takes.")
+@click.option(
+    "--patience", metavar="SECONDS", default=20.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds to wait for the link."
+)
+@click.option(
+    "--rounds", metavar="COUNT", default=3, show_default=True, type=click.IntRange(1, 100), help="How often everything is measured."
+)
+@click.option(
+    "--seconds", metavar="SECONDS", default=1.0, show_default=True, type=click.FloatRange(0.05, 60), help="How long one measurement takes."
+)
 @click.option("--store", metavar="FOLDER", type=click.Path(), help="The folder whose disk is measured; default: that of [delivery].store.")
 @click.option(
     "--plot", "picture", metavar="FILE", type=click.Path(path_type=Path), help="Also draw it (.png, .svg, .pdf); needs matplotlib."

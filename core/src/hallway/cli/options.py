@@ -57,7 +57,7 @@ def config_options(command: F) -> F:
 
 
 def json_option(command: F) -> F:
-    """Add ``--json`` (argument ``as_json``). With it, an error is a line on stdout too."""
+    """Add ``--json`` (argument ``as_json``). With it, an error is a line of JSON on stdout, and nothing on stderr."""
 
     def note(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
         ctx.meta[JSON] = value

@@ -13,12 +13,13 @@ from hallway.errors import ConfigError, HallwayError
 
 
 def report(ctx: click.Context, error: HallwayError) -> int:
-    """Print ``error`` and return the exit status: 2 for a `ConfigError`, else 1."""
+    """Print ``error``, once, and return the exit status: 2 for a `ConfigError`, else 1."""
     if ctx.meta.get(JSON):
         click.echo(json.dumps(error_event(error), ensure_ascii=False))
-    click.echo(f"hallway: {error}", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+    else:
+        click.echo(f"hallway: {error}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
     return 2 if isinstance(error, ConfigError) else 1
 
 

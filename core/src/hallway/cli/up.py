@@ -32,10 +32,11 @@ def up(config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> No
 
     \b
     Example:
+      hallway up --state /var/lib/hallway/trust
       hallway up --config tablet-1.toml
       echo '{"command": "status"}' | hallway up --config tablet-1.toml --json
 
-    Exit status: 0 once it was told to stop, 2 if there is a mistake in the configuration.
+    Exit status: 0 once it was told to stop, 2 if there is a mistake in the configuration, 1 for any other failure.
     """
     # Until the loop takes the signals over, there is nothing to say goodbye to.
     for number in STOPPERS:
