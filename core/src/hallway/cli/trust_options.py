@@ -74,9 +74,12 @@ def new_passphrase() -> str | None:
     """The passphrase that somebody at the terminal chooses; None if they leave it to us, or nobody is there."""
     if not sys.stdin.isatty():
         return None
-    text = "Passphrase for the recovery file (empty: one is made up)"
-    chosen = click.prompt(text, default="", hide_input=True, show_default=False, confirmation_prompt="The same again", err=True)
-    return str(chosen).strip() or None
+    text = "Passphrase for the recovery file (press Enter to have one made up)"
+    while chosen := str(click.prompt(text, default="", hide_input=True, show_default=False, err=True)).strip():
+        if chosen == str(click.prompt("The same again", hide_input=True, err=True)).strip():
+            return chosen
+        click.echo("The two differ.", err=True)
+    return None
 
 
 def known_passphrase() -> str:
