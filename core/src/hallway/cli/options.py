@@ -19,6 +19,8 @@ JSON = "hallway.json"
 """Key in `click.Context.meta`: whether this run speaks JSON."""
 LOG_LEVEL = "hallway.log-level"
 """Key in `click.Context.meta`: the log level, if it was asked for."""
+LOGGED = "hallway.logged"
+"""Key in `click.Context.meta`: whether an error goes to the log beside JSON, since others read that than what reads stdout."""
 STATE = "hallway.state"
 """Key in `click.Context.meta`: the folder of the enrolment, if it was named."""
 LIBRARIES = ("aioice", "aiortc", "aiohttp", "zeroconf", "asyncio")
