@@ -6,7 +6,7 @@ MEMBERS := core $(sort $(patsubst %/pyproject.toml,%,$(filter-out contrib/plugin
 BIN := .venv/bin
 STAMP := .venv/.ready
 
-.PHONY: setup demo test lint wheels bench matrix soak fuzz lock clean
+.PHONY: setup demo test lint wheels bench bench-docs matrix soak fuzz lock clean
 
 setup: $(STAMP)  ## build .venv (again only when something changed)
 
@@ -38,6 +38,9 @@ wheels: setup  ## build every wheel into dist/, and try them in an environment t
 
 bench: setup  ## speed beside bare aiortc, into bench/
 	$(BIN)/python -m tests.bench
+
+bench-docs: setup  ## take the numbers of the last `make bench` into the documentation, with their picture
+	$(BIN)/python -m tests.bench.docs_report
 
 matrix: setup  ## every combination of plugins, on every Python that this machine has
 	$(BIN)/python tests/matrix/run.py

@@ -195,7 +195,9 @@ def errors_page() -> str:
 
 def pages() -> dict[Path, str]:
     """Every generated page."""
-    others = [runpy.run_path(str(Path(__file__).with_name(name))) for name in ("generate_contracts.py", "generate_states.py")]
+    others = [
+        runpy.run_path(str(Path(__file__).with_name(name))) for name in ("generate_contracts.py", "generate_states.py", "generate_speed.py")
+    ]
     pages = {HERE / "config.md": config_page(), HERE / "errors.md": errors_page()}
     return pages | {path: text for other in others for path, text in other["pages"]().items()}
 

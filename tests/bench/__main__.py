@@ -18,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent / "lab"), str(HERE.parent / "e2e" / "support")]
 
-from tests.bench import cloud_costs, healing, healing_report, loss, report, speed, speed_report  # noqa: E402
+from tests.bench import cloud_costs, docs_report, healing, healing_report, loss, report, speed, speed_report  # noqa: E402
 
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Host, Lab, matching, missing  # noqa: E402
 from site_devices import linked, up  # noqa: E402
@@ -151,14 +151,14 @@ def main() -> None:
     options = parser.parse_args()
     if reason := missing():
         sys.exit(f"the benchmark runs in the lab, which cannot be built here: {reason}")
-    results = asyncio.run(run(options))
+    results = {"machine": docs_report.machine(), **asyncio.run(run(options))}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     report.plot(results, RESULTS / "results.png")
     healing_report.plot(results["healing"], RESULTS / "healing.png")
     speed_report.plot(results["speed"], RESULTS / "speed.png")
     tell("\n".join(["", *report.lines(results), *speed_report.lines(results["speed"]), *healing_report.lines(results["healing"])]))
-    tell(f"written to {RESULTS}: results.json, results.png, speed.png and healing.png")
+    tell(f"written to {RESULTS}: results.json, results.png, speed.png and healing.png. `make bench-docs` takes them into the documentation")
 
 
 main()

@@ -34,7 +34,8 @@ def _pairs(results: dict[str, Any]) -> Iterator[tuple[str, str, float, float]]:
     yield "durable, 200 bytes (bare: only commits)", "/s", durable["bare"], durable["hallway"]
 
 
-def plot(results: dict[str, Any], path: Path) -> None:
+def plot(results: dict[str, Any], path: Path, source: str = "") -> None:
+    """Draw it; ``source`` says in the file what it was drawn from."""
     import matplotlib as mpl
 
     mpl.use("agg")
@@ -42,16 +43,16 @@ def plot(results: dict[str, Any], path: Path) -> None:
 
     figure, (speed, trips, growth) = plt.subplots(1, 3, figsize=(15, 5))
     pairs = list(_pairs(results))
-    _beside(speed, "messages per second (log)", [pair for pair in pairs if pair[1] == "/s"], "%.0f")
+    _beside(speed, "messages per second (log)", [pair for pair in pairs if pair[1] == "/s"], "{:,.0f}")
     speed.set_yscale("log")
-    _beside(trips, "round trip of a lone message (ms)", [pair for pair in pairs if pair[1] == "ms"], "%.2f")
+    _beside(trips, "round trip of a lone message (ms)", [pair for pair in pairs if pair[1] == "ms"], "{:.2f}")
     queued = results["growth"]["queued"]
     for key, name in (("queue_us", "to queue"), ("drain_us", "to deliver")):
         growth.plot([each["count"] for each in queued], [each[key] for each in queued], marker="o", label=name)
     growth.set(title="time for each queued message (us)", xscale="log", xlabel="messages that wait", ylim=(0, None))
     growth.legend()
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, metadata={"Source": source})
 
 
 def _beside(axis: Any, title: str, pairs: list[tuple[str, str, float, float]], label: str) -> None:

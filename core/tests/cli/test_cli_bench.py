@@ -25,6 +25,7 @@ from hallway.cli.main import cli
 from hallway.config.loading import config_from_arguments
 from hallway.errors import MisuseError, StoreUnusable
 from hallway.model import Description, IcePolicy, is_name
+from hallway.trust.state import TrustState
 
 SETTINGS = ("--set", "security=open", "--set", "device.id=tablet-1", "--set", "device.property=hotel-1")
 IDLE, HALF, FULL = Cpu(0.1, 0.0), Cpu(0.45, 0.05), Cpu(0.95, 0.0)
@@ -224,12 +225,49 @@ class TestPicture:
             bench_plot.plot(WHOLE, tmp_path / "bench.png")
 
 
+@pytest.fixture
+def enrolled(tmp_path, monkeypatch):
+    monkeypatch.setattr("hallway.trust.recovery.LOG_N", 10)
+    state = tmp_path / "trust"
+    made = CliRunner().invoke(cli, ["init", "--state", str(state), "--property", "Sea View", "--device", "desk", "--json"])
+    assert made.exit_code == 0
+    return state
+
+
+class TestEnrolled:
+    def test_only_members_can_be_measured(self, run, enrolled):
+        refused = run("tablet-9", "--state", str(enrolled), "--json")
+        told = json.loads(refused.stdout)
+        assert (refused.exit_code, told["message"]) == (1, "tablet-9 is no device of Sea View, as far as this device has heard")
+        assert told["hint"] == "let another device join first: hallway invite"
+
+    @pytest.mark.parametrize("words", [("run", "tablet-1"), ("answer",)])
+    def test_a_device_that_has_its_folder_is_not_doubled(self, run, enrolled, words):
+        lock = TrustState(enrolled).lock()
+        refused = run(*words, "--state", str(enrolled), "--json")
+        lock.release()
+        assert (refused.exit_code, json.loads(refused.stdout)["code"]) == (1, "busy")
+
+    def test_the_name_in_the_enrolment_is_this_device_itself(self, run, enrolled):
+        assert "DESK is this device itself" in run("run", "DESK", "--state", str(enrolled)).stderr
+
+    def test_beside_the_property_nobody_is_met_who_is_not(self, enrolled):
+        real = TrustState(enrolled).load()
+        one, two = (real.apart("bench").book for _ in range(2))
+        assert one.secret.same(two.secret)
+        assert not one.secret.same(real.book.secret)
+        assert not one.secret.same(real.apart("another").book.secret)
+        assert (one.secret.kid, one.secret.room) != (real.book.secret.kid, real.book.secret.room)
+        assert one.held(real.book.secret.kid, 0.0) is None
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("words", "text"),
         [
             (("run", "no such"), "'no such' is no device id"),
             (("run", "TABLET-1"), "TABLET-1 is this device itself"),
+            (("TABLET-1",), "TABLET-1 is this device itself"),
             (("run", "desk", "--rounds", "0"), "--rounds"),
             (("run",), "Missing argument 'PEER'"),
         ],
@@ -249,8 +287,9 @@ class TestRefusals:
     def test_a_folder_that_is_not_there_is_named(self, run, words):
         result = run(*words, *SETTINGS, "--json", "--store", "/nowhere")
         assert result.exit_code == 1
-        assert json.loads(result.stdout)["code"] == "store-unusable"
-        assert "hint: make it, or name the folder" in result.stderr
+        told = json.loads(result.stdout)
+        assert (told["code"], result.stderr) == ("store-unusable", "")
+        assert told["hint"].startswith("make it, or name the folder")
 
     @pytest.mark.parametrize(
         ("file", "text"), [("bench.xls", "names no kind of picture"), ("/nowhere/bench.png", "there is no folder /nowhere for the plot")]

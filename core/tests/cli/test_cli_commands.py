@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -55,6 +56,11 @@ def site(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+def every_command() -> list[str]:
+    groups = {name: importlib.import_module(f"hallway.cli.{name}").COMMANDS for name in ("bench", "config")}
+    return [*COMMANDS, *(f"{group} {name}" for group, names in groups.items() for name in names)]
+
+
 class TestHelp:
     def test_help_lists_every_command_without_importing_one(self, run):
         script = (
@@ -68,13 +74,16 @@ class TestHelp:
         assert all(name in done.stdout for name in COMMANDS)
         assert done.stderr.strip() == "[]"
 
-    @pytest.mark.parametrize(
-        "command", [["config", "check"], ["config", "schema"], ["plan"], ["plugins"], ["demo"], ["up"], ["outbox"], ["inbox"], ["bench"]]
-    )
-    def test_every_command_shows_an_example(self, run, command):
-        result = run(*command, "--help")
-        assert result.exit_code == 0
-        assert f"Example:\n    hallway {' '.join(command)}" in result.output
+    @pytest.mark.parametrize("command", every_command())
+    def test_every_command_has_an_example_and_says_its_exit_status(self, run, command):
+        text = run(*command.split(), "--help").stdout
+        assert "\n  Example:\n" in text
+        assert "Exit status: " in text
+        assert "RANGE" not in text
+
+    def test_a_name_that_is_none_is_told_with_the_nearest(self, run):
+        assert "No such command 'benhc'. Did you mean bench?" in run("benhc").stderr
+        assert "Did you mean" not in run("xyzzy").stderr
 
     def test_the_version_is_that_of_the_distribution(self, run):
         assert run("--version").output.startswith("hallway 0.")
@@ -199,7 +208,7 @@ class TestExternalCommands:
         install(site, "hallway.commands", "greet", "import click\n@click.command()\ndef run():\n    click.echo('hello')\n")
         entry_points = site / "hallway_greet-7.dist-info" / "entry_points.txt"
         entry_points.write_text("[hallway.commands]\ngreet = cli_site_greet:run\n")
-        assert "greet" in run("--help").stdout
+        assert "greet          (from hallway-greet)" in run("--help").stdout
         assert "cli_site_greet" not in sys.modules
         assert run("greet").stdout == "hello\n"
 

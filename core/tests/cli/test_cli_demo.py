@@ -141,7 +141,7 @@ async def test_a_pace_that_is_too_slow_is_said_to_be_the_reason(demo):
 
 async def test_a_device_that_ends_by_itself_ends_the_demo(demo, monkeypatch):
     monkeypatch.setenv("HALLWAY_NONSENSE", "1")
-    status, out, err = await (await demo("--devices", "2")).outcome()
+    status, out, _ = await (await demo("--devices", "2")).outcome()
     assert status == 1
     assert "ended by itself, while waiting until every device is linked" in out
-    assert "HALLWAY_NONSENSE" in err
+    assert "HALLWAY_NONSENSE" in out

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 from click.testing import CliRunner
 
 from hallway.cli.main import cli
+from hallway.cli.trust_options import new_passphrase
 from hallway.trust.state import TrustState
 
 
@@ -63,6 +65,34 @@ def test_the_passphrase_is_printed_once_and_nowhere_else(state):
     folder, made = state
     assert all(made["passphrase"] not in path.read_text() for path in folder.iterdir())
     assert "passphrase" not in run("members", "--state", str(folder)).stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "chosen", "says"),
+    [([""], None, ""), (["one", "two", "three", "three"], "three", "The two differ.\n")],
+    ids=["enter", "chosen"],
+)
+def test_at_a_terminal_the_passphrase_is_asked_for_until_it_is_the_same_twice(monkeypatch, capsys, typed, chosen, says):
+    answers = iter(typed)
+    monkeypatch.setattr("click.termui.hidden_prompt_func", lambda _: next(answers))
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
+    assert new_passphrase() == chosen
+    assert list(answers) == []
+    assert says in capsys.readouterr().err
+
+
+def test_the_folder_comes_from_the_option_the_variable_or_the_configuration(state, tmp_path, monkeypatch):
+    folder, _ = state
+    file = tmp_path / "desk.toml"
+    file.write_text(f"[trust]\nstate = {json.dumps(str(folder))}\n")
+    by_file = run("members", "--config", str(file), "--json")
+    assert by_file.stdout == run("members", "--state", str(folder), "--json").stdout
+    assert run("plan", "--state", str(folder)).exit_code == 0
+    assert "--state DIR" in run("members").stderr
+    file.write_text('security = "open"\n[device]\nid = "a"\nproperty = "p"\n')
+    assert "names no [trust] state" in run("members", "--config", str(file)).stderr
+    monkeypatch.setenv("HALLWAY_TRUST__STATE", str(folder))
+    assert run("members", "--json").stdout == by_file.stdout
 
 
 def test_two_commands_do_not_work_on_one_folder(state):

@@ -159,6 +159,8 @@ async def test_dead_letters_are_told_with_their_reason_and_nothing_that_steers_a
     assert [(each["letter"], each["preview"], each["reason"]) for each in inbox["letters"]] == [
         (4, '"poison"', "the listener failed: KeyError")
     ]
+    assert f"hallway outbox retry 1 --store {store}; or --all" in shown.out
+    assert not [line for line in shown.out.splitlines() if line.endswith(" ")]
     some = await hallway("outbox", "--store", store, "--limit", "1")
     assert "2 more dead letters are not shown" in some.out
 
@@ -206,9 +208,10 @@ async def test_what_is_asked_for_wrongly_is_refused_and_makes_no_file(tmp_path):
     absent = str(tmp_path / "absent.db")
     result = await hallway("outbox", "--store", absent)
     assert (result.status, "there is no store" in result.err) == (1, True)
+    assert "Say whose: --config FILE, or --store PATH" in (await hallway("outbox")).err
     valid = ("--set", "security=open", "--set", "device.id=t", "--set", "device.property=p")
     result = await hallway("outbox", "--json", *valid)
-    assert (result.status, result.json["mistakes"][0]["path"]) == (2, "delivery.store")
+    assert (result.status, result.json["mistakes"][0]["path"], result.err) == (2, "delivery.store", "")
     for words in (["retry"], ["drop", "1", "--all"], ["list", "1"], ["--all"], ["retry", "x"], ["dance"]):
         assert (await hallway("outbox", *words, "--store", absent)).status == 2
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from hallway.cli.bench_device import BenchPeer, apart, refuse_while_running, store_folder
+from hallway.cli.bench_device import BenchPeer, alone, apart, store_folder
 from hallway.cli.bench_disk import scratch
 from hallway.cli.bench_server import BenchServer
 from hallway.cli.device import started
@@ -20,6 +20,7 @@ from hallway.cli.options import config_options, json_option, log_level_option
 from hallway.config import Config, load_config
 from hallway.errors import NoSignalingError
 from hallway.model import Mode
+from hallway.runtime.security import Security
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +34,14 @@ logger = logging.getLogger(__name__)
 def answer(store: str | None, once: bool, config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> None:
     """Answer benchmarks of other devices, until SIGTERM or SIGINT (Ctrl-C).
 
-    It starts the device of the configuration, with its network and its plugins, in a property of the benchmark's own: it takes no message
-    of the real devices, and its store is a file that is removed at the end. Stop the device itself first, if it runs on this machine.
+    It starts the device of the configuration, with its network and its plugins, beside its property: it takes no message of the real
+    devices and they do not see it, and its store is a file that is removed at the end. Enrolled devices answer enrolled ones of their
+    property only. Stop the device itself first, if it runs on this machine.
 
     \b
     Example:
       hallway bench answer --config desk.toml
+      hallway bench answer --state /var/lib/hallway/trust
 
     Exit status: 0 once it was told to stop or --once is done, 2 if there is a mistake in the configuration, else 1.
     """
@@ -50,14 +53,14 @@ async def _answer(config: Config, folder: Path | None, *, once: bool, as_json: b
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await refuse_while_running(config)
-    with scratch(folder) as own:
-        device = BenchPeer(apart(config, own))
-        try:
-            if await started(device, stop):
-                await _serve(device, own, stop, once=once, as_json=as_json)
-        finally:
-            await device.aclose()
+    async with alone(config, Security.of(config).device_id):
+        with scratch(folder) as own:
+            device = BenchPeer(apart(config, own))
+            try:
+                if await started(device, stop):
+                    await _serve(device, own, stop, once=once, as_json=as_json)
+            finally:
+                await device.aclose()
 
 
 async def _serve(device: BenchPeer, folder: Path | None, stop: asyncio.Event, *, once: bool, as_json: bool) -> None:

@@ -22,11 +22,14 @@ from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerF
 from hallway.interfaces import Channel
 from hallway.model import Description, same_device
 from hallway.runtime import reports
+from hallway.runtime.publisher import EventReader
 
 Tell = Callable[[str], None]
 Made = TypeVar("Made")
 ASK_SECONDS = 15.0
 """How long the peer may take over a request that takes no time by itself."""
+TELLING_SECONDS = 0.5
+"""How long it may take until a link that was lost is told of."""
 
 
 @attrs.frozen
@@ -62,10 +65,11 @@ async def linked(device: BenchPeer, peer_id: str, patience: float) -> PeerConnec
     """Start the device and wait for the link to ``peer_id``.
 
     Raises:
-        PeerUnavailable: there is none within ``patience`` seconds, or that peer does not speak hallway.
+        PeerUnavailable: there is none within ``patience`` seconds, it is no member, or it does not speak hallway.
         NoSignalingError: this device cannot signal.
 
     """
+    _require_member(device, peer_id)
     events, seen, failure = device.events(), "", None
     try:
         async with asyncio.timeout(patience):
@@ -83,6 +87,14 @@ async def linked(device: BenchPeer, peer_id: str, patience: float) -> PeerConnec
     raise PeerUnavailable("this device was closed while it looked for its peer")
 
 
+def _require_member(device: BenchPeer, peer_id: str) -> None:
+    members = device.members
+    if members is not None and not any(same_device(each, peer_id) for each in members):
+        others = ", ".join(each for each in members if each != device.device_id)
+        hint = f"name one of {others}" if others else "let another device join first: hallway invite"
+        raise PeerUnavailable(f"{peer_id} is no device of {device.property_id}, as far as this device has heard", hint=hint)
+
+
 def _speaking(device: BenchPeer, event: PeerConnected) -> PeerConnected:
     if not any(same_device(each, event.peer_id) for each in device.bus.linked):
         raise PeerUnavailable(f"{event.peer_id} does not speak hallway: it answers no benchmark", hint="measure between two hallways")
@@ -95,9 +107,12 @@ def _not_linked(device: BenchPeer, peer_id: str, patience: float, seen: str, fai
         hint = f"see that {peer_id} runs `hallway bench answer`, and that no firewall stands between the two"
         return PeerUnavailable(text, hint=hint)
     searched = ", ".join(device.config.discovery.chain) or "no plugin"
-    hint = (
-        f"run `hallway bench answer` on {peer_id} with a configuration of the same [device].property, in one network with this device; "
-        "`hallway plan` says what a configuration uses"
+    same = "a configuration of the same [device].property" if device.members is None else "its enrolment"
+    hint = f"run `hallway bench answer` on {peer_id} with {same}, in one network with this device"
+    hint += (
+        "; `hallway plan` says what a configuration uses"
+        if device.members is None
+        else ("; if somebody has joined or was revoked lately, let both run for a moment (`hallway up`), so that both have heard of it")
     )
     return PeerUnavailable(f"{peer_id} was not found by {searched} in {patience:g} s", hint=hint)
 
@@ -207,19 +222,20 @@ async def measure(
     """
     tell(f"looking for {peer_id}")
     connected = await linked(device, peer_id, patience)
+    changes = device.events(lambda event: isinstance(event, PeerDisconnected | PeerPath))
     client = Client(device, connected, folder, seconds, tell)
     told = await client.begin()
     tell(f"linked to {client.peer_id} over {connected.channel}, signaled by {connected.signaling}, in {connected.ms:.0f} ms")
     link = device.link_to(client.peer_id) or {}
     rounds_of_all = client.rounds(rounds, on_disk=folder is not None or bool(told["stores"]))
-    measurements = await _unless_lost(device, client.peer_id, rounds_of_all)
+    measurements = await _unless_lost(changes, client.peer_id, rounds_of_all)
     await client.request(END, None)
     versions = (version, str(told["hallway"]))
     facts = {key: link.get(key) for key in ("signaling", "channel", "path")}
     return Outcome(device.device_id, client.peer_id, versions, facts, connected.ms, rounds, seconds, measurements)
 
 
-async def _unless_lost(device: BenchPeer, peer_id: str, work: Coroutine[Any, Any, Made]) -> Made:
+async def _unless_lost(changes: EventReader, peer_id: str, work: Coroutine[Any, Any, Made]) -> Made:
     """The result of ``work``, which is given up when the link is lost or moves.
 
     Raises:
@@ -227,12 +243,12 @@ async def _unless_lost(device: BenchPeer, peer_id: str, work: Coroutine[Any, Any
 
     """
     working = asyncio.ensure_future(work)
-    watching = asyncio.ensure_future(_interrupted(device, peer_id))
+    watching = asyncio.ensure_future(_interrupted(changes, peer_id))
     try:
         await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
         if working.done() and isinstance(working.exception(), HallwayError):
             # What happened to the link says more than what failed for it, and is told a moment later.
-            await asyncio.wait([watching], timeout=0.1)
+            await asyncio.wait([watching], timeout=TELLING_SECONDS)
         if watching.done():
             raise await watching
         return await working
@@ -242,10 +258,10 @@ async def _unless_lost(device: BenchPeer, peer_id: str, work: Coroutine[Any, Any
         await asyncio.wait([working, watching])
 
 
-async def _interrupted(device: BenchPeer, peer_id: str) -> ChannelClosed:
+async def _interrupted(changes: EventReader, peer_id: str) -> ChannelClosed:
     """What has happened to the link, once something has."""
     again = "the numbers would mean nothing: run the benchmark again"
-    async for event in device.events(lambda event: isinstance(event, PeerDisconnected | PeerPath)):
+    async for event in changes:
         match event:
             case PeerDisconnected(lost, reason) if same_device(lost, peer_id):
                 return ChannelClosed(f"the link to {peer_id} was lost in the middle ({reason})", hint=again)

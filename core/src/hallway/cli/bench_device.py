@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from hallway.config import Config
-from hallway.errors import BusyError, ClosedError, MisuseError, StoreUnusable
+from hallway.errors import BusyError, ClosedError, StateBusy, StoreUnusable
 from hallway.interfaces import Connector, ControlBus, Discovery, DiscoveryHost
 from hallway.model import MAX_NAME, IcePolicy
 from hallway.peer import Peer
@@ -16,6 +18,7 @@ from hallway.plugins import DiscoveryProvider, PluginContext
 from hallway.plugins.manager import Loaded
 from hallway.runtime.control_client import connected
 from hallway.runtime.control_place import beside
+from hallway.trust.state import TrustState
 
 SUFFIX = "-hallway-bench"
 """What the property of a benchmark ends in. In the property itself the device would take, with its passing store, the messages that wait
@@ -26,14 +29,11 @@ NAME = "bench"
 def apart(config: Config, folder: Path | None) -> Config:
     """The configuration with a property and a store of the benchmark's own; without a ``folder`` the store is in memory.
 
-    Raises:
-        MisuseError: the configuration is a sealed device's, which has no second property to be apart in.
-
+    A sealed device keeps its property: `BenchPeer` has it run beside that.
     """
-    if config.security != "open" or config.device.property is None:
-        hint = "measure with --set security=open, and names in --set device.id=... and --set device.property=..., at both ends"
-        raise MisuseError("a benchmark runs beside the property, and a sealed device belongs to that alone", hint=hint)
-    device = attrs.evolve(config.device, property=config.device.property[: MAX_NAME - len(SUFFIX)] + SUFFIX)
+    device = config.device
+    if config.security == "open" and device.property is not None:
+        device = attrs.evolve(device, property=device.property[: MAX_NAME - len(SUFFIX)] + SUFFIX)
     delivery = attrs.evolve(config.delivery, store=None if folder is None else str(folder / "bench.db"))
     return attrs.evolve(config, device=device, delivery=delivery, discovery=attrs.evolve(config.discovery, last_good=None))
 
@@ -51,22 +51,30 @@ def store_folder(config: Config, chosen: str | None) -> Path | None:
     return path
 
 
-async def refuse_while_running(config: Config) -> None:
-    """Two devices of one name would disturb each other.
+@asynccontextmanager
+async def alone(config: Config, device_id: str) -> AsyncIterator[None]:
+    """Keep the configured device from running meanwhile, as far as that can be: two devices of one name would disturb each other.
 
     Raises:
-        BusyError: the configured device runs on this machine.
+        BusyError: it runs on this machine.
         ControlUnavailable, DeadlineExceeded: somebody listens there who cannot be asked.
 
     """
-    if config.delivery.store is None:
-        return
-    async with connected(beside(config.delivery.store)) as client:
-        if client is not None:
-            raise BusyError(
-                f"{config.device.id} runs on this machine, and the benchmark starts a device of the same name",
-                hint="stop it for as long as the benchmark takes; its messages wait",
-            )
+    busy = BusyError(
+        f"{device_id} runs on this machine, and the benchmark starts a device of the same name",
+        hint="stop it for as long as the benchmark takes; its messages wait",
+    )
+    if config.delivery.store is not None:
+        async with connected(beside(config.delivery.store)) as client:
+            if client is not None:
+                raise busy
+    with ExitStack() as stack:
+        if config.security == "sealed" and config.trust.state is not None:
+            try:
+                stack.callback(TrustState(config.trust.state).lock().release)
+            except StateBusy as error:
+                raise busy from error
+        yield
 
 
 class _NoDiscovery(Discovery):
@@ -87,6 +95,7 @@ class BenchPeer(Peer):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        self._security = self._security.apart(NAME)
         self._context: PluginContext | None = None
         provider = DiscoveryProvider(name=NAME, config_class=type(None), factory=self._plug_in)
         itself = Loaded(provider, None, "hallway", "")
@@ -95,6 +104,12 @@ class BenchPeer(Peer):
     def _plug_in(self, _: Any, context: PluginContext) -> Discovery:
         self._context = context
         return _NoDiscovery()
+
+    @property
+    def members(self) -> tuple[str, ...] | None:
+        """The devices of the property, as far as this one has heard; None in open mode, where nobody can know."""
+        aside = self._security.aside
+        return None if aside is None else tuple(member.name for member in aside.book.current.members)
 
     @property
     def bus(self) -> ControlBus:

@@ -13,13 +13,14 @@ import click
 
 from hallway.cli import bench_plot
 from hallway.cli.bench_client import Outcome, measure
-from hallway.cli.bench_device import BenchPeer, apart, refuse_while_running, store_folder
+from hallway.cli.bench_device import BenchPeer, alone, apart, store_folder
 from hallway.cli.bench_disk import scratch
 from hallway.cli.bench_report import as_json as to_json
 from hallway.cli.bench_report import table
 from hallway.cli.options import config_options, json_option, log_level_option
 from hallway.config import Config, load_config
 from hallway.model import is_device_id, same_device
+from hallway.runtime.security import Security
 
 INTERRUPTED = 130
 """The exit status that shells give to Ctrl-C."""
@@ -27,9 +28,15 @@ INTERRUPTED = 130
 
 @click.command()
 @click.argument("peer")
-@click.option("--patience", default=20.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds to wait for the link.")
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="How often everything is measured.")
-@click.option("--seconds", default=1.0, show_default=True, type=click.FloatRange(0.05, 60), help="How long one measurement takes.")
+@click.option(
+    "--patience", metavar="SECONDS", default=20.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds to wait for the link."
+)
+@click.option(
+    "--rounds", metavar="COUNT", default=3, show_default=True, type=click.IntRange(1, 100), help="How often everything is measured."
+)
+@click.option(
+    "--seconds", metavar="SECONDS", default=1.0, show_default=True, type=click.FloatRange(0.05, 60), help="How long one measurement takes."
+)
 @click.option("--store", metavar="FOLDER", type=click.Path(), help="The folder whose disk is measured; default: that of [delivery].store.")
 @click.option(
     "--plot", "picture", metavar="FILE", type=click.Path(path_type=Path), help="Also draw it (.png, .svg, .pdf); needs matplotlib."
@@ -49,14 +56,14 @@ def run(
     \b
     Example:
       hallway bench run desk --config tablet-1.toml
-      hallway bench run desk --config tablet-1.toml --json --plot bench.png
+      hallway bench run desk --state /var/lib/hallway/trust --json --plot bench.png
 
     Exit status: 0, 2 if the command line or the configuration is wrong, 130 if it was interrupted (Ctrl-C), else 1.
     """
     if not is_device_id(peer):
         raise click.BadParameter(f"{peer!r} is no device id", param_hint="PEER")
     config = load_config(config_path, overrides=overrides)
-    if config.device.id is not None and same_device(peer, config.device.id):
+    if same_device(peer, Security.of(config).device_id):
         raise click.BadParameter(f"{peer} is this device itself; name the other one", param_hint="PEER")
     if picture is not None:
         bench_plot.check(picture)
@@ -79,10 +86,10 @@ async def _interruptible(config: Config, peer: str, folder: Path | None, options
 
 
 async def _run(config: Config, peer: str, folder: Path | None, options: dict[str, Any]) -> Outcome:
-    await refuse_while_running(config)
-    with scratch(folder) as own:
-        device = BenchPeer(apart(config, own))
-        try:
-            return await measure(device, peer, own, version=version("hallway"), tell=lambda text: click.echo(text, err=True), **options)
-        finally:
-            await device.aclose()
+    async with alone(config, Security.of(config).device_id):
+        with scratch(folder) as own:
+            device = BenchPeer(apart(config, own))
+            try:
+                return await measure(device, peer, own, version=version("hallway"), tell=lambda text: click.echo(text, err=True), **options)
+            finally:
+                await device.aclose()

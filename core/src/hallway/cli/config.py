@@ -14,4 +14,12 @@ COMMANDS = {
 
 @click.group(cls=LazyGroup, lazy=COMMANDS)
 def config() -> None:
-    """Check a configuration, or print its JSON Schema."""
+    """Check a configuration, or print its JSON Schema.
+
+    \b
+    Example:
+      hallway config check --config tablet-1.toml
+      hallway config schema > hallway.schema.json
+
+    Exit status: 2 if the command line or the configuration is wrong, 1 if a plugin does not work, else 0.
+    """

@@ -16,5 +16,7 @@ def schema() -> None:
     \b
     Example:
       hallway config schema > hallway.schema.json
+
+    Exit status: 0.
     """
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -23,12 +23,31 @@ LOOPBACK = ("lo", "lo0", "Loopback*")
 
 
 @click.command()
-@click.option("--devices", default=4, show_default=True, type=click.IntRange(2, 8), help="How many devices to start.")
-@click.option("--messages", default=25, show_default=True, type=click.IntRange(1, 10_000), help="Broadcasts of each device in each act.")
+@click.option("--devices", metavar="COUNT", default=4, show_default=True, type=click.IntRange(2, 8), help="How many devices to start.")
 @click.option(
-    "--pace", default=0.05, show_default=True, type=click.FloatRange(0, 10), help="Seconds between broadcasts, so that one can watch."
+    "--messages",
+    metavar="COUNT",
+    default=25,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Broadcasts of each device in each act.",
 )
-@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(5, 600), help="Seconds after which the demo gives up.")
+@click.option(
+    "--pace",
+    metavar="SECONDS",
+    default=0.05,
+    show_default=True,
+    type=click.FloatRange(0, 10),
+    help="Seconds between broadcasts, so that one can watch.",
+)
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    default=120.0,
+    show_default=True,
+    type=click.FloatRange(5, 600),
+    help="Seconds after which the demo gives up.",
+)
 @click.option("--network", is_flag=True, help="Use this machine's network interfaces; without it nothing leaves the machine.")
 @json_option
 @log_level_option

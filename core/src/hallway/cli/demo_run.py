@@ -57,7 +57,7 @@ class DemoRun:
         except TimeoutError:
             problem, advice = (INTERRUPTED, "") if self.interrupted else self._unfinished(timeout)
         except DeviceEnded as ended:
-            problem = f"{ended} ended by itself, while {self._phase}"
+            problem, advice = f"{ended} ended by itself, while {self._phase}", ended.reason
         finally:
             view.close()
         return self._summary(time.monotonic() - begin, problem, advice)

@@ -19,7 +19,11 @@ LOCALHOST = "127.0.0.1"
 
 
 class DeviceEnded(Exception):
-    """A device, or the signal server, has ended by itself."""
+    """A device, or the signal server, has ended by itself; ``reason``: what it said last, if that was an error."""
+
+    def __init__(self, names: str, reason: str = "") -> None:
+        super().__init__(names)
+        self.reason = reason
 
 
 class Stage:
@@ -86,8 +90,9 @@ class Stage:
 
         """
         while not reached():
-            if ended := [state.name for state in self.states if state.has_ended]:
-                raise DeviceEnded(" and ".join(ended))
+            if ended := [state for state in self.states if state.has_ended]:
+                reason = ended[0].last if ended[0].last.startswith("error: ") else ""
+                raise DeviceEnded(" and ".join(state.name for state in ended), reason)
             self._changed.clear()
             await self._changed.wait()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 ACTIONS = ("list", "retry", "drop")
 LIMIT = 100
+STORE_VARIABLE = "HALLWAY_DELIVERY__STORE"
 
 
 @attrs.frozen
@@ -31,6 +34,8 @@ class _Request:
     everything: bool
     messages: bool
     limit: int
+    given: str
+    """The options with which this store is named."""
 
     def command(self, ending: str = "", **fields: Any) -> dict[str, Any]:
         """A command about this box and peer."""
@@ -51,7 +56,9 @@ def _history(box: str, text: str) -> click.Command:
     @click.option("--store", metavar="PATH", type=click.Path(), help="The store; needs no configuration then.")
     @click.option("--peer", metavar="PEER", help="Only what has to do with this peer.")
     @click.option("--messages", is_flag=True, help="List the messages that wait, one by one.")
-    @click.option("--limit", type=click.IntRange(min=0), default=LIMIT, show_default=True, help="How many to list; 0: all.")
+    @click.option(
+        "--limit", metavar="COUNT", type=click.IntRange(min=0), default=LIMIT, show_default=True, help="How many to list; 0: all."
+    )
     @click.option("--all", "everything", is_flag=True, help="Retry or drop every dead letter.")
     @click.option("--yes", is_flag=True, help="Do not ask before dropping.")
     @config_options
@@ -81,8 +88,12 @@ def _request(
         raise click.UsageError(f"Say which: {action} LETTER..., or {action} --all.")
     from hallway.cli.history_reach import find
 
-    place = find(rest.pop("config_path"), rest.pop("overrides"), store)
-    return _Request(box, place, peer, letters, everything, **rest)
+    path, overrides = rest.pop("config_path"), rest.pop("overrides")
+    if path is None and store is None and not overrides and STORE_VARIABLE not in os.environ:
+        raise click.UsageError("Say whose: --config FILE, or --store PATH.")
+    given = [word for option, value in (("--config", path), ("--store", store)) if value is not None for word in (option, value)]
+    given += [word for override in overrides for word in ("--set", override)]
+    return _Request(box, find(path, overrides, store), peer, letters, everything, given=shlex.join(given), **rest)
 
 
 async def _list(request: _Request) -> dict[str, Any]:
@@ -137,7 +148,7 @@ def _tell(request: _Request, action: str, result: dict[str, Any]) -> None:
     if action == "list":
         from hallway.cli.history_view import show
 
-        show(request.box, result)
+        show(request.box, result, request.given)
     elif action == "drop":
         click.echo(f"Dropped {_count(result['dropped'])}.")
     else:
@@ -150,7 +161,7 @@ def _tell(request: _Request, action: str, result: dict[str, Any]) -> None:
         click.echo(f"Retried {_count(result['retried'])}: {when}.")
         if result["left"]:
             left = _count(result["left"])
-            click.echo(f"{left} left where they are: too much waits for their peers already ([delivery] says how much may).")
+            click.echo(f"{left} left where they are: too much waits for their peers already. Try again when that is through.")
 
 
 def _count(number: int) -> str:
@@ -171,7 +182,7 @@ outbox = _history(
       hallway outbox retry 3 4 --config tablet-1.toml
       hallway outbox drop --all --store /var/lib/hallway/tablet-1.db
 
-    Exit status: 0, or 1 if something could not be retried, 2 if the command line or the configuration is wrong.
+    Exit status: 0, 2 if the command line or the configuration is wrong, 1 if something could not be retried or the store cannot be used.
     """,
 )
 inbox = _history(
@@ -186,6 +197,6 @@ inbox = _history(
       hallway inbox --config tablet-1.toml
       hallway inbox retry --all --config tablet-1.toml
 
-    Exit status: 0, or 1 if something could not be retried, 2 if the command line or the configuration is wrong.
+    Exit status: 0, 2 if the command line or the configuration is wrong, 1 if something could not be retried or the store cannot be used.
     """,
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,20 +27,43 @@ WORDS = {
 """By box: how a peer is named, what waits, that nothing waits, and what is dead."""
 
 
-def show(box: str, found: Json) -> None:
-    """Print the history."""
+WAITS = {
+    ("outbox", True): "It is sent as soon as the peer is linked; the log of the device says why it is not.",
+    ("outbox", False): "The device does not run: start it, and this is sent when the peer is linked.",
+    ("inbox", True): "The application gets it when it asks for messages; look whether it runs and keeps up.",
+    ("inbox", False): "The device does not run: start it, and the application gets this.",
+}
+"""What to do about what waits, by box and whether the device runs."""
+FILLING = re.compile(r" +(?=(?:\x1b\[[\d;]*m| )*$)")
+"""Blanks behind which nothing but colours comes."""
+
+
+def show(box: str, found: Json, given: str) -> None:
+    """Print the history; ``given``: the options with which the command was told whose it is."""
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
     _, _, nothing, _ = WORDS[box]
-    console.print(_queues(box, found["peers"]) if found["peers"] else nothing)
+    _print(console, _queues(box, found["peers"]) if found["peers"] else nothing)
+    if found["peers"]:
+        click.echo(WAITS[box, found["running"]])
     if found.get("messages"):
-        console.print()
-        console.print(_messages(box, found["messages"]))
+        click.echo()
+        _print(console, _messages(box, found["messages"]))
     if found["letters"]:
-        console.print()
-        console.print(_letters(box, found["letters"]))
-        console.print(f"Try them again: hallway {box} retry LETTER... or --all. Forget them: hallway {box} drop LETTER... or --all.")
+        click.echo()
+        _print(console, _letters(box, found["letters"]))
+        for word, action in (("Try again", "retry"), ("Forget", "drop")):
+            one = f"hallway {box} {action} {found['letters'][0]['letter']} {given}".rstrip()
+            click.echo(f"{word}: {one}; or --all in place of the number")
     for line in _left_out(found):
-        console.print(line)
+        click.echo(line)
+
+
+def _print(console: Console, what: Table | str) -> None:
+    """Print it without the blanks with which tables fill their lines."""
+    with console.capture() as captured:
+        console.print(what)
+    for line in captured.get().splitlines():
+        click.echo(FILLING.sub("", line), color=True)
 
 
 def _queues(box: str, queues: Sequence[Json]) -> Table:

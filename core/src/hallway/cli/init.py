@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -50,4 +51,6 @@ def init(state: Path, name: str, device: str, recovery: Path | None, as_json: bo
     click.echo(f"The recovery file is {place}: move it to a safe place, away from this device.")
     if made.is_made_up:
         click.echo(f"Its passphrase, shown this once: {made.passphrase}")
-    click.echo(f"Let other devices join: hallway invite --state {state}")
+    folder = shlex.quote(str(state))
+    click.echo(f"Let another device join: hallway invite --state {folder}")
+    click.echo(f"Run this one: hallway up --state {folder}")

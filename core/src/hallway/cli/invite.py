@@ -16,7 +16,12 @@ from hallway.cli.trust_options import state_option
 @state_option
 @click.option("--yes", is_flag=True, help="Admit the holder of the short code without asking.")
 @click.option("--no-code", is_flag=True, help="Show no short code: then no stranger can use the three attempts up.")
-@click.option("--port", type=click.IntRange(0, 65535), help="TCP port to listen on while the device does not run.  [default: 8090 to 8099]")
+@click.option(
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    help="TCP port to listen on while the device does not run.  [default: 8090 to 8099]",
+)
 @click.option("--interface", "interfaces", metavar="GLOB", multiple=True, default=("*",), help="Which network interfaces to use then.")
 @json_option
 @log_level_option

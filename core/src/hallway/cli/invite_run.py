@@ -103,8 +103,10 @@ class _Screen:
         if self._opened["code"] is not None:
             click.echo(f"\nor the code {self._opened['code']} at {' or '.join(self._opened['hosts'])}")
         until = time.strftime("%H:%M:%S", time.localtime(self._opened["expires"]))
-        click.echo(f"\nOne device may join {self._opened['property']} until {until}. On that device:")
-        click.echo("  hallway join --state DIR --device NAME --invitation TEXT")
+        click.echo(f"\nOne device may join {self._opened['property']} until {until}. On that device, with a folder and a name of its own:")
+        click.echo("  hallway join --state DIR --device NAME --invitation TEXT      the text above, which is in the QR code too")
+        if self._opened["code"] is not None:
+            click.echo(f"  hallway join --state DIR --device NAME --code {self._opened['code']} --host {self._opened['hosts'][0]}")
 
     def _tell(self, event: Json) -> None:
         self.enrolled = self.enrolled or event["event"] == "enrolled"

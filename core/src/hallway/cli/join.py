@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +88,7 @@ def _tell(event: dict[str, str], *, as_json: bool) -> None:
     elif event["event"] == "joining":
         click.echo(f"This device shows {event['check']}; the other device must show the same.")
     else:
-        click.echo("Waiting for the person at the other device.")
+        click.echo("Waiting for the person at the other device, who is asked there.")
 
 
 def _tell_end(state: Path, made: Enrolled, *, as_json: bool) -> None:
@@ -107,5 +108,6 @@ def _tell_end(state: Path, made: Enrolled, *, as_json: bool) -> None:
         click.echo(json.dumps(result, ensure_ascii=False))
         return
     already = "was enrolled already" if made.already else "is enrolled"
-    click.echo(f"{leaf.name} {already} in {own.property_name}, with {len(names) - 1} other devices.")
-    click.echo(f"Run it with [trust] state = {json.dumps(str(state))} in its configuration.")
+    others = "one other device" if len(names) == 2 else f"{len(names) - 1} other devices"
+    click.echo(f"{leaf.name} {already} in {own.property_name}, with {others}.")
+    click.echo(f"Run it: hallway up --state {shlex.quote(str(state))}")

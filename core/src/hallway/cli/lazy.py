@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -11,10 +12,11 @@ import click
 
 
 class Lazy(NamedTuple):
-    """Where a command is (``module:attribute``) and what ``--help`` says of it."""
+    """Where a command is (``module:attribute``), what ``--help`` says of it, and under which heading."""
 
     target: str
     help: str
+    section: str = "Commands"
 
 
 class LazyGroup(click.Group):
@@ -39,11 +41,27 @@ class LazyGroup(click.Group):
             return _external_command(cmd_name)
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a name that is none is told with the one that it is nearest to."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        texts = {name: self._lazy[name].help if name in self._lazy else "(from a plugin)" for name in self.list_commands(ctx)}
-        with formatter.section("Commands"):
-            formatter.write_dl(list(texts.items()))
+        """List the commands without importing them, each section in the order in which they were given."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, lazy in self._lazy.items():
+            sections.setdefault(lazy.section, []).append((name, lazy.help))
+        external = [(name, f"(from {distribution})") for name, distribution in self._external_names().items()]
+        if external:
+            sections["From plugins"] = external
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of hallway ends the process with a message, not a traceback."""
@@ -56,10 +74,14 @@ class LazyGroup(click.Group):
 
             ctx.exit(report(ctx, error))
 
-    def _external_names(self) -> list[str]:
-        if not self._external:
-            return []
-        return sorted({entry_point.name for entry_point in entry_points(group="hallway.commands")} - set(self._lazy))
+    def _external_names(self) -> dict[str, str]:
+        """The commands of plugins, each with its distribution."""
+        found = entry_points(group="hallway.commands") if self._external else ()
+        return {
+            each.name: each.dist.name if each.dist else "a plugin"
+            for each in sorted(found, key=lambda each: each.name)
+            if each.name not in self._lazy
+        }
 
 
 def _external_command(name: str) -> click.Command:

@@ -6,21 +6,23 @@ import click
 
 from hallway.cli.lazy import Lazy, LazyGroup
 
+ENROL, RUN, LOOK = "Enrol devices", "Run a device", "Look and mend"
+
 COMMANDS = {
-    "bench": Lazy("hallway.cli.bench:bench", "Measure between two of your own devices, beside the bare channel."),
-    "config": Lazy("hallway.cli.config:config", "Check a configuration, or print its JSON Schema."),
-    "demo": Lazy("hallway.cli.demo:demo", "Show devices of one site finding each other, on this machine alone."),
-    "inbox": Lazy("hallway.cli.history:inbox", "Show what has arrived and waits for the application, and what died there."),
-    "init": Lazy("hallway.cli.init:init", "Make a property, with this device as its first."),
-    "invite": Lazy("hallway.cli.invite:invite", "Let another device join: show a QR code and a short code."),
-    "join": Lazy("hallway.cli.join:join", "Join a property, by an invitation or a short code."),
-    "members": Lazy("hallway.cli.members:members", "List the devices of the property."),
-    "outbox": Lazy("hallway.cli.history:outbox", "Show what waits to be sent, for whom, and what could not be sent."),
-    "plan": Lazy("hallway.cli.plan:plan", "Say what a configuration would do, also when a path is down."),
-    "plugins": Lazy("hallway.cli.plugins:plugins", "List the installed plugins and whether they work."),
-    "recover": Lazy("hallway.cli.recover:recover", "Make this device an admin by the recovery file."),
-    "revoke": Lazy("hallway.cli.members:revoke", "Turn a device away, for good."),
-    "up": Lazy("hallway.cli.up:up", "Run one device until it is told to stop."),
+    "init": Lazy("hallway.cli.init:init", "Make a property, with this device as its first.", ENROL),
+    "invite": Lazy("hallway.cli.invite:invite", "Let another device join: show a QR code and a short code.", ENROL),
+    "join": Lazy("hallway.cli.join:join", "Join a property, by an invitation or a short code.", ENROL),
+    "members": Lazy("hallway.cli.members:members", "List the devices of the property.", ENROL),
+    "revoke": Lazy("hallway.cli.members:revoke", "Turn a device away, for good.", ENROL),
+    "recover": Lazy("hallway.cli.recover:recover", "Make this device an admin by the recovery file.", ENROL),
+    "up": Lazy("hallway.cli.up:up", "Run one device until it is told to stop.", RUN),
+    "demo": Lazy("hallway.cli.demo:demo", "Show devices of one site finding each other, on this machine alone.", RUN),
+    "config": Lazy("hallway.cli.config:config", "Check a configuration, or print its JSON Schema.", LOOK),
+    "plan": Lazy("hallway.cli.plan:plan", "Say what a configuration would do, also when a path is down.", LOOK),
+    "plugins": Lazy("hallway.cli.plugins:plugins", "List the installed plugins and whether they work.", LOOK),
+    "outbox": Lazy("hallway.cli.history:outbox", "Show what waits to be sent, for whom, and what could not be sent.", LOOK),
+    "inbox": Lazy("hallway.cli.history:inbox", "Show what waits for the application, and what it could not take.", LOOK),
+    "bench": Lazy("hallway.cli.bench:bench", "Measure between two of your own devices, beside the bare channel.", LOOK),
 }
 
 
@@ -31,8 +33,12 @@ def cli() -> None:
 
     \b
     Example:
-      hallway config check --config tablet-1.toml
-      hallway up --config tablet-1.toml
+      hallway demo                                        see it on this machine
+      hallway init --state DIR --property "Hotel Sea View" --device desk
+      hallway invite --state DIR                          let another device join
+      hallway up --state DIR                              run this device
+
+    Every command tells more with --help.
 
     Exit status: 2 if the command line or the configuration is wrong, 1 for any other failure.
     """

@@ -24,7 +24,7 @@ def members(state: Path, as_json: bool) -> None:
     Example:
       hallway members --state /var/lib/hallway/trust
 
-    Exit status: 0, or 1 if the state cannot be read.
+    Exit status: 0, 2 if the command line is wrong, 1 if the folder cannot be read.
     """
     found = asyncio.run(_ask(state, {"command": "members"}))
     if as_json:
@@ -54,7 +54,7 @@ def revoke(device: str, state: Path, as_json: bool) -> None:
     Example:
       hallway revoke tablet-3 --state /var/lib/hallway/trust
 
-    Exit status: 0, or 1 if there is no such device or this one is no admin; then nothing was changed.
+    Exit status: 0, 2 if the command line is wrong, 1 for any other failure, such as that this device is no admin; then nothing was changed.
     """
     result = asyncio.run(_ask(state, {"command": "revoke", "deviceId": device}))
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Callable
@@ -18,25 +19,47 @@ JSON = "hallway.json"
 """Key in `click.Context.meta`: whether this run speaks JSON."""
 LOG_LEVEL = "hallway.log-level"
 """Key in `click.Context.meta`: the log level, if it was asked for."""
+LOGGED = "hallway.logged"
+"""Key in `click.Context.meta`: whether an error goes to the log beside JSON, since others read that than what reads stdout."""
+STATE = "hallway.state"
+"""Key in `click.Context.meta`: the folder of the enrolment, if it was named."""
 LIBRARIES = ("aioice", "aiortc", "aiohttp", "zeroconf", "asyncio")
 LEVELS = ("debug", "info", "warning", "error")
 
 
 def config_options(command: F) -> F:
-    """Add ``--config`` (argument ``config_path``) and ``--set`` (argument ``overrides``), for `hallway.config.load_config`."""
+    """Add ``--config`` (argument ``config_path``), ``--set`` (argument ``overrides``) and ``--state``, for `hallway.config.load_config`."""
+
+    def note(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        ctx.meta[STATE] = value
+
+    def with_state(ctx: click.Context, _: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+        state = ctx.meta[STATE]
+        return value if state is None else (f"trust.state={json.dumps(state, ensure_ascii=False)}", *value)
+
     override = click.option(
         "--set",
         "overrides",
         multiple=True,
         metavar="KEY=VALUE",
+        callback=with_state,
         help="Set one key, such as plugins.http-local.port=8091; beats environment and file. May be given again.",
     )
+    state = click.option(
+        "--state",
+        metavar="DIR",
+        type=click.Path(),
+        is_eager=True,
+        expose_value=False,
+        callback=note,
+        help="The folder that `hallway init` or `hallway join` made; short for --set trust.state=DIR.",
+    )
     path = click.option("--config", "config_path", metavar="FILE", type=click.Path(), help="The device's TOML file.")
-    return path(override(command))
+    return path(state(override(command)))
 
 
 def json_option(command: F) -> F:
-    """Add ``--json`` (argument ``as_json``). With it, an error is a line on stdout too."""
+    """Add ``--json`` (argument ``as_json``). With it, an error is a line of JSON on stdout, and nothing on stderr."""
 
     def note(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
         ctx.meta[JSON] = value

@@ -30,7 +30,10 @@ def plugins(config_path: str | None, overrides: tuple[str, ...], as_json: bool) 
 
     \b
     Example:
+      hallway plugins
       hallway plugins --config tablet-1.toml
+
+    Exit status: 0, also if a plugin is broken; 2 if there is a mistake in the configuration.
     """
     config = load_config(config_path, overrides=overrides) if config_path or overrides else None
     skipped = {(each.role, each.name): each for each in load_plugins(config).skipped} if config else {}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -18,14 +19,33 @@ RECOVERY = "recovery.json"
 
 
 def state_option(command: F) -> F:
-    """Add ``--state`` (argument ``state``)."""
-    return click.option(
+    """Add ``--state`` and ``--config``, of which one must be given (argument ``state``: the folder)."""
+
+    @functools.wraps(command)
+    def with_folder(*args: Any, state: Path | None, config_path: str | None, **rest: Any) -> Any:
+        return command(*args, state=state or _configured(config_path), **rest)
+
+    file = click.option("--config", "config_path", metavar="FILE", type=click.Path(), help="The device's TOML file, for its [trust].state.")
+    folder = click.option(
         "--state",
         metavar="DIR",
         type=click.Path(path_type=Path),
-        required=True,
-        help="The folder with this device's keys and enrolment; [trust].state in its configuration.",
-    )(command)
+        envvar="HALLWAY_TRUST__STATE",
+        show_envvar=True,
+        help="The folder with this device's keys and enrolment.",
+    )
+    return cast("F", folder(file(with_folder)))
+
+
+def _configured(path: str | None) -> Path:
+    if path is None:
+        raise click.UsageError("Give --state DIR, the folder with this device's keys and enrolment, or --config FILE.")
+    from hallway.config import load_config
+
+    found = load_config(path).trust.state
+    if found is None:
+        raise click.UsageError(f"{path} names no [trust] state: add it there, or give --state DIR.")
+    return found
 
 
 def recovery_option(command: F) -> F:
@@ -54,9 +74,12 @@ def new_passphrase() -> str | None:
     """The passphrase that somebody at the terminal chooses; None if they leave it to us, or nobody is there."""
     if not sys.stdin.isatty():
         return None
-    text = "Passphrase for the recovery file (empty: one is made up)"
-    chosen = click.prompt(text, default="", hide_input=True, show_default=False, confirmation_prompt="The same again", err=True)
-    return str(chosen).strip() or None
+    text = "Passphrase for the recovery file (press Enter to have one made up)"
+    while chosen := str(click.prompt(text, default="", hide_input=True, show_default=False, err=True)).strip():
+        if chosen == str(click.prompt("The same again", hide_input=True, err=True)).strip():
+            return chosen
+        click.echo("The two differ.", err=True)
+    return None
 
 
 def known_passphrase() -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from hallway.cli.options import config_options, json_option, log_level_option
+from hallway.cli.options import LOGGED, config_options, json_option, log_level_option
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +32,13 @@ def up(config_path: str | None, overrides: tuple[str, ...], as_json: bool) -> No
 
     \b
     Example:
+      hallway up --state /var/lib/hallway/trust
       hallway up --config tablet-1.toml
       echo '{"command": "status"}' | hallway up --config tablet-1.toml --json
 
-    Exit status: 0 once it was told to stop, 2 if there is a mistake in the configuration.
+    Exit status: 0 once it was told to stop, 2 if there is a mistake in the configuration, 1 for any other failure.
     """
+    click.get_current_context().meta[LOGGED] = True
     # Until the loop takes the signals over, there is nothing to say goodbye to.
     for number in STOPPERS:
         # An exception raised in the middle of an import may be swallowed there.

@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 _NO_STATE = Mistake(
     "trust.state",
     "is missing: security is sealed, for which a device must be enrolled",
-    'name the folder that `hallway init` or `hallway join` made, or say security = "open": whoever reaches this network may join',
+    "name the folder that `hallway init` or `hallway join` made (--state DIR), "
+    'or say security = "open": whoever reaches this network may join',
 )
 
 _CHAINS: Mapping[str, type[DiscoveryConfig | SignalingConfig | ChannelConfig]] = {

@@ -34,12 +34,14 @@ class Enrolment:
 
 @attrs.frozen
 class Security:
-    """What secures one device; ``enrolment`` is None for open security."""
+    """What secures one device; ``enrolment`` is None for open security, and for a device that is ``aside``."""
 
     device_id: str
     property_id: str
     enrolment: Enrolment | None = None
     forced: bool = False
+    aside: Membership | None = attrs.field(default=None, repr=False)
+    """The membership of a device that runs beside its property, and learns and keeps nothing of it."""
 
     @classmethod
     def of(cls, config: Config) -> Security:
@@ -62,12 +64,19 @@ class Security:
         assert config.device.property is not None
         return cls(config.device.id, config.device.property, forced=forced)
 
+    def apart(self, use: str) -> Security:
+        """The same device beside its property; see `Membership.apart`. Without an enrolment it is as it was."""
+        if self.enrolment is None:
+            return self
+        return attrs.evolve(self, enrolment=None, aside=self.enrolment.membership.apart(use))
+
     def guard(self, device: DeviceInfo, interfaces: InterfacePolicy, policies: Iterable[IcePolicy]) -> Guard:
         """The guard of the device; ``policies`` are those of its signaling plugins."""
-        if self.enrolment is None:
+        membership = self.enrolment.membership if self.enrolment is not None else self.aside
+        if membership is None:
             return ForcedOpenGuard(device) if self.forced else OpenGuard(device)
         policy = IcePolicy.WAN if IcePolicy.WAN in set(policies) else IcePolicy.LAN
-        sealed = SealedGuard(device, self.enrolment.membership, lambda: _reach(policy, interfaces), os.urandom)
+        sealed = SealedGuard(device, membership, lambda: _reach(policy, interfaces), os.urandom)
         sealed.cover = GroupCover(sealed, os.urandom)
         return sealed
 

@@ -48,6 +48,10 @@ class GroupSecret(_Secret):
         """A new one."""
         return cls(random(KEY_BYTES))
 
+    def apart(self, use: str) -> GroupSecret:
+        """Another one, which follows from this one: members that use it for ``use`` meet each other, and nobody who uses this one."""
+        return GroupSecret(_derived(self._raw, f"apart {use}", KEY_BYTES))
+
     def raw(self) -> bytes:
         """The secret octets, for a file or for sealing them to a member."""
         return self._raw

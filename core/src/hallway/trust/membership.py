@@ -64,6 +64,13 @@ class Membership:
         self.chain, self.book, self.property_name = stored.chain, stored.book, stored.property_name
         self._lift(stored.floor)
 
+    def apart(self, use: str) -> Membership:
+        """The same place in the property, where only members see it that are apart for the same ``use`` in the same epoch.
+
+        Never write it down: its group secret is another.
+        """
+        return attrs.evolve(self, book=self.book.apart(use))
+
     def is_known(self, credential: Credential) -> bool:
         """Whether nobody else in the roster in force has the credential's name."""
         member = self.book.current.member(credential.name)

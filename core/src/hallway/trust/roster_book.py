@@ -54,6 +54,11 @@ class RosterBook:
         """By key id, of every branch that this device has heard of."""
         self._lost: dict[str, Member] = {}
 
+    def apart(self, use: str) -> RosterBook:
+        """The same knowledge, with `GroupSecret.apart` of the group secret in force as the only one."""
+        held = [HeldSecret(self.current.epoch, self.secret.apart(use))]
+        return RosterBook(self._root, self._keys, self.current, held, tuple(self.revocations.values()))
+
     @property
     def secret(self) -> GroupSecret:
         """The group secret in force."""

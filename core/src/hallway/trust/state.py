@@ -155,7 +155,7 @@ class TrustState:
     def _not_enrolled(self) -> NotEnrolled:
         return NotEnrolled(
             f"{self.folder} holds no enrolment",
-            hint='`hallway init` makes a property, `hallway join` joins one; or ask for security = "open"',
+            hint="check the folder; `hallway init` makes a property, `hallway join` joins one",
         )
 
 

@@ -10,7 +10,7 @@ import signal
 
 import click
 
-from hallway.cli.options import json_option, log_level_option
+from hallway.cli.options import LOGGED, json_option, log_level_option
 from hallway.errors import SignalingUnavailable
 from hallway_cloud_ws_signaling._limits import Limits
 
@@ -49,6 +49,7 @@ def signal_server(
 
     Exit status: 0 once it was told to stop, 1 if it cannot listen.
     """
+    click.get_current_context().meta[LOGGED] = True
     limits = Limits(rate=rate, burst=burst, room=room_devices, connections=connections, address_connections=address_connections)
     asyncio.run(_run(_address(host), port, limits, as_json=as_json))
 
