@@ -158,7 +158,7 @@ def acked(db: Database, peer: str, stream: str, incarnation: int, upto: int, ran
 
 
 def _forget(db: Database, peer: str, bounds: tuple[int, int, int]) -> list[str]:
-    """Delete these rows of a stream by few steps of SQLite: each is a change of threads, and each row in Python costs more than its deletion."""
+    """Delete these rows of a stream by few steps of SQLite: each is a change of threads, and a row in Python costs more than its deletion."""
     count, size, distinct, low, high, ids = db.execute(
         "SELECT count(*), sum(size), count(DISTINCT body), min(body), max(body), group_concat(hex(message_id), '')"
         " FROM (SELECT size, body, message_id FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ? ORDER BY seq)",
