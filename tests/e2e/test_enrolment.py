@@ -53,6 +53,7 @@ async def site(lab: Lab, tmp_path: Path) -> Site:
     return site
 
 
+@pytest.mark.attack("A18")
 async def test_a_second_and_a_third_device_by_invitation_and_by_code(site: Site) -> None:
     """Nothing that is worth anything to others passes the wire, is logged, or lies in a file that they can read."""
     tablet, phone, other = site.machine("tablet-1"), site.machine("phone"), site.machine("other")
@@ -90,6 +91,7 @@ async def test_a_second_and_a_third_device_by_invitation_and_by_code(site: Site)
     assert {mode for machine in (site.desk, tablet, phone) for mode in machine.modes()} == {"0o700", "0o600"}
 
 
+@pytest.mark.attack("A13")
 async def test_who_guesses_or_comes_late_stays_outside(site: Site) -> None:
     tablet, phone = site.machine("tablet-1"), site.machine("phone")
     inviting, shown = await site.desk.invite("--yes")
@@ -107,6 +109,7 @@ async def test_who_guesses_or_comes_late_stays_outside(site: Site) -> None:
     print("A13: three wrong codes, the right code, the invitation, a slip: nobody in")
 
 
+@pytest.mark.attack("A15")
 async def test_a_person_decides_and_a_joiner_that_is_killed_goes_on_where_it_was(site: Site) -> None:
     tablet, phone = site.machine("tablet-1"), site.machine("phone")
     inviting, shown = await site.desk.invite()

@@ -55,6 +55,7 @@ async def talk(one: Process, two: Process) -> None:
     await hears(two, ADMIN, "a word")
 
 
+@pytest.mark.attack("A18")
 async def test_a_capture_of_a_lan_holds_no_name_no_key_and_no_description(lab: Lab, tmp_path: Path) -> None:
     """The same capture of open devices holds them, which shows that it would be seen."""
     lan, site = lab.lan(), Property(tmp_path, MEMBER, admin=ADMIN)
@@ -78,6 +79,7 @@ async def test_a_capture_of_a_lan_holds_no_name_no_key_and_no_description(lab: L
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.attack("A18")
 async def test_a_capture_of_a_signal_server_holds_none_either_and_devices_link_through_it(lab: Lab, tmp_path: Path) -> None:
     lan, site = lab.lan(), Property(tmp_path, MEMBER, admin=ADMIN)
     server, tap = await signal_server(lab.internet), tmp_path / "cloud.bin"

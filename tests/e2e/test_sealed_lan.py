@@ -40,6 +40,7 @@ async def test_enrolled_devices_link_and_talk_and_name_each_other(lab: Lab, tmp_
     assert [peer["peerId"] for peer in known["peers"]] == ["tablet-1"]  # type: ignore[attr-defined, index]
 
 
+@pytest.mark.attack("A23")
 async def test_devices_of_another_property_and_open_ones_are_not_even_seen(lab: Lab, tmp_path: Path) -> None:
     """That each of the three kinds links to its own shows that discovery had its chance."""
     lan, site, other = lab.lan(), Property(tmp_path / "a", "tablet-1"), Property(tmp_path / "b", "tablet-1")
@@ -64,6 +65,7 @@ async def test_devices_of_another_property_and_open_ones_are_not_even_seen(lab: 
     assert messages == []
 
 
+@pytest.mark.attack("A25")
 async def test_a_device_whose_clock_is_two_hours_ahead_is_challenged_and_links(lab: Lab, tmp_path: Path) -> None:
     lan, site = lab.lan(), Property(tmp_path, "tablet-1")
     one = await sealed_up(lan.host("host-1"), site.state("desk"))
@@ -78,6 +80,7 @@ async def test_a_device_whose_clock_is_two_hours_ahead_is_challenged_and_links(l
     assert any({"early", "expired"} & counts.keys() for counts in refused)
 
 
+@pytest.mark.attack("A12")
 async def test_a_revoked_device_is_cut_off_by_the_news_and_does_not_come_back(lab: Lab, tmp_path: Path) -> None:
     """The admin's device restarts with the new roster: the one that has slept through learns it from that one, the third from there."""
     lan, site = lab.lan(), Property(tmp_path, "tablet-1", "tablet-2", "stolen")
