@@ -62,20 +62,24 @@ class Site:
 
     async def mallory(self, host: Host, address: str, mode: str) -> Process:
         """Her process, which stands between others and the tablet at ``address``."""
-        states = [str(each.state("x").parent) for each in (self.own, self.foreign)]
-        process = await host.spawn([sys.executable, str(SUPPORT / "sealed_mallory.py"), *states, "tablet-1", address, mode])
-        await process.wait_for(matching(event="ready"), 20)
-        return process
+        return await ready(await self.spawn(host, "sealed_mallory.py", "tablet-1", address, mode))
 
     async def server(self, node: Node) -> Process:
         """Her process as the signal server."""
+        return await ready(await self.spawn(node, "sealed_server.py", "tablet-1", str(PORT)))
+
+    async def spawn(self, node: Node, script: str, *words: str) -> Process:
+        """A process that has her states."""
         states = [str(each.state("x").parent) for each in (self.own, self.foreign)]
-        process = await node.spawn([sys.executable, str(SUPPORT / "sealed_server.py"), *states, "tablet-1", str(PORT)])
-        await process.wait_for(matching(event="ready"), 20)
-        return process
+        return await node.spawn([sys.executable, str(SUPPORT / script), *states, *words])
 
 
-def reached(device: Process) -> list[object]:
+async def ready(process: Process) -> Process:
+    await process.wait_for(matching(event="ready"))
+    return process
+
+
+def reached(device: Process) -> list[dict[str, Any]]:
     """What got as far as the application."""
     return [line.json for line in device.unread if line.json and line.json["event"] in ("peer-connected", "message")]
 
@@ -150,6 +154,8 @@ RELAYED = {"answer": 1, "from": 1, "signature": 3, "size": 1, "revoked": 1, "cha
 FORGOTTEN = 10.0
 """Seconds after which nothing is left of an offer that cannot lead to a channel."""
 MAX_PENDING = 2
+RUDE = 8
+"""Attacks of `sealed_member.py`."""
 LIMIT = 5.0
 """Seconds in which HELLO must have ended what was spliced."""
 
@@ -228,7 +234,8 @@ async def test_a_member_that_is_the_signal_server(lab: Lab, tmp_path: Path) -> N
     await end(one, two)
 
 
-@pytest.mark.attack("A6")
+@pytest.mark.timeout(90)
+@pytest.mark.attack("A6", "A10")
 async def test_an_offer_that_is_replayed_or_bent_on_the_way_is_refused_and_the_real_one_links(lab: Lab, tmp_path: Path) -> None:
     site = Site.of(lab.lan(), tmp_path)
     hosts = [site.lan.host(f"host-{number}") for number in range(3)]
@@ -242,21 +249,41 @@ async def test_an_offer_that_is_replayed_or_bent_on_the_way_is_refused_and_the_r
     assert (got["first"], got["again"], got["changed"], got["third"]) == (200, 403, 401, 401)
 
     await asyncio.gather(one.kill(), two.kill())
+    one = await sealed_up(hosts[0], site.own.state("desk"), *TO_NOBODY)
     two = await sealed_up(hosts[1], site.own.state("tablet-1"), *TO_NOBODY)
-    await two.wait_for(matching(event="ready"))
-    await bad.send_json(hosts[1].address)
+    await asyncio.gather(ready(one), ready(two))
+    await asyncio.gather(replayed(bad, two, hosts[1]), rude(site, one, hosts))
+    await bad.kill()
+    await end(one, two)
+
+
+async def replayed(bad: Process, two: Process, host: Host) -> None:
+    """What was recorded before ``two`` on ``host`` restarted comes again: it has no memory of it, and yet nothing comes of it."""
+    await bad.send_json(host.address)
     again = (await bad.wait_for(matching(event="again")))["got"]
-    since, most = time.monotonic(), await open_udp(hosts[1])
+    since, most = time.monotonic(), await open_udp(host)
     async with asyncio.timeout(FORGOTTEN):
-        while (now := await open_udp(hosts[1])) > PREPARED:
+        while (now := await open_udp(host)) > PREPARED:
             most = max(most, now)
+            await asyncio.sleep(0.2)
     took = time.monotonic() - since
     print(f"A6 at the restarted device, three times: {again}; {most - PREPARED} pending, gone after {took:.1f} s")
     assert again[1:] == [403, 403]
     assert most - PREPARED <= MAX_PENDING
     assert reached(two) == []
-    await bad.kill()
-    await end(two)
+
+
+async def rude(site: Site, one: Process, hosts: list[Host]) -> None:
+    """A member makes channels to ``one`` and does not keep to the order in which things are said."""
+    rude = await site.spawn(hosts[2], "sealed_member.py", "desk", hosts[0].address)
+    for _ in range(RUDE):
+        attacked = await rude.wait_for(matching(event="attacked"), 30)
+        print(f"A10 {attacked['attack']}: ended {attacked['ended']}, after {attacked['seconds']} s")
+        assert attacked["ended"]
+        assert attacked["seconds"] <= LIMIT + 1
+    await rude.wait_for(matching(event="done"))
+    await rude.wait()
+    assert [line for line in reached(one) if line["event"] == "message"] == []
 
 
 @pytest.mark.timeout(90)
