@@ -82,7 +82,14 @@ async def test_a_second_and_a_third_device_by_invitation_and_by_code(site: Site)
     heard = base64.b64decode((await tap.read_json_line())["bytes"])
     secrets = {f"{machine.state.name} {name}": text for machine in (site.desk, tablet, phone) for name, text in machine.secrets().items()}
     secrets |= {"code": shown2["code"], "token": shown["invitation"].split(":")[2], "passphrase": site.init["passphrase"]}
-    names = {"property": PROPERTY, "one": "tablet-1", "two": "front-desk", "three": "phone", "key": joined["keyId"], "id": joined["propertyId"]}
+    names = {
+        "property": PROPERTY,
+        "one": "tablet-1",
+        "two": "front-desk",
+        "three": "phone",
+        "key": joined["keyId"],
+        "id": joined["propertyId"],
+    }
     assert len(heard) > 10_000
     for name, text in (secrets | names).items():
         raw = [base64.urlsafe_b64decode(text + "==")] if len(text) == 43 else []
