@@ -124,6 +124,7 @@ async def attacker(lab: Lab) -> Attacker:
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.attack("A20")
 async def test_floods_before_a_link_neither_pile_up_nor_hinder_it(attacker: Attacker) -> None:
     lan = attacker.lan
     one = await device(lan.host("host-1"), "tablet-1")
@@ -146,6 +147,7 @@ async def test_floods_before_a_link_neither_pile_up_nor_hinder_it(attacker: Atta
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.attack("A20")
 async def test_no_datagram_of_a_stranger_ends_a_link_and_none_is_kept(attacker: Attacker) -> None:
     lan = attacker.lan
     one, two = await device(lan.host("host-1"), "tablet-1"), await device(lan.host("host-2"), "tablet-2")

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from captures import leaks, readable, secrets_of, sniff
 from enrolling import Machine, by_code, by_text, wrong
 from sealed_states import sealed_up
 
+from hallway.trust.state import TrustState
 from netlab import Lab, matching
 from site_devices import end, hears, linked, says
 
@@ -32,7 +34,7 @@ for body in sys.argv[2:]:
 
 
 class Site:
-    """A LAN without internet and multicast; ``desk`` has made the property."""
+    """A LAN without internet and multicast; ``front-desk`` has made the property."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lan = lab.lan()
@@ -49,10 +51,11 @@ class Site:
 @pytest_asyncio.fixture
 async def site(lab: Lab, tmp_path: Path) -> Site:
     site = Site(lab, tmp_path)
-    site.init = await site.desk.ask("init", "--property", PROPERTY, "--device", "desk")
+    site.init = await site.desk.ask("init", "--property", PROPERTY, "--device", "front-desk")
     return site
 
 
+@pytest.mark.attack("A18")
 async def test_a_second_and_a_third_device_by_invitation_and_by_code(site: Site) -> None:
     """Nothing that is worth anything to others passes the wire, is logged, or lies in a file that they can read."""
     tablet, phone, other = site.machine("tablet-1"), site.machine("phone"), site.machine("other")
@@ -63,7 +66,7 @@ async def test_a_second_and_a_third_device_by_invitation_and_by_code(site: Site)
     joined = await tablet.join("tablet-1", *by_text(shown), "--log-level", "debug")
     enrolled = await inviting.wait_for(matching(event="enrolled"))
     assert await inviting.wait() == 0
-    assert (joined["property"], joined["members"], joined["already"]) == (PROPERTY, ["desk", "tablet-1"], False)
+    assert (joined["property"], joined["members"], joined["already"]) == (PROPERTY, ["front-desk", "tablet-1"], False)
     assert (enrolled["deviceId"], enrolled["check"]) == ("tablet-1", joined["check"])
     logs = inviting.stderr_lines
 
@@ -74,12 +77,19 @@ async def test_a_second_and_a_third_device_by_invitation_and_by_code(site: Site)
     logs += inviting.stderr_lines
 
     told = await phone.ask("members")
-    assert [member["deviceId"] for member in told["members"]] == site.desk.names() == ["desk", "tablet-1", "phone"]
+    assert [member["deviceId"] for member in told["members"]] == site.desk.names() == ["front-desk", "tablet-1", "phone"]
     assert await tap.terminate() == 0
     heard = base64.b64decode((await tap.read_json_line())["bytes"])
     secrets = {f"{machine.state.name} {name}": text for machine in (site.desk, tablet, phone) for name, text in machine.secrets().items()}
     secrets |= {"code": shown2["code"], "token": shown["invitation"].split(":")[2], "passphrase": site.init["passphrase"]}
-    names = {"property": PROPERTY, "one": "tablet-1", "two": "desk", "three": "phone", "key": joined["keyId"], "id": joined["propertyId"]}
+    names = {
+        "property": PROPERTY,
+        "one": "tablet-1",
+        "two": "front-desk",
+        "three": "phone",
+        "key": joined["keyId"],
+        "id": joined["propertyId"],
+    }
     assert len(heard) > 10_000
     for name, text in (secrets | names).items():
         raw = [base64.urlsafe_b64decode(text + "==")] if len(text) == 43 else []
@@ -90,6 +100,7 @@ async def test_a_second_and_a_third_device_by_invitation_and_by_code(site: Site)
     assert {mode for machine in (site.desk, tablet, phone) for mode in machine.modes()} == {"0o700", "0o600"}
 
 
+@pytest.mark.attack("A13")
 async def test_who_guesses_or_comes_late_stays_outside(site: Site) -> None:
     tablet, phone = site.machine("tablet-1"), site.machine("phone")
     inviting, shown = await site.desk.invite("--yes")
@@ -101,12 +112,13 @@ async def test_who_guesses_or_comes_late_stays_outside(site: Site) -> None:
     assert (await inviting.wait_for(matching(event="closed")))["reason"] == "attempts"
     assert await inviting.wait() == 1
     assert (await phone.join("phone", *by_code(shown), status=1))["code"] == "unreachable"
-    assert site.desk.names() == ["desk"]
+    assert site.desk.names() == ["front-desk"]
     bad = shown["invitation"][:-6] + "X" + shown["invitation"][-5:]
     assert (await phone.join("phone", "--invitation", bad, status=1))["code"] == "bad-invitation"
     print("A13: three wrong codes, the right code, the invitation, a slip: nobody in")
 
 
+@pytest.mark.attack("A15")
 async def test_a_person_decides_and_a_joiner_that_is_killed_goes_on_where_it_was(site: Site) -> None:
     tablet, phone = site.machine("tablet-1"), site.machine("phone")
     inviting, shown = await site.desk.invite()
@@ -128,13 +140,16 @@ async def test_a_person_decides_and_a_joiner_that_is_killed_goes_on_where_it_was
     again = await tablet.join("tablet-1", *by_text(shown))
     assert await inviting.wait() == 0
     assert again["check"] == check
-    assert site.desk.names() == tablet.names() == ["desk", "tablet-1"]
+    assert site.desk.names() == tablet.names() == ["front-desk", "tablet-1"]
     assert (await tablet.join("tablet-1", *by_text(shown))) == again | {"already": True}
 
 
+@pytest.mark.attack("A18")
 async def test_while_the_devices_run(site: Site) -> None:
-    """invite, members and revoke go to the running device, which tells the others."""
+    """invite, members and revoke go to the running device, which tells the others; an eavesdropper sees nothing of all that."""
     tablet, phone = site.machine("tablet-1"), site.machine("phone")
+    tap = site.folder / "enrolment and session.bin"
+    sniffer = await sniff(site.desk.host, tap)
     desk = await sealed_up(site.desk.host, site.desk.state)
     url = (await desk.wait_for(matching(event="ready")))["listen"][0]
     assert await stranger(tablet, url, "{}") == [404]
@@ -149,21 +164,25 @@ async def test_while_the_devices_run(site: Site) -> None:
     other = await sealed_up(tablet.host, tablet.state)
     assert (await other.wait_for(matching(event="ready")))["propertyId"] == PROPERTY
     await linked(desk, "tablet-1")
-    await linked(other, "desk")
+    await linked(other, "front-desk")
     await says(desk, "tablet-1", "welcome")
-    await hears(other, "desk", "welcome")
+    await hears(other, "front-desk", "welcome")
+
+    await sniffer.terminate()
+    assert leaks(tap, secrets_of(*(TrustState(machine.state).load() for machine in (site.desk, tablet)))) == []
+    assert [word in readable(tap) for word in (b"_hallway", b"POST /pair", b"POST /offer")] == [True] * 3
 
     killed, shown = await site.desk.invite("--yes")
     await killed.kill()
-    assert "has that name" in (await phone.join("DESK", *by_code(shown), status=1))["message"]
+    assert "has that name" in (await phone.join("FRONT-DESK", *by_code(shown), status=1))["message"]
     assert await stranger(phone, url, "{}") == [400]
     revoked = await site.desk.ask("revoke", "tablet-1")
     assert (revoked["deviceId"], revoked["running"]) == ("tablet-1", True)
     await desk.wait_for(matching(event="peer-disconnected", peerId="tablet-1", reason="revoked"))
     told = await site.desk.ask("members")
-    assert ([member["deviceId"] for member in told["members"]], len(told["revoked"])) == (["desk"], 1)
+    assert ([member["deviceId"] for member in told["members"]], len(told["revoked"])) == (["front-desk"], 1)
     await end(desk, other)
-    assert site.desk.names() == ["desk"]
+    assert site.desk.names() == ["front-desk"]
 
 
 async def test_a_lost_admin_is_replaced_by_the_recovery_file(site: Site, tmp_path: Path) -> None:
@@ -179,8 +198,8 @@ async def test_a_lost_admin_is_replaced_by_the_recovery_file(site: Site, tmp_pat
     assert wrong_word["code"] == "wrong-passphrase"
     passphrase = site.init["passphrase"].encode() + b"\n"
     recovered = await tablet.ask("recover", "--recovery", str(kept), stdin=passphrase)
-    assert (recovered["deviceId"], sorted(recovered["members"])) == ("tablet-1", ["desk", "tablet-1"])
-    assert (await tablet.ask("revoke", "desk"))["deviceId"] == "desk"
+    assert (recovered["deviceId"], sorted(recovered["members"])) == ("tablet-1", ["front-desk", "tablet-1"])
+    assert (await tablet.ask("revoke", "front-desk"))["deviceId"] == "front-desk"
 
     anew = await fresh.ask("recover", "--recovery", str(kept), "--property", PROPERTY, "--device", "office", stdin=passphrase)
     assert (anew["members"], anew["propertyId"]) == (["office"], site.init["propertyId"])

@@ -34,6 +34,7 @@ def unread(device: Process, **fields: object) -> list[dict[str, object]]:
 
 
 @pytest.mark.timeout(60 if EVERY > 1 else 300)
+@pytest.mark.attack("A21")
 async def test_who_breaks_the_rules_loses_its_link_and_nobody_else(lab: Lab, tmp_path: Path) -> None:
     lan = lab.lan()
     victim = await up(lan.host("host-1"), "tablet-1", f"delivery.store={tmp_path / 'store'}")

@@ -44,6 +44,7 @@ EXPECTED = {
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.attack("A19")
 async def test_every_bad_request_has_its_error_and_links_and_newcomers_are_not_disturbed(lab: Lab) -> None:
     lan = lab.lan()
     host = lan.host("host-1")

@@ -43,6 +43,7 @@ def disconnected(device: Process, peer_id: str) -> list[object]:
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.attack("A17", "A19", "A21")
 async def test_honest_links_live_and_newcomers_link_while_a_member_and_a_stranger_attack(lab: Lab) -> None:
     lan = lab.lan()
     first, second, bad, foreign, third = (lan.host(f"host-{number}") for number in range(1, 6))

@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 
 import pytest
-from captures import decoded, readable
+from captures import leaks, readable, secrets_of, sniff
 from cloud import CLOUD_ONLY, SERVER_URL, URL, signal_server
 from sealed_states import Property, sealed_up
 
-from hallway.trust.claims import b64
-from netlab import Lab, Process, matching
-from netlab.node import Node
+from netlab import Lab, Process
 from site_devices import end, hears, linked, says, up
 
 pytestmark = pytest.mark.second_lab
 
-SNIFFER = Path(__file__).parent / "support" / "sniffer.py"
 ADMIN, MEMBER = "reception-desk", "tablet-101"
-DESCRIPTION = (b"v=0\r", b"candidate:", b"fingerprint", b"ice-ufrag", b"typ host", b"webrtc-datachannel")
-
-
-async def sniff(node: Node, path: Path) -> Process:
-    process = await node.spawn([sys.executable, str(SNIFFER), str(path)])
-    await process.wait_for(matching(event="ready"))
-    return process
-
-
-def secrets_of(site: Property) -> list[bytes]:
-    """What must not be seen, in the forms in which it could be: names, ids, keys and secrets."""
-    found = [ADMIN.encode(), MEMBER.encode(), *DESCRIPTION]
-    for keys, chain in site.devices.values():
-        found += [keys.id.encode(), *(token.encode()[:40] for token in chain.tokens)]
-        for octets in (keys.identity.public, keys.sealing.public, keys.identity.raw(), keys.sealing.raw(), chain.leaf.serial):
-            found += [octets, b64(octets).encode(), octets.hex().encode()]
-    pid = site.membership(ADMIN).property_id
-    for octets in (pid, site.secret.raw(), site.roster.digest):
-        found += [octets, b64(octets).encode(), octets.hex().encode(), octets.hex()[:16].encode()]
-    return found
-
-
-def leaks(path: Path, words: list[bytes]) -> list[bytes]:
-    content = readable(path)
-    seen = decoded(content).lower()
-    print(f"{path.name}: {len(content)} bytes of mDNS and TCP, {len(words)} words looked for")
-    return [word for word in words if word.lower() in seen]
 
 
 async def talk(one: Process, two: Process) -> None:
@@ -55,6 +24,7 @@ async def talk(one: Process, two: Process) -> None:
     await hears(two, ADMIN, "a word")
 
 
+@pytest.mark.attack("A18")
 async def test_a_capture_of_a_lan_holds_no_name_no_key_and_no_description(lab: Lab, tmp_path: Path) -> None:
     """The same capture of open devices holds them, which shows that it would be seen."""
     lan, site = lab.lan(), Property(tmp_path, MEMBER, admin=ADMIN)
@@ -71,13 +41,16 @@ async def test_a_capture_of_a_lan_holds_no_name_no_key_and_no_description(lab: L
     await end(one, two)
     await sniffer.terminate()
 
-    assert leaks(tap, secrets_of(site)) == []
+    assert leaks(tap, secrets_of(site.membership(ADMIN), site.membership(MEMBER))) == []
     assert b"_hallway" in readable(tap)
     assert b"POST /offer" in readable(tap)
-    assert {ADMIN.encode(), MEMBER.encode(), b"candidate:"} <= set(leaks(control, secrets_of(site)))
+    assert {ADMIN.encode(), MEMBER.encode(), b"candidate:"} <= set(
+        leaks(control, secrets_of(site.membership(ADMIN), site.membership(MEMBER)))
+    )
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.attack("A18")
 async def test_a_capture_of_a_signal_server_holds_none_either_and_devices_link_through_it(lab: Lab, tmp_path: Path) -> None:
     lan, site = lab.lan(), Property(tmp_path, MEMBER, admin=ADMIN)
     server, tap = await signal_server(lab.internet), tmp_path / "cloud.bin"
@@ -90,6 +63,6 @@ async def test_a_capture_of_a_signal_server_holds_none_either_and_devices_link_t
     await sniffer.terminate()
     await server.terminate()
 
-    assert leaks(tap, secrets_of(site)) == []
+    assert leaks(tap, secrets_of(site.membership(ADMIN), site.membership(MEMBER))) == []
     assert b'"peer-joined"' in readable(tap), SERVER_URL
     assert b'"join"' in readable(tap)

@@ -36,6 +36,7 @@ class TestGreeting:
         return link
 
     @pytest.mark.parametrize("frame", [Ping(1), Pong(1), Bye(), Messages((Message("1", 2),))], ids=lambda frame: type(frame).__name__)
+    @pytest.mark.attack("A10")
     def test_nothing_comes_before_hello(self, frame):
         assert self.greeting().received(1, frame, 0.3) == told(Phase.GREETING, 1, "the peer's first frame was no HELLO")
 
@@ -52,6 +53,7 @@ class TestGreeting:
         frame = hello(sender="MIKE", to="Lima", versions=(9, 1))
         assert self.greeting().received(1, frame, 0.3) == [Admit(1, frame)]
 
+    @pytest.mark.attack("A10")
     def test_a_peer_that_never_says_hello_is_dropped(self):
         link = self.greeting()
         assert link.deadline == pytest.approx(0.2 + GREETING_PATIENCE)
@@ -204,6 +206,7 @@ class TestDown:
         assert link.deadline is None
         assert link.forgettable
 
+    @pytest.mark.attack("A10")
     def test_a_second_hello_breaks_the_protocol(self):
         assert opened().received(1, hello(), 3.0) == [Drop(1, "a second HELLO"), Down(DownReason.PROTOCOL)]
 

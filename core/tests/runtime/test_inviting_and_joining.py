@@ -172,6 +172,7 @@ async def test_nobody_answers_where_no_window_is_open(desk, tmp_path):
     assert caught.value.reason == "closed"
 
 
+@pytest.mark.attack("A13")
 async def test_a_second_joiner_gets_409s_code_and_a_wrong_code_403s(desk, tmp_path):
     shown = await desk.invite()
     first = Joining.of(Carrier(desk.window), [PLACE], device_keys(TrustState(tmp_path / "a")), "a", desk.ticket)

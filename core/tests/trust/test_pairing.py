@@ -60,12 +60,14 @@ class TestWhoKnowsTheSecret:
         assert newcomer.join(inviter, way(inviter)) is No.REVOKED
         assert Newcomer("tablet-1", seed=3).join(inviter, way(inviter)) is None
 
+    @pytest.mark.attack("A13")
     def test_and_comes_when_the_window_is_over_is_too_late(self, way):
         inviter, newcomer = Inviter(), Newcomer("tablet-1")
         assert newcomer.join(inviter, way(inviter), now=LIFE) is No.CLOSED
         assert shown(inviter.events) == [("Closed", "expired")]
         assert inviter.names == ["desk"]
 
+    @pytest.mark.attack("A13")
     def test_lets_nobody_else_in_with_it(self, way):
         inviter, newcomer = Inviter(), Newcomer("tablet-1")
         ticket = way(inviter)
@@ -78,6 +80,7 @@ class TestWhoKnowsTheSecret:
 
     @pytest.mark.parametrize("crash", range(1, 5))
     @pytest.mark.parametrize("who", ["joiner", "inviter"])
+    @pytest.mark.attack("A15")
     def test_a_crash_after_any_message_leaves_one_member_or_none(self, way, crash, who):
         """A15: the messages up to ``crash`` have arrived, then one of the two forgets all but what is on its disk."""
         inviter, newcomer = Inviter(), Newcomer("tablet-1")
@@ -110,6 +113,7 @@ class TestWhoKnowsTheSecret:
         assert inviter.names == ["desk", "tablet-1"]
         assert inviter.window.left == ATTEMPTS - 1
 
+    @pytest.mark.attack("A13")
     def test_one_joiner_at_a_time_until_it_falls_silent(self, way):
         inviter, first, second = Inviter(), Newcomer("tablet-1"), Newcomer("tablet-2", seed=3)
         inviter.post(first.joiner(way(inviter)).first, 1.0)
@@ -166,6 +170,7 @@ def seconds_of(first, token):
 
 
 class TestWhoDoesNotKnowTheSecret:
+    @pytest.mark.attack("A13")
     def test_three_wrong_codes_close_the_window(self):
         """A13."""
         inviter = Inviter()
@@ -185,6 +190,7 @@ class TestWhoDoesNotKnowTheSecret:
             inviter.window.tick(number * 100.0 + PATIENCE + 1)
         assert inviter.window.closed is Closing.ATTEMPTS
 
+    @pytest.mark.attack("A14")
     def test_a_wrong_token_is_turned_away_for_free(self):
         """A14."""
         inviter = Inviter()
@@ -206,6 +212,7 @@ class TestWhoDoesNotKnowTheSecret:
             assert Newcomer("x", seed=number).join(inviter, by_code(inviter)) is No.TOKEN
         assert Newcomer("tablet-1").join(inviter, by_invitation(inviter)) is None
 
+    @pytest.mark.attack("A13")
     def test_codes_used_up_do_not_stop_who_has_shown_the_invitation(self):
         inviter, newcomer = Inviter(), Newcomer("tablet-1")
         inviter.post(newcomer.joiner(by_invitation(inviter)).first, 1.0)
@@ -213,6 +220,7 @@ class TestWhoDoesNotKnowTheSecret:
             Newcomer("x", seed=number + 10).join(inviter, wrong_code(inviter), 30.0)
         assert newcomer.join(inviter, by_invitation(inviter), 31.0) is None
 
+    @pytest.mark.attack("A13")
     def test_an_impostor_that_answers_learns_nothing_and_gives_nothing(self):
         """A13: somebody in the middle with a guess at the code."""
         inviter, impostor, newcomer = Inviter(), Inviter(seed=7), Newcomer("tablet-1")
@@ -303,6 +311,7 @@ ACTORS = {"tablet-1": by_code, "tablet-2": by_invitation, "stranger": wrong_code
 
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(sorted(ACTORS)), st.integers(0, 3), st.sampled_from([0.0, 1.0, PATIENCE])), max_size=25))
+@pytest.mark.attack("A13")
 def test_whoever_comes_in_whatever_order_one_device_joins_at_most(steps):
     """Each step is one actor that sends its next message, or an earlier one once more, or begins anew, after some time."""
     inviter, now = Inviter(seed=5), 0.0

@@ -178,11 +178,13 @@ class TestHello:
             (binding(1, 2), None, "certificates"),
         ],
     )
+    @pytest.mark.attack("A8")
     def test_other_certificates_are_refused(self, ours, theirs, word):
         a, b = pair()
         exchanged(a, b)
         assert word in (b.admit("a", a.hello("b", ours, NOW), theirs, NOW) or "")
 
+    @pytest.mark.attack("A10")
     def test_hello_twice_and_nothing_and_anothers(self):
         a, b = pair()
         exchanged(a, b)
@@ -193,6 +195,7 @@ class TestHello:
         assert b.admit("a", section, binding(2, 1), NOW) is None
         assert "no exchange" in (b.admit("a", section, binding(2, 1), NOW) or "")
 
+    @pytest.mark.attack("A10")
     def test_hello_of_an_earlier_exchange_with_the_same_certificates(self):
         a, b = pair()
         exchanged(a, b)
@@ -200,6 +203,7 @@ class TestHello:
         exchanged(a, b)
         assert "another exchange" in (b.admit("a", old, binding(2, 1), NOW) or "")
 
+    @pytest.mark.attack("A12")
     def test_a_member_revoked_between_answer_and_hello(self):
         a, b = pair()
         exchanged(a, b)
@@ -208,6 +212,7 @@ class TestHello:
         assert b.admit("a", section, binding(2, 1), NOW) is not None
 
 
+@pytest.mark.attack("A25")
 class TestClocks:
     @pytest.mark.parametrize("off", [7200.0, -7200.0, 300.0, -300.0])
     def test_a_wrong_clock_connects_by_a_challenge(self, off):

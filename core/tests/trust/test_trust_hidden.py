@@ -21,6 +21,7 @@ DEVICES = [f"d{number:026}" for number in range(200)]
 
 
 class TestBeacons:
+    @pytest.mark.attack("A17")
     def test_members_know_each_other_and_strangers_see_noise(self):
         txt = beacon.show(SECRET, DEVICES[3], "f00", 8090, bytes(4))
         assert set(txt) == {"v", "n", "b"}

@@ -92,6 +92,7 @@ async def test_a_forged_record_does_not_end_a_handshake(bench, deadline, name, s
     assert await answering.receive() == "unharmed"
 
 
+@pytest.mark.attack("A20")
 async def test_no_forged_record_ends_a_channel(pair):
     for forged in FORGED.values():
         for end in (pair.offering, pair.answering):

@@ -45,6 +45,7 @@ async def complaints():
 
 
 @pytest.mark.parametrize("datagram", [b"", b"\x00", b"\x16", DTLS_LIKE, b"\x80" * 40, b"\x01\x01\x00\x00" + bytes(16), bytes(1400)])
+@pytest.mark.attack("A20")
 async def test_a_datagram_of_a_stranger_does_no_harm(pair, complaints, datagram):
     for end in (pair.offering, pair.answering):
         for protocol in end._session.connection._protocols:
@@ -68,6 +69,7 @@ async def test_an_empty_datagram_of_the_peers_own_socket_does_no_harm(pair, comp
 
 
 @pytest.mark.parametrize("datagram", [DTLS_LIKE, bytes(1400), b"\x00\x01\x00\x00" + bytes(15)], ids=["dtls", "zeros", "cut-stun"])
+@pytest.mark.attack("A20")
 async def test_nothing_is_kept_of_strangers_before_the_connection_stands(bench, until, datagram):
     dialing = await bench.connector(interfaces=InterfacePolicy(allow=("lo",))).dial(IcePolicy.LAN)
     connection = dialing._session.connection
@@ -229,6 +231,7 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+@pytest.mark.attack("A21")
 async def test_a_hostile_peer_ends_only_its_own_channel(bench, deadline, complaints, attack):
     bystanders = await bench.connect()
     hostile, channel = await hostile_pair(bench, deadline)
@@ -240,6 +243,7 @@ async def test_a_hostile_peer_ends_only_its_own_channel(bench, deadline, complai
     assert await bystanders.answering.receive() == "unharmed"
 
 
+@pytest.mark.attack("A10")
 async def test_a_second_data_channel_is_closed_and_the_first_lives(bench, deadline, complaints):
     hostile, channel = await hostile_pair(bench, deadline)
     second, closed = hostile.peer.createDataChannel("second"), asyncio.Event()
@@ -265,6 +269,7 @@ async def test_an_unreliable_channel_is_not_taken(bench, deadline):
 
 
 @pytest.mark.parametrize("flags", [0, 2])
+@pytest.mark.attack("A21")
 async def test_tiny_fragments_that_are_never_finished_end_the_channel(bench, deadline, complaints, flags):
     hostile, channel = await hostile_pair(bench, deadline)
     sctp = hostile.sctp

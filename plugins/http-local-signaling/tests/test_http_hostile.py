@@ -27,6 +27,7 @@ async def close_all(connections):
     await asyncio.gather(*(connection.close() for connection in connections))
 
 
+@pytest.mark.attack("A19")
 async def test_a_body_of_ten_megabytes_is_refused_by_its_length(rig, wire):
     connection = await connect(wire, rig)
     await connection.send(b"POST /offer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 10000000\r\n\r\n")
@@ -38,6 +39,7 @@ async def test_a_body_of_ten_megabytes_is_refused_by_its_length(rig, wire):
     await connection.close()
 
 
+@pytest.mark.attack("A19")
 async def test_an_endless_chunked_body_is_refused_when_it_is_too_large(rig, wire):
     connection = await connect(wire, rig)
     await connection.send(
@@ -67,6 +69,7 @@ async def test_a_body_of_the_largest_size_passes(rig, wire):
     assert (await rig.ask(wire.post("/offer", body + b"x"))).status == 413
 
 
+@pytest.mark.attack("A19")
 async def test_slow_headers_end_the_connection(start_rig, wire):
     rig = await start_rig(idle=0.1)
     connection = await connect(wire, rig)
@@ -76,6 +79,7 @@ async def test_slow_headers_end_the_connection(start_rig, wire):
     await connection.close()
 
 
+@pytest.mark.attack("A19")
 async def test_a_slow_body_is_timed_out(start_rig, wire):
     rig = await start_rig(body_time=0.1)
     connection = await connect(wire, rig)
@@ -98,6 +102,7 @@ async def test_a_connection_ends_with_its_life_whatever_it_does(start_rig, wire)
     await connection.close()
 
 
+@pytest.mark.attack("A19")
 async def test_five_hundred_idle_connections_lock_nobody_out(start_rig, wire):
     rig = await start_rig(idle=60.0, life=60.0)
     attack = await flood(wire, rig, 500)
@@ -147,6 +152,7 @@ async def test_several_devices_of_our_own_machine_share_a_larger_rate(rig, wire)
     assert [(await rig.ask(wire.post("/offer"))).status for _ in range(30)] == [200] * 30
 
 
+@pytest.mark.attack("A19")
 async def test_pipelining_is_bounded_by_the_rate(rig, wire):
     connection = await connect(wire, rig)
     await connection.send(wire.get("/health") * 1000)
@@ -159,6 +165,7 @@ async def test_pipelining_is_bounded_by_the_rate(rig, wire):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "tablet-2.local", "127.0.0.1.evil.example", "2130706433", "", "a:b:c"])
+@pytest.mark.attack("A19")
 async def test_a_rebound_name_is_refused(rig, wire, host):
     reply = await rig.ask(wire.post("/offer", host=host))
 
@@ -174,6 +181,7 @@ async def test_a_second_host_or_none_is_refused(rig, wire):
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1", "http://127.0.0.1:1"])
+@pytest.mark.attack("A19")
 async def test_pages_of_other_origins_are_refused(rig, wire, origin):
     reply = await rig.ask(wire.post("/offer", b"{}", f"Origin: {origin}"))
 
@@ -182,6 +190,7 @@ async def test_pages_of_other_origins_are_refused(rig, wire, origin):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""])
+@pytest.mark.attack("A19")
 async def test_what_a_form_can_send_is_refused(rig, wire, content_type):
     reply = await rig.ask(wire.post("/offer", content_type=content_type))
 
@@ -189,6 +198,7 @@ async def test_what_a_form_can_send_is_refused(rig, wire, content_type):
     assert rig.host.seen == []
 
 
+@pytest.mark.attack("A19")
 async def test_compressed_bodies_are_refused_unread(rig, wire):
     bomb = gzip.compress(bytes(10_000_000))
     reply = await rig.ask(wire.post("/offer", bomb[:1000], "Content-Encoding: gzip"))
@@ -197,6 +207,7 @@ async def test_compressed_bodies_are_refused_unread(rig, wire):
     assert rig.host.seen == []
 
 
+@pytest.mark.attack("A19")
 async def test_heads_that_are_too_large_are_refused_and_fill_no_log(rig, wire, caplog):
     heads = [
         wire.get("/health", *(f"X-{number}: 1" for number in range(10_000))),

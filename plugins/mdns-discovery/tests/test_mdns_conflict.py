@@ -34,6 +34,7 @@ async def sniff(name: str) -> tuple[asyncio.DatagramTransport, Sniffer]:
     return await asyncio.get_running_loop().create_datagram_endpoint(lambda: Sniffer(name), sock=sock)
 
 
+@pytest.mark.attack("A17")
 async def test_a_name_that_is_taken_is_left_to_its_holder(site, logged):
     name, friend = site.name(), site.name()
     _, watcher = await site.device(site.name())

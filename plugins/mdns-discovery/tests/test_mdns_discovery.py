@@ -86,6 +86,7 @@ async def test_a_withdrawn_advertisement_is_reported_and_may_come_again(site):
     assert (await watcher.sees(name)).port == 8093
 
 
+@pytest.mark.attack("A17")
 async def test_a_spoofed_goodbye_is_put_right(site, monkeypatch):
     name = site.name()
     instance = f"{name}.{SERVICE_TYPE}"
@@ -146,6 +147,7 @@ async def test_a_device_of_the_seed_is_found(site):
     await watcher.until(lambda peers: name not in peers)
 
 
+@pytest.mark.attack("A17")
 async def test_a_flood_of_fake_devices_is_bounded_and_hides_no_known_peer(site):
     name = site.name()
     discovery, watcher = await site.device(site.name())

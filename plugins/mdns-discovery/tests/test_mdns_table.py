@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.strategies import floats, integers, sampled_from
 
@@ -73,6 +74,7 @@ def test_a_full_table_refuses_newcomers_and_keeps_who_is_known():
     assert table.see("real", record("real", 2), 120, 1) == [Seen(record("real", 2))]
 
 
+@pytest.mark.attack("A17")
 def test_a_flood_that_does_not_answer_leaves_room_again_within_10_s():
     table = PeerTable()
     for n in range(10_000):

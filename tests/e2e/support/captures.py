@@ -1,19 +1,59 @@
-"""What a capture of `sniffer.py` holds, as an eavesdropper puts it together: datagrams and streams, with what is in base64 decoded."""
+"""What a capture of `sniffer.py` holds, as an eavesdropper puts it together: datagrams and streams, with what is in base64 decoded.
+
+And what must not be in it, in every form in which it could be.
+"""
 
 from __future__ import annotations
 
 import base64
 import re
 import struct
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from hallway.trust.claims import b64
+from hallway.trust.membership import Membership
+from netlab import Process, matching
+from netlab.node import Node
 
 IPV4, TCP, UDP = 0x0800, 6, 17
 MDNS = 5353
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}|[A-Za-z0-9_-]{24,}")
 
 Flow = tuple[bytes, bytes, bytes]
+
+SNIFFER = Path(__file__).with_name("sniffer.py")
+DESCRIPTION = (b"v=0\r", b"candidate:", b"fingerprint", b"ice-ufrag", b"typ host", b"webrtc-datachannel")
+
+
+async def sniff(node: Node, path: Path) -> Process:
+    """Write down what passes ``node`` from now on."""
+    process = await node.spawn([sys.executable, str(SNIFFER), str(path)])
+    await process.wait_for(matching(event="ready"))
+    return process
+
+
+def secrets_of(*members: Membership) -> list[bytes]:
+    """What nobody may learn of these devices from what passes: names, ids, keys, credentials, rosters, group secrets, descriptions."""
+    found, octets = list(DESCRIPTION), []
+    for member in members:
+        book, leaf = member.book, member.chain.leaf
+        texts = (leaf.name, member.property_name, member.keys.id, *(token[:40] for token in member.chain.tokens), book.current.text[:40])
+        found += [text.encode() for text in texts if text]
+        octets += [member.property_id, member.root, member.property_id[:8], book.secret.raw(), book.current.digest, leaf.serial]
+        octets += [key for pair in (member.keys.identity, member.keys.sealing) for key in (pair.public, pair.raw())]
+    return found + [form for each in dict.fromkeys(octets) for form in (each, b64(each).encode(), each.hex().encode())]
+
+
+def leaks(path: Path, words: Iterable[bytes]) -> list[bytes]:
+    """Which of ``words`` a capture shows."""
+    content, words = readable(path), list(words)
+    seen = decoded(content).lower()
+    found = [word for word in words if word.lower() in seen]
+    print(f"A18 {path.name}: {len(content)} bytes of mDNS, HTTP and WebSocket, {len(words)} words looked for: {found or 'none'} there")
+    return found
 
 
 def frames(path: Path) -> Iterator[bytes]:

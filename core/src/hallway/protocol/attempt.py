@@ -8,7 +8,7 @@ import attrs
 
 CONNECT_PATIENCE = 1.5
 """Seconds that a channel has to open after the answer; doubles with every attempt that got so far and failed (loss)."""
-MAX_CONNECT_PATIENCE = 12.0
+MAX_CONNECT_PATIENCE = 8.0
 """Seconds that it has at most, and from the start if it is to open over more than the LAN."""
 DISTANT_PATIENCE = 4.0
 """Seconds that a channel over more than the LAN has while there is a way to the peer over the LAN too, which is to be tried again soon."""
@@ -16,8 +16,8 @@ GREETING_PATIENCE = 5.0
 """Seconds that a peer has to send its HELLO."""
 HOLD_PATIENCE = 8.0
 """Seconds that an offer is held while ours is under way."""
-ANSWER_PATIENCE = 15.0
-"""Seconds that an answered offer has to become a channel."""
+ANSWER_PATIENCE = 9.0
+"""Seconds that an answered offer has to become a channel: little more than who made it has, since it may have come from who recorded it."""
 
 
 @attrs.define

@@ -104,9 +104,7 @@ class Links:
     async def handle(self, carrier: Carrier, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
         """Decide on a request that came in over ``carrier``."""
         signal = self._reading.get(envelope) or self._services.guard.open(envelope, origin, time.time())
-        if not isinstance(signal, Signal):
-            return signal
-        reply = await self._decide(carrier, envelope, signal, origin)
+        reply = await self._decide(carrier, envelope, signal, origin) if isinstance(signal, Signal) else signal
         return self._services.guard.shown(reply) if isinstance(reply, Refusal) else reply
 
     async def _decide(self, carrier: Carrier, envelope: Envelope, signal: Signal, origin: Origin) -> Envelope | Refusal:

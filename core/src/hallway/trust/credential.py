@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from hallway.errors import Untrusted
 from hallway.model import DEVICE_ID, is_device_id
 from hallway.trust import jws
 from hallway.trust.claims import Claims, b64, wrong
@@ -161,7 +162,7 @@ def verify_chain(tokens: Sequence[str], root: bytes, now: float | None) -> Chain
     pid, issuer_key, above = property_id(root), root, None
     found: list[Credential] = []
     for token in reversed(tokens):
-        credential = _read(jws.verify(token, Typ.CREDENTIAL, verifying_key(issuer_key), MAX_CREDENTIAL))
+        credential = _read(_verified(token, issuer_key))
         _check(credential, pid, key_id(issuer_key), above)
         found.insert(0, credential)
         issuer_key, above = credential.identity, credential
@@ -169,6 +170,15 @@ def verify_chain(tokens: Sequence[str], root: bytes, now: float | None) -> Chain
         for credential in found:
             check_time(credential, now)
     return Chain(tuple(tokens), tuple(found))
+
+
+def _verified(token: str, issuer: bytes) -> Claims:
+    try:
+        return jws.verify(token, Typ.CREDENTIAL, verifying_key(issuer), MAX_CREDENTIAL)
+    except Untrusted as error:
+        if error.reason == Reason.SIGNATURE:
+            raise refused(Reason.CHAIN, "a credential is not signed by whom the property's root has named") from error
+        raise
 
 
 def check_time(credential: Credential, now: float) -> None:

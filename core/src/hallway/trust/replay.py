@@ -9,8 +9,10 @@ from hallway.trust.reasons import Reason, refused
 
 MEMORY = 300.0
 """Seconds for which a message is remembered: longer than the time check would let it in again."""
-MAX_SEEN = 4096
-MAX_SEEN_OF_ONE = 64
+MAX_SEEN = 16 * 1024
+MAX_SEEN_OF_ONE = 320
+"""A fault that lets signaling pass and no channel has a peer redial for as long as it lasts: what it sends in `MEMORY` seconds fits, or the
+peer would be locked out when the fault is over. So does what 50 of them send."""
 CHALLENGE_BYTES = 16
 CHALLENGE_LIFE = 30.0
 """Seconds in which a challenge must come back."""
