@@ -114,9 +114,9 @@ class Peer:
         """Call ``listener`` at every ``event``, in the event loop; it may be a coroutine function. Returns ``listener``.
 
         ``message`` gives ``(peer_id, message)``; ``peer-connected``, ``peer-disconnected``, ``peer-path``, ``peer-found`` and ``peer-lost``
-        give the peer id; ``signaling-mode`` gives the mode; ``error`` gives a `hallway.events.ErrorHappened`. Messages that came before
-        anybody listened are handed to the first listener. Coroutines of consecutive messages run side by side; use `messages` to take one
-        at a time.
+        give the peer id; ``signaling-mode`` gives the mode; ``error`` gives a `hallway.events.ErrorHappened` and ``undelivered`` a
+        `hallway.events.Undelivered`. Messages that came before anybody listened are handed to the first listener. Coroutines of consecutive
+        messages run side by side; use `messages` to take one at a time.
 
         Raises:
             MisuseError: there is no event of that name.

@@ -9,9 +9,9 @@ from durable_devices import durable_device, heard, linked, running
 
 from hallway import Peer
 from hallway.errors import ClosedError, DeliveryFailed, OutboxFull, PeerUnavailable, StoreBusy
-from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected
-from hallway.protocol.frames import Hello
-from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
+from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, Undelivered
+from hallway.protocol.frames import Hello, decode
+from hallway.protocol.parcels import Ack, Credit, Gap, Nak, Parcel, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
 from hallway.runtime.incoming import WINDOW
 from hallway.store import Store
@@ -128,9 +128,12 @@ async def test_a_message_that_has_expired_is_not_delivered_and_the_next_one_is(m
     async with running(one):
         async with running(two):
             await linked(one, two)
+        events = one.events(lambda event: isinstance(event, Undelivered))
         old = await one.send_to_peer("two", "old", ttl=0.01)
         with pytest.raises(DeliveryFailed, match="expired"):
             await old.delivered()
+        async with asyncio.timeout(10):
+            assert await anext(events) == Undelivered("two", old.id, "expired")
         await one.send_to_peer("two", "new", ttl=600)
         async with running(back := make("two")):
             assert await heard(back, 1) == ["new"]
@@ -266,6 +269,20 @@ class TestHostilePeers:
         await channel.send(encode_parcels(Parcels("", 1, (Parcel(1, bytes(16), None, b"\xc1"), Parcel(2, bytes(16), None, b"\x07")))))
         assert (await events.first(ErrorHappened)).code == "dead-letter"
         assert (await events.first(MessageReceived)).message == 7
+
+    async def test_one_that_cannot_use_a_message_makes_it_a_dead_letter_of_its_sender(self, device, stranger, events):
+        channel = await self.link(stranger())
+        await events.first(PeerConnected)
+        heard = []
+        device.on("undelivered", heard.append)
+        receipt = await device.send_to_peer("stranger", "x")
+        while not isinstance(frame := decode(await channel.receive()), Parcels):
+            pass
+        await channel.send(encode_parcels(Nak("", frame.incarnation, 1, "it makes no sense")))
+        assert await events.first(Undelivered) == Undelivered("stranger", receipt.id, "it makes no sense")
+        assert heard == [Undelivered("stranger", receipt.id, "it makes no sense")]
+        with pytest.raises(DeliveryFailed, match="it makes no sense"):
+            await receipt.delivered()
 
     async def test_one_that_sends_beyond_its_credit_ends_its_link(self, device, stranger, events):
         channel = await self.link(stranger())

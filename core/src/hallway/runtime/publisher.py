@@ -12,7 +12,7 @@ from typing import Any, Self
 import pyee
 
 from hallway.errors import MisuseError
-from hallway.events import NAMES, ErrorHappened, Event, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost
+from hallway.events import NAMES, ErrorHappened, Event, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, Undelivered
 
 logger = logging.getLogger(__name__)
 
@@ -316,7 +316,7 @@ def _listener_arguments(event: Event) -> tuple[Any, ...]:
             return (peer_id, message)
         case PeerFound(peer_id) | PeerLost(peer_id) | PeerConnected(peer_id) | PeerDisconnected(peer_id):
             return (peer_id,)
-        case ErrorHappened():
+        case ErrorHappened() | Undelivered():
             return (event,)
         case _:
             return (getattr(event, "mode", None) or getattr(event, "peer_id", None),)

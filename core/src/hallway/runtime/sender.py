@@ -59,18 +59,22 @@ class Sender:
         body = _packed(message)
         for link in self._links.open():
             link.check(body)
-        plain = [link for link in self._links.open() if not durable or not self._delivery.stores(link.peer_id)]
-        ids = await self._broadcast(body, message, plain)
-        if not durable:
-            return Broadcast(tuple(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()))
-        to = {each.lower(): each for each in (*await self._delivery.acquaintances.names(), *(link.peer_id for link in self._links.open()))}
-        for link in plain:
+        at_once = [link for link in self._links.open() if not durable or not self._delivery.stores(link.peer_id)]
+        # What cannot be stored for some must not have gone to others: its sender would send it again.
+        receipts, full = await self._store(body, message, at_once, ttl) if durable else ([], ())
+        ids = await self._broadcast(body, message, at_once)
+        return Broadcast((*receipts, *(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items())), full)
+
+    async def _store(self, body: bytes, message: Any, but: list[LinkDriver], ttl: float | None) -> tuple[list[Receipt], tuple[str, ...]]:
+        """Store it for everybody ``but`` those; returns receipts, and whose outbox is full."""
+        names = (*await self._delivery.acquaintances.names(), *(link.peer_id for link in self._links.open()))
+        to = {each.lower(): each for each in names}
+        for link in but:
             to.pop(link.peer_id.lower(), None)
         receipts, full = await self._delivery.put(body, list(to.values()), ttl) if to else ([], ())
         for receipt in receipts:
             self._publisher.sent(receipt.peer_id, receipt.id, message)
-        at_once = [Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()]
-        return Broadcast((*receipts, *at_once), full)
+        return receipts, full
 
     async def _broadcast(self, body: bytes, message: Any, links: list[LinkDriver]) -> dict[str, str]:
         """Send it to those, and keep nothing; returns its id for each peer that took it. Who has no room is waited for, side by side."""

@@ -182,15 +182,16 @@ def bury(db: Database, peer: str, stream: str, seqs: Sequence[int], reason: str)
     return [Acked(row.seq, row.message_id) for row in gone]
 
 
-def withdraw(db: Database, peer: str, stream: str, seqs: Sequence[int]) -> None:
-    """Forget these; their numbers stay used."""
+def withdraw(db: Database, peer: str, stream: str, seqs: Sequence[int]) -> list[Acked]:
+    """Forget these, and return those that were there; their numbers stay used."""
     place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
     if place is None:
-        return
+        return []
     found = (db.execute(f"{_QUEUED} AND seq = ?", (*place, seq)).fetchone() for seq in dict.fromkeys(seqs))
     gone = [_Queued(*row) for row in found if row is not None]
     db.executemany("DELETE FROM outbox WHERE stream = ? AND seq = ?", [(*place, row.seq) for row in gone])
     _let_go(db, peer, gone)
+    return [Acked(row.seq, row.message_id) for row in gone]
 
 
 def expired(db: Database, most: int) -> list[Expired]:
