@@ -149,6 +149,7 @@ class Peer:
             MessageTooLarge: it has more than 16 MiB as MessagePack, or so many values that they would fill the peer's memory; or the peer
                 does not speak hallway, or an older one, and it does not fit its channel (mostly 256 KiB).
             OutboxFull: too much waits for that peer already.
+            MisuseError: ``ttl`` is no finite number above 0.
             StoreError: it could not be stored.
 
         """
@@ -162,7 +163,7 @@ class Peer:
         ``durable=False``: to those with an open link, as for `send_to_peer`. Peers for whom too much waits already are named in ``full``.
 
         Raises:
-            BadMessage, MessageTooLarge, StoreError: as for `send_to_peer`.
+            BadMessage, MessageTooLarge, StoreError, MisuseError: as for `send_to_peer`.
 
         """
         return await self._running().sender.broadcast(message, durable=durable, ttl=ttl)

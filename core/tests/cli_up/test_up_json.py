@@ -88,6 +88,14 @@ MALFORMED = [
     b'{"command": "send-to-peer", "peerId": "tablet-2"}',
     b'{"command": "broadcast"}',
     b'{"command": "broadcast", "message": NaN}',
+    b'{"command": "broadcast", "message": 1, "ttl": 0}',
+    b'{"command": "broadcast", "message": 1, "ttl": -1}',
+    b'{"command": "broadcast", "message": 1, "ttl": true}',
+    b'{"command": "broadcast", "message": 1, "ttl": "1 h"}',
+    b'{"command": "send-to-peer", "peerId": "tablet-2", "message": 1, "ttl": [1]}',
+    b'{"command": "broadcast", "message": 1, "durable": 0}',
+    b'{"command": "status", "peerId": "tablet-2"}',
+    b'{"command": "quit", "now": true}',
     b'{"command": "broadcast", "message": 1e999}',
     b"\xff\xfe",
     b"[" * 100_000,
@@ -112,6 +120,18 @@ async def test_an_unknown_command_keeps_its_tag_and_names_those_that_exist(up):
     (result,) = await device.ask({"command": "dance", "tag": 9})
     assert result["tag"] == 9
     assert "send-to-peer, broadcast, status, quit" in result["error"]["hint"]
+
+
+async def test_what_is_wrong_with_a_field_is_said(up):
+    device = await up()
+    await device.ready()
+    misspelt, short = await device.ask(
+        {"command": "broadcast", "message": 1, "tll": 5, "tag": 3}, {"command": "broadcast", "message": 1, "ttl": "1 h"}
+    )
+    assert (misspelt["tag"], misspelt["error"]["message"]) == (3, "broadcast has no field 'tll'")
+    assert "command, message, durable, ttl, tag" in misspelt["error"]["hint"]
+    assert short["error"]["message"] == "'ttl' is a number of seconds above 0, not '1 h'"
+    assert "leave it out" in short["error"]["hint"]
 
 
 async def test_blank_lines_are_no_commands(up):

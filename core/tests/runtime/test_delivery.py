@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from durable_devices import durable_device, heard, linked, running
 
 from hallway import Peer
-from hallway.errors import ClosedError, DeliveryFailed, OutboxFull, PeerUnavailable, StoreBusy
+from hallway.errors import ClosedError, DeliveryFailed, MisuseError, OutboxFull, PeerUnavailable, StoreBusy
 from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, Undelivered
 from hallway.protocol.frames import Hello, decode
 from hallway.protocol.parcels import Ack, Credit, Gap, Nak, Parcel, Parcels
@@ -137,6 +138,24 @@ async def test_a_message_that_has_expired_is_not_delivered_and_the_next_one_is(m
         await one.send_to_peer("two", "new", ttl=600)
         async with running(back := make("two")):
             assert await heard(back, 1) == ["new"]
+
+
+@pytest.mark.parametrize("ttl", [0, -1, 0.0, True, math.nan, math.inf, "60", [60]], ids=repr)
+async def test_a_time_to_live_that_is_none_is_refused_and_nothing_is_sent(make, ttl):
+    async with running(one := make("one")):
+        for sending in (one.send_to_peer("two", 1, ttl=ttl), one.broadcast(1, ttl=ttl), one.broadcast(1, ttl=ttl, durable=False)):
+            with pytest.raises(MisuseError, match="'ttl' is a number of seconds above 0") as refused:
+                await sending
+            assert not isinstance(refused.value, PeerUnavailable)
+
+
+@pytest.mark.parametrize("ttl", [1e300, 10**400], ids=["1e300", "10**400"])
+async def test_a_time_to_live_beyond_all_measure_is_a_long_one(make, ttl):
+    one, two = make("one"), make("two")
+    async with running(one, two):
+        await linked(one, two)
+        await one.send_to_peer("two", 1, ttl=ttl)
+        assert await heard(two, 1) == [1]
 
 
 async def test_a_peer_that_nobody_knows_is_refused_and_a_lost_one_without_durability_too(make):

@@ -77,14 +77,14 @@ class Delivery:
         plain = self._plain.get(peer)
         return plain is None or not plain.is_up or plain.is_busy or (peer, "") in self._fresh
 
-    async def put(self, body: bytes, to: Sequence[str], ttl: float | None = None) -> tuple[list[Receipt], tuple[str, ...]]:
+    async def put(self, body: bytes, to: Sequence[str], ttl_ms: int | None = None) -> tuple[list[Receipt], tuple[str, ...]]:
         """Store a message for each of these peers, and send it while there is a link; returns receipts, and whose outbox is full.
 
         Raises:
             StoreError: it is not stored, for nobody.
 
         """
-        message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
+        message_id = random.randbytes(16)
         placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), to)
         names = {name.lower(): name for name in to}
         receipts = [self._receipts.give(names[peer], message_id.hex()) for peer in placed.seqs]
@@ -92,7 +92,7 @@ class Delivery:
             self._note((peer, ""), Parcel(seq, message_id, ttl_ms, body))
         return receipts, tuple(names[peer] for peer in placed.full)
 
-    async def put_one(self, body: bytes, peer_id: str, ttl: float | None = None) -> Receipt:
+    async def put_one(self, body: bytes, peer_id: str, ttl_ms: int | None = None) -> Receipt:
         """Store a message for one peer.
 
         Raises:
@@ -100,7 +100,7 @@ class Delivery:
             StoreError: it is not stored.
 
         """
-        message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
+        message_id = random.randbytes(16)
         placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), (peer_id,))
         if placed.full:
             raise OutboxFull([peer_id])
@@ -380,7 +380,3 @@ class Delivery:
     def _answer(self, peer: str, ack: Ack) -> None:
         if (line := self._lines.get(peer)) is not None:
             line.send(encode(ack))
-
-
-def _milliseconds(ttl: float | None) -> int | None:
-    return None if ttl is None else round(ttl * 1000)
