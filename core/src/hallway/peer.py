@@ -18,7 +18,8 @@ from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime import control_place
 from hallway.runtime.habits import Habits
 from hallway.runtime.node import Node
-from hallway.runtime.publisher import EventReader, MessageReader, Publisher
+from hallway.runtime.publisher import Publisher
+from hallway.runtime.readers import EventReader, MessageReader
 from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.runtime.reception import Reception
 from hallway.runtime.security import Security
@@ -128,7 +129,8 @@ class Peer:
     def messages(self) -> MessageReader:
         """Every message from now on, and those that nobody has taken yet, as pairs of peer id and message; ends when the peer closes.
 
-        A reader that falls 16 MiB behind slows the senders down.
+        A message is dealt with when the next one is asked for, at the end of ``async with`` without an exception, and when `done` is
+        called; a loop that is left in another way has its last one again. A reader that falls 16 MiB behind slows the senders down.
         """
         return MessageReader(self._publisher.subscribe(lambda event: event.name == "message"))
 

@@ -147,7 +147,8 @@ def test_no_step_from_one_value_of_many_to_the_next_is_pythons(value, work):
     finally:
         sys.setprofile(None)
     assert done in (data, value)
-    assert len(calls) < 2000
+    # The first few thousand are weighed one by one.
+    assert len(calls) < 40_000
 
 
 def test_the_search_for_garbage_is_on_again_whatever_came_of_a_large_message():

@@ -247,6 +247,62 @@ async def test_a_receiver_whose_application_does_not_read_holds_the_sender_back_
         assert [number for number, _ in await heard(two, 3000)] == list(range(3000))
 
 
+class TestAReaderThatIsLeft:
+    @pytest.fixture
+    async def two(self, make):
+        """A device to which three messages have come."""
+        one, two = make("one"), make("two")
+        async with running(one, two):
+            await linked(one, two)
+            for number in range(3):
+                await (await one.send_to_peer("two", number)).delivered()
+            yield two
+
+    @staticmethod
+    async def first(inbox) -> object:
+        async for _, message in inbox:
+            return message
+        raise AssertionError("nothing has come")
+
+    async def test_within_async_with_has_dealt_with_its_last_message(self, two):
+        async with two.messages() as inbox:
+            assert await self.first(inbox) == 0
+        assert await heard(two, 2) == [1, 2]
+
+    async def test_by_an_exception_gets_it_again(self, two):
+        with pytest.raises(KeyError):
+            async with two.messages() as inbox:
+                raise KeyError(await self.first(inbox))
+        assert await heard(two, 3) == [0, 1, 2]
+
+    async def test_without_async_with_gets_it_again(self, two):
+        inbox = two.messages()
+        assert await self.first(inbox) == 0
+        await inbox.aclose()
+        assert await heard(two, 3) == [0, 1, 2]
+
+    async def test_gets_none_again_that_it_has_said_to_be_done(self, two):
+        inbox = two.messages()
+        inbox.done()
+        assert await self.first(inbox) == 0
+        inbox.done()
+        inbox.close()
+        assert await heard(two, 2) == [1, 2]
+
+
+async def test_what_a_reader_has_said_to_be_done_is_not_handed_out_after_a_restart(make):
+    async with running(one := make("one")):
+        async with running(two := make("two")):
+            await linked(one, two)
+            for number in range(2):
+                await (await one.send_to_peer("two", number)).delivered()
+            inbox = two.messages()
+            await anext(inbox)
+            inbox.done()
+        async with running(again := make("two")):
+            assert await heard(again, 1) == [1]
+
+
 class TestHostilePeers:
     """A stranger with a delivery layer of its own."""
 

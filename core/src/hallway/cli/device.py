@@ -13,7 +13,7 @@ from hallway.events import SignalingMode, to_json
 from hallway.peer import Peer
 from hallway.runtime.commands import BadCommand, Commands
 from hallway.runtime.lifetimes import milliseconds
-from hallway.runtime.publisher import EventReader
+from hallway.runtime.readers import EventReader
 
 Reply = dict[str, Any] | None
 
