@@ -58,6 +58,7 @@ def put(db: Database, orders: Sequence[Order]) -> list[Placed]:
     made: list[tuple[int, int, int, int, bytes]] = []
     rows: list[tuple[int, int, bytes, int, int, int, int | None]] = []
     placed = []
+    db.require_room(sum(len(to) for _, to in orders), sum(len(message.body) for message, _ in orders))
     for (message_id, data, kind, stream, ttl_ms), to in orders:
         size = len(data)
         accepted, full = _with_room(db, to, size)
