@@ -28,6 +28,8 @@ PRAGMAS = (
 )
 PARTS = ("", "-wal", "-shm")
 """What the names of a database's files end in."""
+PAGE = 1000
+"""Rows that are in memory at once, where all have to be gone through."""
 _PRIVATE = 0o600
 _ROWS = (64, 16, 4, 1)
 """How many rows one statement inserts: few forms, so that each stays prepared."""
@@ -189,10 +191,19 @@ class Database:
         self.mark = Mark(new_generation(), commits)
         self.execute("UPDATE life SET generation = ?, commits = ?", self.mark)
         for (stream,) in self.execute("SELECT id FROM stream").fetchall():
-            seqs = self.execute("SELECT seq FROM outbox WHERE stream = ? ORDER BY seq", (stream,)).fetchall()
-            renumbered = ((number, stream, seq) for number, (seq,) in enumerate(seqs, 1))
+            self.renumber(stream)
+
+    def renumber(self, stream: int) -> tuple[int, int]:
+        """Give a stream a new incarnation, in which what waits has the numbers from 1; returns that and the last number."""
+        incarnation, last, after = new_incarnation(), 0, 0
+        of_page = "SELECT seq FROM outbox WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
+        while seqs := [seq for (seq,) in self.execute(of_page, (stream, after, PAGE))]:
+            # None takes a number that another still has: they only become smaller.
+            renumbered = [(number, stream, seq) for number, seq in enumerate(seqs, last + 1)]
             self.executemany("UPDATE outbox SET seq = ? WHERE stream = ? AND seq = ?", renumbered)
-            self.execute("UPDATE stream SET incarnation = ?, last = ? WHERE id = ?", (new_incarnation(), len(seqs), stream))
+            last, after = last + len(seqs), seqs[-1]
+        self.execute("UPDATE stream SET incarnation = ?, last = ? WHERE id = ?", (incarnation, last, stream))
+        return incarnation, last
 
     def close(self) -> None:
         """Save the time and close."""
