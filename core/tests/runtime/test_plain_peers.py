@@ -187,3 +187,16 @@ async def test_a_broadcast_that_cannot_be_stored_goes_to_nobody(device, stranger
     sent = await device.broadcast("stored")
     assert {receipt.peer_id: receipt.durable for receipt in sent.receipts} == {"tablet-2": True, "desk": False}
     assert await texts(plain, 1) == ["stored"]
+
+
+async def test_a_broadcast_leaves_out_a_link_that_goes_down_while_it_is_stored_for_others(device, stranger, events, monkeypatch):
+    await known(device, stranger, events)
+    plain = await stranger("desk", marked=False).dial("tablet-1")
+    await events.first(PeerConnected)
+    slow = Slow(monkeypatch, "put")
+    sending = asyncio.create_task(device.broadcast("stored"))
+    await slow.called.wait()
+    await plain.aclose(0)
+    await events.first(PeerDisconnected)
+    slow.go_on()
+    assert set((await sending).ids) == {"tablet-2"}

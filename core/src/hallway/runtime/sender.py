@@ -65,7 +65,7 @@ class Sender:
         at_once = [link for link in self._links.open() if not durable or not self._delivery.stores(link.peer_id)]
         # What cannot be stored for some must not have gone to others: its sender would send it again.
         receipts, full = await self._store(body, message, at_once, ttl_ms) if durable else ([], ())
-        ids = await self._broadcast(body, message, at_once)
+        ids = await self._broadcast(body, message, [link for link in at_once if link.open is not None])
         return Broadcast((*receipts, *(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items())), full)
 
     async def _store(self, body: bytes, message: Any, but: list[LinkDriver], ttl_ms: int | None) -> tuple[list[Receipt], tuple[str, ...]]:
