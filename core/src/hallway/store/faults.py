@@ -59,6 +59,7 @@ def _of_sqlite(error: sqlite3.Error, path: Path | None) -> HallwayError:
 
 
 _DISK = "look at the disk and at the system's log; the store is checked when the device starts again"
+_ROOM = "make room; 16 MiB are kept free, or an eighth of a small disk. Nothing needs to be started again"
 _RESTART = "start the device again: the file is moved aside and a new one begun"
 
 
@@ -69,7 +70,7 @@ def _code(error: sqlite3.Error) -> int:
 def no_room(path: Path | None) -> StorageFull:
     """What says that there is no room."""
     where = f"on the disk for the store {path}" if path else "in memory for the store"
-    return StorageFull(f"there is no room {where}", hint="make room; nothing needs to be started again")
+    return StorageFull(f"there is no room {where}", hint=_ROOM)
 
 
 def _unusable(path: Path | None, problem: str) -> HallwayError:
