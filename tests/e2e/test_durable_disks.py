@@ -15,7 +15,7 @@ from site_devices import up
 
 pytestmark = pytest.mark.second_lab
 
-LARGE = "x" * 60_000
+LARGE, VERY_LARGE = "x" * 60_000, "x" * 500_000
 PATIENCE = 20.0
 
 
@@ -78,6 +78,27 @@ async def test_a_sender_whose_disk_is_full_is_told_and_goes_on_when_there_is_roo
     await one.wait(lambda: delivered_by(one) == len(accepted), PATIENCE, "that all was delivered")
     assert heard(two, "durable") == accepted
     quiet([one, two], begun + 0.001)
+    for device in (one, two):
+        await device.terminate()
+
+
+async def test_a_disk_that_the_outbox_itself_has_filled_is_emptied_by_the_peers_return(lab: Lab, tmp_path: Path, disk: Path) -> None:
+    one, two = stored_at(lab, "one", disk / "store"), stored_at(lab, "two", tmp_path / "two")
+    await start(one, two)
+    await whole([one, two])
+    await two.terminate()
+    accepted: list[int] = []
+    while (result := await put(one, "two", ["durable", len(accepted), VERY_LARGE]))["ok"]:
+        accepted.append(len(accepted))
+    assert result["error"]["code"] == "storage-full"
+    assert len(accepted) > 10
+    await two.start()
+    await two.wait(lambda: len(heard(two, "durable")) == len(accepted), PATIENCE, "what was accepted")
+    await one.wait(lambda: delivered_by(one) == len(accepted), PATIENCE, "that all was delivered")
+    await send(one, "two", *(["durable", number, VERY_LARGE] for number in range(1000, 1005)))
+    await two.wait(lambda: 1004 in heard(two, "durable"), PATIENCE, "what was sent then")
+    assert heard(two, "durable") == [*accepted, *range(1000, 1005)]
+    assert not [seen for seen in one.seen if seen.fits({"event": "error"})]
     for device in (one, two):
         await device.terminate()
 

@@ -64,8 +64,8 @@ async def test_what_waits_for_a_device_that_turns_out_to_be_the_seeds_goes_out_a
     for kind in ("first", "second"):
         heard = await seed.wait_for(matching(event="message", peerId="tablet-1"))
         assert json.loads(heard["text"]) == {"type": kind}
-    letter = await ours.wait_for(matching(event="error", code="dead-letter"))
-    assert "JSON only" in letter["message"]
+    letter = await ours.wait_for(matching(event="undelivered", peerId="tablet-2"))
+    assert "JSON only" in letter["reason"]
     await seed.kill()
     await end(ours)
     store = await Store.open(str(tmp_path / "store"))

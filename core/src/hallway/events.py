@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import attrs
 
@@ -84,6 +84,16 @@ class Delivered:
 
 
 @attrs.frozen
+class Undelivered:
+    """A message of ours will not be delivered: it is a dead letter. ``reason``: ``expired``, or a clause."""
+
+    name: ClassVar[str] = "undelivered"
+    peer_id: str
+    id: str
+    reason: str
+
+
+@attrs.frozen
 class ErrorHappened:
     """Something went wrong that no call of the application caused."""
 
@@ -93,13 +103,21 @@ class ErrorHappened:
     hint: str
 
 
-Event = SignalingMode | PeerFound | PeerLost | PeerConnected | PeerPath | PeerDisconnected | MessageReceived | Delivered | ErrorHappened
-
-
-NAMES = tuple(
-    kind.name
-    for kind in (SignalingMode, PeerFound, PeerLost, PeerConnected, PeerPath, PeerDisconnected, MessageReceived, Delivered, ErrorHappened)
+Event = (
+    SignalingMode
+    | PeerFound
+    | PeerLost
+    | PeerConnected
+    | PeerPath
+    | PeerDisconnected
+    | MessageReceived
+    | Delivered
+    | Undelivered
+    | ErrorHappened
 )
+
+
+NAMES: tuple[str, ...] = tuple(kind.name for kind in get_args(Event))
 """The names of all events."""
 
 

@@ -18,7 +18,8 @@ from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime import control_place
 from hallway.runtime.habits import Habits
 from hallway.runtime.node import Node
-from hallway.runtime.publisher import EventReader, MessageReader, Publisher
+from hallway.runtime.publisher import Publisher
+from hallway.runtime.readers import EventReader, MessageReader
 from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.runtime.reception import Reception
 from hallway.runtime.security import Security
@@ -114,9 +115,9 @@ class Peer:
         """Call ``listener`` at every ``event``, in the event loop; it may be a coroutine function. Returns ``listener``.
 
         ``message`` gives ``(peer_id, message)``; ``peer-connected``, ``peer-disconnected``, ``peer-path``, ``peer-found`` and ``peer-lost``
-        give the peer id; ``signaling-mode`` gives the mode; ``error`` gives a `hallway.events.ErrorHappened`. Messages that came before
-        anybody listened are handed to the first listener. Coroutines of consecutive messages run side by side; use `messages` to take one
-        at a time.
+        give the peer id; ``signaling-mode`` gives the mode; ``error`` gives a `hallway.events.ErrorHappened` and ``undelivered`` a
+        `hallway.events.Undelivered`. Messages that came before anybody listened are handed to the first listener. Coroutines of consecutive
+        messages run side by side; use `messages` to take one at a time.
 
         Raises:
             MisuseError: there is no event of that name.
@@ -128,7 +129,8 @@ class Peer:
     def messages(self) -> MessageReader:
         """Every message from now on, and those that nobody has taken yet, as pairs of peer id and message; ends when the peer closes.
 
-        A reader that falls 16 MiB behind slows the senders down.
+        A message is dealt with when the next one is asked for, at the end of ``async with`` without an exception, and when `done` is
+        called; a loop that is left in another way has its last one again. A reader that falls 16 MiB behind slows the senders down.
         """
         return MessageReader(self._publisher.subscribe(lambda event: event.name == "message"))
 
@@ -149,6 +151,7 @@ class Peer:
             MessageTooLarge: it has more than 16 MiB as MessagePack, or so many values that they would fill the peer's memory; or the peer
                 does not speak hallway, or an older one, and it does not fit its channel (mostly 256 KiB).
             OutboxFull: too much waits for that peer already.
+            MisuseError: ``ttl`` is no finite number above 0.
             StoreError: it could not be stored.
 
         """
@@ -162,7 +165,7 @@ class Peer:
         ``durable=False``: to those with an open link, as for `send_to_peer`. Peers for whom too much waits already are named in ``full``.
 
         Raises:
-            BadMessage, MessageTooLarge, StoreError: as for `send_to_peer`.
+            BadMessage, MessageTooLarge, StoreError, MisuseError: as for `send_to_peer`.
 
         """
         return await self._running().sender.broadcast(message, durable=durable, ttl=ttl)

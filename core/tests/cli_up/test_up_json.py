@@ -7,9 +7,12 @@ import fcntl
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
+
+from hallway.store import NewMessage, Store
 
 STATUS = {"command": "status", "tag": 1}
 
@@ -88,6 +91,14 @@ MALFORMED = [
     b'{"command": "send-to-peer", "peerId": "tablet-2"}',
     b'{"command": "broadcast"}',
     b'{"command": "broadcast", "message": NaN}',
+    b'{"command": "broadcast", "message": 1, "ttl": 0}',
+    b'{"command": "broadcast", "message": 1, "ttl": -1}',
+    b'{"command": "broadcast", "message": 1, "ttl": true}',
+    b'{"command": "broadcast", "message": 1, "ttl": "1 h"}',
+    b'{"command": "send-to-peer", "peerId": "tablet-2", "message": 1, "ttl": [1]}',
+    b'{"command": "broadcast", "message": 1, "durable": 0}',
+    b'{"command": "status", "peerId": "tablet-2"}',
+    b'{"command": "quit", "now": true}',
     b'{"command": "broadcast", "message": 1e999}',
     b"\xff\xfe",
     b"[" * 100_000,
@@ -112,6 +123,18 @@ async def test_an_unknown_command_keeps_its_tag_and_names_those_that_exist(up):
     (result,) = await device.ask({"command": "dance", "tag": 9})
     assert result["tag"] == 9
     assert "send-to-peer, broadcast, status, quit" in result["error"]["hint"]
+
+
+async def test_what_is_wrong_with_a_field_is_said(up):
+    device = await up()
+    await device.ready()
+    misspelt, short = await device.ask(
+        {"command": "broadcast", "message": 1, "tll": 5, "tag": 3}, {"command": "broadcast", "message": 1, "ttl": "1 h"}
+    )
+    assert (misspelt["tag"], misspelt["error"]["message"]) == (3, "broadcast has no field 'tll'")
+    assert "command, message, durable, ttl, tag" in misspelt["error"]["hint"]
+    assert short["error"]["message"] == "'ttl' is a number of seconds above 0, not '1 h'"
+    assert "leave it out" in short["error"]["hint"]
 
 
 async def test_blank_lines_are_no_commands(up):
@@ -156,6 +179,32 @@ async def test_a_signal_before_it_is_ready_ends_it_too(up):
     device = await up()
     device.terminate()
     assert await device.ended() in (0, -signal.SIGTERM)
+
+
+class TestAMessageThatExpires:
+    @pytest.fixture
+    async def settings(self, tmp_path):
+        """A device that knows a peer which is away, for whom something has expired while it did not run."""
+        store = await Store.open(str(tmp_path / "store"))
+        await store.met("desk", time.time())
+        await store.put(NewMessage(bytes(16), b"\x01", 0, "", 1), ["desk"])
+        await store.aclose()
+        return {"delivery.store": str(tmp_path / "store")}
+
+    async def test_is_told_with_its_id(self, up, settings):
+        device = await up(settings)
+        await device.ready()
+        assert await device.first("undelivered") == {"event": "undelivered", "peerId": "desk", "id": bytes(16).hex(), "reason": "expired"}
+        await device.write({"command": "send-to-peer", "peerId": "desk", "message": 1, "ttl": 0.001})
+        lines = sorted([await device.read(), await device.read()], key=lambda line: line["event"])
+        assert [line["event"] for line in lines] == ["result", "undelivered"]
+        assert lines[0]["value"]["ids"] == {"desk": lines[1]["id"]}
+
+    async def test_is_told_to_people(self, up, settings):
+        device = await up(settings, as_json=False)
+        assert b"is up" in await device.process.stdout.readline()
+        told = (await device.process.stdout.readline()).decode()
+        assert told == f"the message {bytes(16).hex()} to desk is a dead letter: expired\n"
 
 
 class TestStdin:

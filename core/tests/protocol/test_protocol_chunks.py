@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tracemalloc
 
 import pytest
@@ -131,3 +132,43 @@ def test_only_what_may_be_large_comes_in_chunks():
 def test_any_bytes_put_together_are_a_frame_or_bad_frame(data):
     with contextlib.suppress(BadFrame):
         decode_large(data)
+
+
+class TestThePatienceWithAPeer:
+    """``Chunk`` by chunk, each may be awaited for ten seconds."""
+
+    @pytest.fixture
+    def assembly(self):
+        assembly = Assembly(patience=10.0)
+        assembly.put(Chunk(0, 30, bytes(10)), 100.0)
+        return assembly
+
+    def test_nothing_is_awaited_before_a_frame_is_begun_and_after_it_is_whole(self, assembly):
+        assert Assembly(patience=10.0).deadline == math.inf
+        assembly.put(Chunk(10, 30, bytes(20)), 105.0)
+        assert assembly.deadline == math.inf
+        assembly.tick(1000.0)
+        assembly.excuse(1000.0)
+        assert assembly.deadline == math.inf
+
+    def test_one_that_sends_piece_by_piece_may_take_as_long_as_it_likes(self, assembly):
+        assembly.tick(109.9)
+        assembly.put(Chunk(10, 30, bytes(10)), 109.9)
+        assembly.tick(110.0)
+        assembly.tick(119.8)
+        assert assembly.put(Chunk(20, 30, bytes(10)), 119.8) == bytes(30)
+
+    def test_one_that_sends_no_more_breaks_the_rules(self, assembly):
+        with pytest.raises(BadFrame, match="began a frame of 30 bytes and has sent none of the last 20 for 10 s"):
+            assembly.tick(assembly.deadline)
+
+    def test_a_device_that_has_slept_begins_to_wait_anew(self, assembly):
+        assembly.tick(200.0)
+        assert assembly.deadline == 210.0
+        with pytest.raises(BadFrame):
+            assembly.tick(210.0)
+
+    def test_a_device_that_did_not_read_begins_to_wait_anew(self, assembly):
+        assembly.excuse(109.0)
+        assembly.tick(110.0)
+        assert assembly.deadline == 119.0

@@ -3,7 +3,9 @@ from __future__ import annotations
 import collections
 import contextlib
 import enum
+import gc
 import math
+import sys
 
 import ormsgpack
 import pytest
@@ -125,3 +127,39 @@ def test_many_small_values_weigh_more_than_a_text_of_their_bytes():
 def test_bytes_are_carried_as_they_are():
     assert len(pack(bytes(1000))) < 1010
     assert ormsgpack.unpackb(pack([b"x"])) == [b"x"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[number, number * 0.5] for number in range(30_000)],
+        [{"a": [number]} for number in range(30_000)],
+        {"a": [0.5] * 90_000, "b": [[]] * 70},
+    ],
+    ids=["pairs", "objects", "flat"],
+)
+@pytest.mark.parametrize("work", [lambda value, _: pack(value), lambda _, data: unpack(data)], ids=["pack", "unpack"])
+def test_no_step_from_one_value_of_many_to_the_next_is_pythons(value, work):
+    data, calls = pack(value), []
+    sys.setprofile(lambda _, event, __: calls.append(event))
+    try:
+        done = work(value, data)
+    finally:
+        sys.setprofile(None)
+    assert done in (data, value)
+    # The first few thousand are weighed one by one.
+    assert len(calls) < 40_000
+
+
+def test_the_search_for_garbage_is_on_again_whatever_came_of_a_large_message():
+    data = pack(["x" * 10] * 10_000)
+    for broken in (data, data[:-1]):
+        with contextlib.suppress(BadValue):
+            unpack(broken)
+        assert gc.isenabled()
+    gc.disable()
+    try:
+        unpack(data)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from durable_devices import durable_device, heard, linked, running
 
 from hallway import Peer
-from hallway.errors import ClosedError, DeliveryFailed, OutboxFull, PeerUnavailable, StoreBusy
-from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected
-from hallway.protocol.frames import Hello
-from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
+from hallway.errors import ClosedError, DeliveryFailed, MisuseError, OutboxFull, PeerUnavailable, StoreBusy
+from hallway.events import Delivered, ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, Undelivered
+from hallway.protocol.frames import Hello, decode
+from hallway.protocol.parcels import Ack, Credit, Gap, Nak, Parcel, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
 from hallway.runtime.incoming import WINDOW
 from hallway.store import Store
@@ -128,12 +129,33 @@ async def test_a_message_that_has_expired_is_not_delivered_and_the_next_one_is(m
     async with running(one):
         async with running(two):
             await linked(one, two)
+        events = one.events(lambda event: isinstance(event, Undelivered))
         old = await one.send_to_peer("two", "old", ttl=0.01)
         with pytest.raises(DeliveryFailed, match="expired"):
             await old.delivered()
+        async with asyncio.timeout(10):
+            assert await anext(events) == Undelivered("two", old.id, "expired")
         await one.send_to_peer("two", "new", ttl=600)
         async with running(back := make("two")):
             assert await heard(back, 1) == ["new"]
+
+
+@pytest.mark.parametrize("ttl", [0, -1, 0.0, True, math.nan, math.inf, "60", [60]], ids=repr)
+async def test_a_time_to_live_that_is_none_is_refused_and_nothing_is_sent(make, ttl):
+    async with running(one := make("one")):
+        for sending in (one.send_to_peer("two", 1, ttl=ttl), one.broadcast(1, ttl=ttl), one.broadcast(1, ttl=ttl, durable=False)):
+            with pytest.raises(MisuseError, match="'ttl' is a number of seconds above 0") as refused:
+                await sending
+            assert not isinstance(refused.value, PeerUnavailable)
+
+
+@pytest.mark.parametrize("ttl", [1e300, 10**400], ids=["1e300", "10**400"])
+async def test_a_time_to_live_beyond_all_measure_is_a_long_one(make, ttl):
+    one, two = make("one"), make("two")
+    async with running(one, two):
+        await linked(one, two)
+        await one.send_to_peer("two", 1, ttl=ttl)
+        assert await heard(two, 1) == [1]
 
 
 async def test_a_peer_that_nobody_knows_is_refused_and_a_lost_one_without_durability_too(make):
@@ -225,6 +247,62 @@ async def test_a_receiver_whose_application_does_not_read_holds_the_sender_back_
         assert [number for number, _ in await heard(two, 3000)] == list(range(3000))
 
 
+class TestAReaderThatIsLeft:
+    @pytest.fixture
+    async def two(self, make):
+        """A device to which three messages have come."""
+        one, two = make("one"), make("two")
+        async with running(one, two):
+            await linked(one, two)
+            for number in range(3):
+                await (await one.send_to_peer("two", number)).delivered()
+            yield two
+
+    @staticmethod
+    async def first(inbox) -> object:
+        async for _, message in inbox:
+            return message
+        raise AssertionError("nothing has come")
+
+    async def test_within_async_with_has_dealt_with_its_last_message(self, two):
+        async with two.messages() as inbox:
+            assert await self.first(inbox) == 0
+        assert await heard(two, 2) == [1, 2]
+
+    async def test_by_an_exception_gets_it_again(self, two):
+        with pytest.raises(KeyError):
+            async with two.messages() as inbox:
+                raise KeyError(await self.first(inbox))
+        assert await heard(two, 3) == [0, 1, 2]
+
+    async def test_without_async_with_gets_it_again(self, two):
+        inbox = two.messages()
+        assert await self.first(inbox) == 0
+        await inbox.aclose()
+        assert await heard(two, 3) == [0, 1, 2]
+
+    async def test_gets_none_again_that_it_has_said_to_be_done(self, two):
+        inbox = two.messages()
+        inbox.done()
+        assert await self.first(inbox) == 0
+        inbox.done()
+        inbox.close()
+        assert await heard(two, 2) == [1, 2]
+
+
+async def test_what_a_reader_has_said_to_be_done_is_not_handed_out_after_a_restart(make):
+    async with running(one := make("one")):
+        async with running(two := make("two")):
+            await linked(one, two)
+            for number in range(2):
+                await (await one.send_to_peer("two", number)).delivered()
+            inbox = two.messages()
+            await anext(inbox)
+            inbox.done()
+        async with running(again := make("two")):
+            assert await heard(again, 1) == [1]
+
+
 class TestHostilePeers:
     """A stranger with a delivery layer of its own."""
 
@@ -266,6 +344,20 @@ class TestHostilePeers:
         await channel.send(encode_parcels(Parcels("", 1, (Parcel(1, bytes(16), None, b"\xc1"), Parcel(2, bytes(16), None, b"\x07")))))
         assert (await events.first(ErrorHappened)).code == "dead-letter"
         assert (await events.first(MessageReceived)).message == 7
+
+    async def test_one_that_cannot_use_a_message_makes_it_a_dead_letter_of_its_sender(self, device, stranger, events):
+        channel = await self.link(stranger())
+        await events.first(PeerConnected)
+        heard = []
+        device.on("undelivered", heard.append)
+        receipt = await device.send_to_peer("stranger", "x")
+        while not isinstance(frame := decode(await channel.receive()), Parcels):
+            pass
+        await channel.send(encode_parcels(Nak("", frame.incarnation, 1, "it makes no sense")))
+        assert await events.first(Undelivered) == Undelivered("stranger", receipt.id, "it makes no sense")
+        assert heard == [Undelivered("stranger", receipt.id, "it makes no sense")]
+        with pytest.raises(DeliveryFailed, match="it makes no sense"):
+            await receipt.delivered()
 
     async def test_one_that_sends_beyond_its_credit_ends_its_link(self, device, stranger, events):
         channel = await self.link(stranger())

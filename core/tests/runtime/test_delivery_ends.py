@@ -1,22 +1,19 @@
-"""Durable messages at the edges: devices without an inbox, a closing device, a store that fails while the device runs."""
+"""Durable messages at the edges: a closing device, a store that fails while the device runs."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
 from durable_devices import durable_device, heard, linked, running
+from faulty_store import Faulty
 
 import hallway.runtime.trouble
-import hallway.testing.memory.channel
-import hallway.testing.memory.plugin
 from hallway import Peer
-from hallway.errors import DeliveryFailed, StorageFull, StoreDamaged
+from hallway.errors import StorageFull, StoreDamaged
 from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected
-from hallway.protocol.frames import Messages
-from hallway.protocol.parcels import Nak, Parcel, Parcels
+from hallway.protocol.parcels import Parcel, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
 from hallway.store import Store
 
@@ -36,72 +33,6 @@ def make(request, tmp_path):
         return durable_device(device_id, request.node.name, str(tmp_path / device_id))
 
     return one
-
-
-class TestDevicesWithoutAnInbox:
-    @pytest.fixture(autouse=True)
-    def plain_kind(self, monkeypatch):
-        """Offers of the seed name no kind, which means webrtc: let the memory plugin go by that name."""
-        monkeypatch.setattr(hallway.testing.memory.channel, "KIND", "webrtc")
-        monkeypatch.setattr(hallway.testing.memory.plugin, "KIND", "webrtc")
-
-    async def test_what_waits_goes_out_as_json_in_order_and_is_let_go_of(self, device, stranger, events):
-        old = stranger("tablet-2")
-        channel = await old.dial("tablet-1")
-        await old.greet(channel, "tablet-1", sections={"delivery": SECTION})
-        await events.first(PeerConnected)
-        await channel.aclose(0)
-        await events.first(PeerDisconnected)
-        receipts = [await device.send_to_peer("tablet-2", [number, "ü"]) for number in range(100)]
-        bad = await device.send_to_peer("tablet-2", {"picture": b"\x00"})
-        last = await device.send_to_peer("tablet-2", "last")
-
-        plain = stranger("tablet-2", marked=False)
-        channel = await plain.dial("tablet-1")
-        await channel.opened(asyncio.get_running_loop().time() + 10)
-        async with asyncio.timeout(10):
-            texts = [await channel.receive() for _ in range(101)]
-            assert [json.loads(text) for text in texts] == [*([number, "ü"] for number in range(100)), "last"]
-            for receipt in (receipts[0], last):
-                with pytest.raises(DeliveryFailed, match="no inbox"):
-                    await receipt.delivered()
-            with pytest.raises(DeliveryFailed, match="JSON only"):
-                await bad.delivered()
-        failed = await events.first(ErrorHappened)
-        assert failed.code == "dead-letter"
-        assert bad.id in str(failed.message)
-        store = device._node.delivery._store
-        (letter,) = await store.dead()
-        assert "JSON only" in letter.reason
-        assert (await store.usage()).outbox == (0, 0)
-        # From now on messages go at once.
-        assert not (await device.send_to_peer("tablet-2", "now")).durable
-        assert json.loads(await channel.receive()) == "now"
-
-    async def test_one_that_greets_without_the_layer_after_it_had_one_gets_messages_at_once(self, device, stranger, events):
-        peer = stranger()
-        channel = await peer.dial("tablet-1")
-        await peer.greet(channel, "tablet-1", sections={"delivery": SECTION})
-        await events.first(PeerConnected)
-        moved = await peer.dial("tablet-1")
-        await peer.greet(moved, "tablet-1", sections={}, moves=True)
-        async with asyncio.timeout(10):
-            while (await device.send_to_peer("stranger", "x")).durable:
-                await asyncio.sleep(0)
-            while not isinstance(frame := await peer.heard(moved), Messages):
-                assert not isinstance(frame, Parcels)
-        assert frame.items[-1].value == "x"
-
-    async def test_one_without_the_layer_that_sends_its_frames_breaks_the_rules(self, device, stranger, events):
-        peer = stranger()
-        channel = await peer.dial("tablet-1")
-        await peer.greet(channel, "tablet-1", sections={})
-        await events.first(PeerConnected)
-        await channel.send(encode_parcels(Nak("", 1, 1, "no")))
-        error = await events.first(ErrorHappened)
-        assert error.code == "protocol"
-        assert "no delivery layer" in error.message
-        assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
 
 
 async def test_what_a_listener_deals_with_while_the_device_closes_is_not_handed_out_again(make):
@@ -154,31 +85,6 @@ async def test_who_is_known_is_not_asked_of_the_store_at_every_message(make, mon
         async with running(three := make("three")):
             await linked(one, three)
         assert set((await one.broadcast("all")).ids) == {"two", "three"}
-
-
-class Faulty:
-    """Makes a method of the stores fail until it is mended."""
-
-    def __init__(self, monkeypatch, name, error):
-        self.error, self.failed, self.failed_twice = error, 0, asyncio.Event()
-        real = getattr(Store, name)
-
-        async def method(store, *arguments, **options):
-            if self.error is None:
-                return await real(store, *arguments, **options)
-            self.failed += 1
-            if self.failed > 2:
-                self.failed_twice.set()
-            raise self.error
-
-        monkeypatch.setattr(Store, name, method)
-
-    async def persists(self):
-        async with asyncio.timeout(10):
-            await self.failed_twice.wait()
-
-    def mend(self):
-        self.error = None
 
 
 FULL = StorageFull("there is no room", hint="make room")

@@ -9,11 +9,12 @@ from messages import says
 
 from hallway import Peer
 from hallway.errors import ChannelClosed, DeliveryFailed, MessageTooLarge
-from hallway.events import MessageReceived, PeerConnected, PeerDisconnected
+from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected
 from hallway.protocol.batches import message_ids
 from hallway.protocol.chunks import MAX_FRAME, Chunk, Cut, encode
 from hallway.protocol.frames import Ping
 from hallway.protocol.frames import encode as encode_frame
+from hallway.protocol.heartbeat import Timing
 from hallway.protocol.parcels import Ack, Credit, Gap, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
 
@@ -150,3 +151,37 @@ class TestHostilePeers:
             with pytest.raises(ChannelClosed):
                 await read_to_the_end(channel)
         assert device.connected_peers == ()
+
+
+class TestAPeerThatNeverEndsALargeMessage:
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch):
+        """A little longer than nothing, beside the five seconds of a link."""
+        monkeypatch.setattr("hallway.runtime.conversation.REST_SECONDS", 0.1 - Timing().lost_after)
+
+    async def test_loses_its_link_with_the_reason_and_no_other_does(self, device, stranger, events):
+        good, bad = stranger("good"), stranger("bad")
+        alive, channel = await good.link("tablet-1"), await bad.link("tablet-1")
+        await events.first(PeerConnected)
+        await channel.send(encode(Chunk(0, 3 * MIB, bytes(16_000))))
+        error = await events.first(ErrorHappened)
+        assert (error.code, "began a frame of 3145728 bytes" in error.message) == ("protocol", True), error
+        assert await events.first(PeerDisconnected) == PeerDisconnected("bad", "protocol")
+        await alive.send(says("still here"))
+        assert (await events.first(MessageReceived)).message == "still here"
+
+    async def test_but_not_while_this_device_does_not_read_what_it_sends(self, device, stranger, events, monkeypatch):
+        monkeypatch.setattr("hallway.runtime.conversation.SURPLUS_BYTES", 0)
+        monkeypatch.setattr("hallway.runtime.publisher.BACKLOG_BYTES", 1000)
+        peer = stranger()
+        channel = await peer.link("tablet-1")
+        events.close()
+        inbox = device.messages()
+        first, *others = chunks(says("x" * 40_000), 16_000)
+        await say(channel, first, says("x" * 5000), *others)
+        # Longer than the peer may be silent.
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await read_to_the_end(channel)
+        async with asyncio.timeout(10):
+            assert [len((await anext(inbox))[1]) for _ in range(2)] == [5000, 40_000]

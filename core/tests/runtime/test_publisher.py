@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, PeerPath, SignalingMode
-from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, EventReader, Handling, MessageReader, Publisher
+from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, Handling, Publisher
+from hallway.runtime.readers import EventReader, MessageReader
 
 
 class Hook:

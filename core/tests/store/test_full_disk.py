@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from small_disk import small_disk
-from store_rig import incarnation, message, queued
+from store_rig import incarnation, message, queued, received
 
 from hallway.errors import StorageFull
-from hallway.store import Store
+from hallway.store import Quota, Store
 
 LARGE = 64 * 1024
 
@@ -107,4 +107,44 @@ async def test_a_store_on_a_full_disk_opens_and_what_it_holds_can_be_read(disk: 
         ballast.write(bytes(16 * 1024 * 1024))
     store = await Store.open(str(path))
     assert await queued(store) == [(n, n) for n in stored]
+    (disk / "ballast").unlink()
+    await store.acked("tablet-2", "", await incarnation(store), len(stored))
+    await store.put(message(1000), ["tablet-2"])
+    assert await queued(store) == [(len(stored) + 1, 1000)]
     await store.aclose()
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(200, 200), (LARGE, 1), (1024 * 1024, 4)], ids=["small", "large", "very large"])
+async def test_what_the_outbox_itself_has_filled_can_be_forgotten_and_filled_again(disk: Path, size: int, at_once: int) -> None:
+    store = await Store.open(str(disk / "hallway.db"), quota=Quota(peer_messages=10**9))
+    before = 0
+    for _ in range(2):
+        while not any(isinstance(each, BaseException) for each in await put_many(store, at_once, size)):
+            pass
+        (stream,) = await store.outgoing()
+        assert (await store.usage()).outbox[1] > 2 * 1024 * 1024
+        for upto in range(before, stream.last, 50):
+            await store.acked("tablet-2", "", stream.incarnation, upto)
+        await store.acked("tablet-2", "", stream.incarnation, before := stream.last)
+        assert (await store.usage()).outbox == (0, 0)
+    await store.aclose()
+
+
+async def test_so_can_an_inbox(disk: Path) -> None:
+    store = await Store.open(str(disk / "hallway.db"))
+    for incarnation_ in range(1, 3):
+        full = False
+        for first in range(1, 10**6, 20):
+            items = [received(number, 4000) for number in range(first, first + 20)]
+            (outcome,) = await asyncio.gather(store.receive("tablet-2", "", incarnation_, first + 19, items), return_exceptions=True)
+            if full := isinstance(outcome, StorageFull):
+                break
+        assert full
+        while items_ := await store.inbox(0, most=50, most_bytes=10**9):
+            await store.taken([item.id for item in items_])
+    await store.aclose()
+
+
+async def put_many(store: Store, count: int, size: int) -> list[object]:
+    work = [store.put(message(n, size=size), ["tablet-2"]) for n in range(count)]
+    return await asyncio.gather(*work, return_exceptions=True)

@@ -81,8 +81,8 @@ async def test_outgoing_tells_of_every_stream_even_where_nothing_waits() -> None
     await store.acked("tablet-2", "", two, 1)
     await store.acked("tablet-3", "photos", three, 1)
     assert await store.outgoing() == [
-        OutStream("tablet-2", "", two, last=3, first=2, count=2, bytes=20),
-        OutStream("tablet-3", "photos", three, last=1, first=None, count=0, bytes=0),
+        OutStream("tablet-2", "", two, last=3),
+        OutStream("tablet-3", "photos", three, last=1),
     ]
     assert two != three
     await store.aclose()
@@ -116,6 +116,21 @@ async def test_an_id_of_another_length_is_refused_and_changes_nothing() -> None:
     with pytest.raises(MisuseError, match="16 bytes, not 3"):
         await store.put(NewMessage(b"abc", b"", 1), ["tablet-2"])
     assert await store.outgoing() == []
+    await store.aclose()
+
+
+async def test_what_is_gone_through_page_by_page_is_gone_through_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hallway.store.database.PAGE", 2)
+    store = await Store.open(None)
+    for n in range(1, 10):
+        await store.put(message(n), ["tablet-2"])
+    before = await incarnation(store)
+    await store.bury("tablet-2", "", [1, 4], "no")
+    renewed, last = await store.renew("tablet-2", "")
+    assert (renewed != before, last) == (True, 7)
+    assert await queued(store) == [(1, 2), (2, 3), (3, 5), (4, 6), (5, 7), (6, 8), (7, 9)]
+    assert await store.purge("tablet-2") == 7
+    assert (await store.usage()).outbox == (0, 0)
     await store.aclose()
 
 

@@ -34,17 +34,9 @@ async def linked(*peers: Peer) -> None:
 
 
 async def heard(peer: Peer, count: int) -> list:
-    """The next messages, each dealt with once the next one is asked for."""
-    inbox = peer.messages()
-    async with asyncio.timeout(20):
-        got = [(await anext(inbox))[1] for _ in range(count)]
-    # The last one is done with only when the next is asked for, which nobody reads here.
-    asking = asyncio.ensure_future(anext(inbox))
-    await asyncio.sleep(0)
-    asking.cancel()
-    await asyncio.wait([asking])
-    await inbox.aclose()
-    return got
+    """The next messages, each dealt with."""
+    async with peer.messages() as inbox, asyncio.timeout(20):
+        return [(await anext(inbox))[1] for _ in range(count)]
 
 
 @contextlib.asynccontextmanager

@@ -8,10 +8,12 @@ import sys
 from typing import Any
 
 from hallway.cli.json_lines import FLUSH_SECONDS, LineWriter, read_lines
+from hallway.errors import MisuseError
 from hallway.events import SignalingMode, to_json
 from hallway.peer import Peer
 from hallway.runtime.commands import BadCommand, Commands
-from hallway.runtime.publisher import EventReader
+from hallway.runtime.lifetimes import milliseconds
+from hallway.runtime.readers import EventReader
 
 Reply = dict[str, Any] | None
 
@@ -38,10 +40,10 @@ class JsonDevice:
         self._stop = stop
         self._is_ready = False
         self._commands = Commands()
-        self._commands.serve("send-to-peer", self._send_to_peer)
-        self._commands.serve("broadcast", self._broadcast)
-        self._commands.serve("status", self._status)
-        self._commands.serve("quit", self._quit)
+        self._commands.serve("send-to-peer", self._send_to_peer, ("peerId", "message", "durable", "ttl"))
+        self._commands.serve("broadcast", self._broadcast, ("message", "durable", "ttl"))
+        self._commands.serve("status", self._status, ())
+        self._commands.serve("quit", self._quit, ())
 
     async def run(self) -> None:
         """Run until `stop` is set, then close the peer."""
@@ -113,6 +115,10 @@ class JsonDevice:
 
 def _options(command: dict[str, Any]) -> dict[str, Any]:
     durable, ttl = command.get("durable", True), command.get("ttl")
-    if not isinstance(durable, bool) or not (ttl is None or (type(ttl) in (int, float) and ttl > 0)):
-        raise BadCommand("'durable' is true or false, and 'ttl' a number of seconds")
+    if not isinstance(durable, bool):
+        raise BadCommand(f"'durable' is true or false, not {durable!r}")
+    try:
+        milliseconds(ttl)
+    except MisuseError as error:
+        raise BadCommand(str(error), hint=error.hint) from error
     return {"durable": durable, "ttl": ttl}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from hallway.events import (
+    Delivered,
     ErrorHappened,
     Event,
     MessageReceived,
@@ -14,6 +15,7 @@ from hallway.events import (
     PeerLost,
     PeerPath,
     SignalingMode,
+    Undelivered,
     bytes_as_json,
 )
 
@@ -44,8 +46,19 @@ def sentence(event: Event) -> str:
             text = f"the link to {peer_id} is now over {channel}, signaled by {signaling}"
         case PeerDisconnected(peer_id, reason):
             text = f"the link to {peer_id} is down: {REASONS.get(reason, reason)}"
+        case _:
+            text = _of_messages(event)
+    return text
+
+
+def _of_messages(event: MessageReceived | Delivered | Undelivered | ErrorHappened) -> str:
+    match event:
         case MessageReceived(peer_id, message):
             text = f"{peer_id} says {json.dumps(message, default=bytes_as_json)}"
-        case ErrorHappened(code, message, hint):
-            text = f"error {code}: {message}. {hint}"
+        case Delivered(peer_id, message_id):
+            text = f"{peer_id} has the message {message_id}"
+        case Undelivered(peer_id, message_id, reason):
+            text = f"the message {message_id} to {peer_id} is a dead letter: {reason}"
+        case ErrorHappened(code, problem, hint):
+            text = f"error {code}: {problem}. {hint}"
     return text

@@ -7,6 +7,7 @@ piece. One frame at a time is under way in each direction; all else may pass bet
 from __future__ import annotations
 
 import struct
+from math import inf
 from typing import NamedTuple
 
 from hallway.errors import BadFrame
@@ -18,6 +19,8 @@ MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of one message (`hallway.protocol.packed`), at most."""
 MAX_FRAME = MAX_MESSAGE + 1024
 """Bytes of a frame that is put together, at most: a message and the head of its frame."""
+LATENESS = 1.0
+"""Seconds that a tick may be late."""
 HEAD = struct.Struct(">BII")
 
 
@@ -67,13 +70,19 @@ class Cut:
 
 
 class Assembly:
-    """Puts together what comes in over one channel. Its memory grows with what has come, not with what the peer announces."""
+    """Puts together what comes in over one channel. Its memory grows with what has come, not with what the peer announces.
 
-    def __init__(self) -> None:
+    ``patience``: seconds for which the next chunk of a frame may be awaited.
+    """
+
+    def __init__(self, patience: float = inf) -> None:
+        self.deadline = inf
+        """When `tick` wants to be called: the rest of the frame under way is overdue then."""
+        self._patience = patience
         self._frame = bytearray()
         self._total = 0
 
-    def put(self, chunk: Chunk) -> bytes | None:
+    def put(self, chunk: Chunk, now: float = 0.0) -> bytes | None:
         """Take the next chunk; the frame, if this was its last.
 
         Raises:
@@ -91,7 +100,26 @@ class Assembly:
         if chunk.offset + len(chunk.piece) > self._total:
             raise BadFrame(f"the peer sends more than the {self._total} bytes of a frame")
         self._frame += chunk.piece
+        self.deadline = now + self._patience
         return self._end() if len(self._frame) == self._total else None
+
+    def excuse(self, now: float) -> None:
+        """What has come was not read until now: the peer's silence proved nothing."""
+        if self._frame:
+            self.deadline = now + self._patience
+
+    def tick(self, now: float) -> None:
+        """Time has passed; call it at `deadline`. A tick that is late by more than `LATENESS` says that we slept, and excuses the peer.
+
+        Raises:
+            BadFrame: the peer began a frame and sends nothing more of it.
+
+        """
+        if now >= self.deadline + LATENESS:
+            self.excuse(now)
+        elif now >= self.deadline:
+            left = self._total - len(self._frame)
+            raise BadFrame(f"the peer began a frame of {self._total} bytes and has sent none of the last {left} for {self._patience:g} s")
 
     def _begin(self, chunk: Chunk) -> None:
         if chunk.offset:
@@ -102,4 +130,5 @@ class Assembly:
 
     def _end(self) -> bytes:
         frame, self._frame = bytes(self._frame), bytearray()
+        self.deadline = inf
         return frame

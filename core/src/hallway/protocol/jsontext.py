@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
+from itertools import chain, compress
 from typing import Any, Never
 
 MAX_DEPTH = 64
@@ -24,7 +26,7 @@ def loads(text: str | bytes) -> Any:
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
         value = json.loads(decoded, parse_constant=_refuse_constant, parse_float=_finite)
-        check_depth(value)
+        _check_depth(decoded, value)
         if "\\ud" in decoded.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except BadJson:
@@ -46,7 +48,7 @@ def dumps(value: Any) -> str:
         text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise BadJson(f"not a JSON value: {_reason(error)}") from error
-    check_depth(value)
+    _check_depth(text, value)
     return text
 
 
@@ -55,19 +57,46 @@ _CONTAINERS = (dict, list, tuple)
 
 def check_depth(value: Any) -> None:
     """Raise `BadJson` if ``value`` is nested deeper than `MAX_DEPTH`."""
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return
-    raise BadJson(f"nested deeper than {MAX_DEPTH}")
+    for depth, level in enumerate(levels(value)):
+        if depth > MAX_DEPTH and level.nests:
+            raise BadJson(f"nested deeper than {MAX_DEPTH}")
 
 
-def _children(value: Any) -> list[Any]:
-    if not isinstance(value, _CONTAINERS):
-        return []
-    children = value.values() if isinstance(value, dict) else value
-    return [child for child in children if isinstance(child, _CONTAINERS)]
+def _check_depth(text: str, value: Any) -> None:
+    """The same, for a value whose text clears it of suspicion if there are few brackets."""
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        check_depth(value)
+
+
+class Level:
+    """Values at one depth. Nothing here goes from one to the next in Python, for there may be millions of them."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+        self._kinds = set(map(type, values))
+
+    @property
+    def nests(self) -> bool:
+        """Whether there are arrays or objects among them."""
+        return any(issubclass(each, _CONTAINERS) for each in self._kinds)
+
+    def of(self, kind: type | tuple[type, ...]) -> Iterable[Any]:
+        """Those of that kind."""
+        kinds = {each for each in self._kinds if issubclass(each, kind)}
+        return compress(self._values, map(kinds.__contains__, map(type, self._values))) if kinds else ()
+
+    def inside(self) -> list[Any]:
+        """What is in them."""
+        return list(chain.from_iterable(chain(map(dict.values, self.of(dict)), self.of((list, tuple)))))
+
+
+def levels(value: Any) -> Iterator[Level]:
+    """``value`` alone, what is in it, what is in that, and so on."""
+    values = [value]
+    while values:
+        level = Level(values)
+        yield level
+        values = level.inside()
 
 
 def _refuse_constant(name: str) -> Never:

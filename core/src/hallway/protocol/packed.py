@@ -5,7 +5,10 @@ What MessagePack cannot hold and JSON can (whole numbers beyond 64 bits, subclas
 
 from __future__ import annotations
 
+import gc
 import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 import ormsgpack
@@ -26,8 +29,8 @@ CONTAINERS = bytes((*range(0x80, 0xA0), *range(0xDC, 0xE0)))
 """How an array or a map begins; such bytes may also be part of something else."""
 LARGE = 64 * 1024
 """Bytes from which on it is worth the time to find out what a message weighs."""
-FLOATS = (0xCA, 0xCB)
-"""How a number with a fraction begins, of 32 and of 64 bits."""
+MAYBE_INFINITE = re.compile(rb"[\xca\xcb][\x7f\xff]")
+"""How NaN and every infinity begins, of 32 and of 64 bits; now and then something else looks like it."""
 
 
 class BadValue(ValueError):
@@ -56,17 +59,11 @@ def unpack(data: bytes) -> Any:
         BadValue: they are not what `pack` makes, or weigh more than `weights.MAX_WEIGHT`.
 
     """
-    if len(data) > LARGE and (heavy := weights.of_message(data)) > weights.MAX_WEIGHT:
+    if len(data) <= LARGE:
+        return _unpack(data)
+    if (heavy := weights.of_message(data)) > weights.MAX_WEIGHT:
         raise BadValue(f"so many values that they take {heavy} bytes of memory")
-    try:
-        extended = data[:1] and data[0] in EXTENSIONS
-        value = ormsgpack.unpackb(data, ext_hook=_read_extension if extended else None)
-    except jsontext.BadJson as error:
-        raise BadValue(str(error)) from error
-    except ValueError as error:
-        raise BadValue(f"not MessagePack: {error}") from error
-    _check(data, value)
-    return value
+    return _undisturbed(lambda: _unpack(data))
 
 
 def weight(data: bytes) -> int:
@@ -89,7 +86,7 @@ def _read_extension(kind: int, data: bytes) -> Any:
 
 def _check(data: bytes, value: Any) -> None:
     """Look closely at what the bytes cannot clear of suspicion: that costs more than all the rest."""
-    if _may_hold_infinity(data):
+    if (0xCA in data or 0xCB in data) and MAYBE_INFINITE.search(data):
         _check_finite(value)
     if len(data) > jsontext.MAX_DEPTH and len(data) - len(data.translate(None, CONTAINERS)) > jsontext.MAX_DEPTH:
         try:
@@ -98,26 +95,30 @@ def _check(data: bytes, value: Any) -> None:
             raise BadValue(str(error)) from error
 
 
-def _may_hold_infinity(data: bytes) -> bool:
-    """True for every NaN and infinity, and now and then for something else."""
-    for header in FLOATS:
-        at = data.find(header)
-        while at >= 0:
-            if data[at + 1 : at + 2] in (b"\x7f", b"\xff"):
-                return True
-            at = data.find(header, at + 1)
-    return False
-
-
 def _check_finite(value: Any) -> None:
-    level = [value]
-    while level:
-        if any(isinstance(each, float) and not math.isfinite(each) for each in level):
+    for level in jsontext.levels(value):
+        if not all(map(math.isfinite, level.of(float))):
             raise BadValue("not a JSON value: Out of range float values are not JSON compliant")
-        level = [child for each in level for child in _children(each)]
 
 
-def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else []
+def _unpack(data: bytes) -> Any:
+    try:
+        extended = data[:1] and data[0] in EXTENSIONS
+        value = ormsgpack.unpackb(data, ext_hook=_read_extension if extended else None)
+    except jsontext.BadJson as error:
+        raise BadValue(str(error)) from error
+    except ValueError as error:
+        raise BadValue(f"not MessagePack: {error}") from error
+    _check(data, value)
+    return value
+
+
+def _undisturbed(make: Callable[[], Any]) -> Any:
+    """Make many values while nobody looks for garbage among them: that takes longer than all the rest."""
+    if not gc.isenabled():
+        return make()
+    gc.disable()
+    try:
+        return make()
+    finally:
+        gc.enable()

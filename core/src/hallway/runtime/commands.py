@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from hallway.errors import HallwayError, MisuseError
@@ -23,9 +23,10 @@ class Commands:
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
+        self._fields: dict[str, tuple[str, ...]] = {}
 
-    def serve(self, name: str, handler: Handler) -> None:
-        """Answer the command ``name`` by ``handler``.
+    def serve(self, name: str, handler: Handler, fields: Sequence[str] | None = None) -> None:
+        """Answer the command ``name`` by ``handler``. ``fields``: all that it may have beside ``command`` and ``tag``; None: any.
 
         Raises:
             MisuseError: the name is taken.
@@ -34,6 +35,8 @@ class Commands:
         if name in self._handlers:
             raise MisuseError(f"there is a command {name!r} already")
         self._handlers[name] = handler
+        if fields is not None:
+            self._fields[name] = ("command", *fields, "tag")
 
     async def answer(self, line: bytes) -> dict[str, Any]:
         """The answer to one line: its ``tag``, ``ok``, and ``value`` or ``error``."""
@@ -50,7 +53,7 @@ class Commands:
         """The value of one command.
 
         Raises:
-            BadCommand: there is no such command, or it lacks something.
+            BadCommand: there is no such command, it lacks something, or has what it does not know.
             HallwayError: what its handler raises.
 
         """
@@ -58,6 +61,9 @@ class Commands:
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
             raise BadCommand(f"there is no command {name!r}", hint=f"use one of {', '.join(self._handlers)}")
+        known = self._fields.get(str(name), tuple(command))
+        if unknown := [field for field in command if field not in known]:
+            raise BadCommand(f"{name} has no field {unknown[0]!r}", hint=f"its fields are {', '.join(known)}")
         return await handler(command)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from hallway.errors import BadFrame, ChannelClosed, ClosedError, DeadlineExceeded, RemoteViolation
@@ -27,6 +28,9 @@ MAX_GARBAGE = 10
 """Things that are no messages, at most, before the channel of a peer without frames is ended."""
 SURPLUS_BYTES = 8 * 1024 * 1024
 """Bytes of messages that are taken after the peer was asked to pause: what it had under way, weighed as memory."""
+REST_SECONDS = 60.0
+"""How long the next piece of a large message may be awaited beyond the silence that a link outlives: more than a slow sender needs for
+one, on a path that carries 16 KiB in that time."""
 OPENING_LIMIT = 60.0
 """Seconds after which a channel gives up by itself; the link's own, shorter deadlines decide before."""
 
@@ -52,10 +56,13 @@ class Conversation:
         self._failed = failed
         self._garbage = 0
         self._surplus = 0
-        self._assembly = Assembly()
+        self._assembly = Assembly(REST_SECONDS + services.timing.lost_after)
+        self._overdue: asyncio.TimerHandle | None = None
+        self._is_reading = True
         self._group = asyncio.TaskGroup()
         self._resuming: asyncio.Task[None] | None = None
-        self._now = asyncio.get_running_loop().time
+        self._loop = asyncio.get_running_loop()
+        self._now = self._loop.time
 
     async def run(self) -> None:
         """Open the channel, then read and write until it ends; cancel it to stop."""
@@ -77,6 +84,9 @@ class Conversation:
         except* Exception:
             self._failed(run, "an internal error", DownReason.CLOSED)
             raise
+        finally:
+            if self._overdue is not None:
+                self._overdue.cancel()
 
     async def _write(self, outgoing: Outgoing) -> None:
         try:
@@ -111,9 +121,12 @@ class Conversation:
             self._ask_to_pause()
             return
         self._carry_out(self._link.pause(self._run.id, self._now(), paused=True))
+        self._is_reading = False
         try:
             await self._publisher.room()
         finally:
+            self._is_reading = True
+            self._assembly.excuse(self._now())
             self._carry_out(self._link.pause(self._run.id, self._now(), paused=False))
 
     def _ask_to_pause(self) -> None:
@@ -131,7 +144,8 @@ class Conversation:
             frame = decode(data)
             # A chunk before HELLO is the link's to refuse.
             if isinstance(frame, Chunk) and self._run.hello is not None:
-                if (whole := self._assembly.put(frame)) is None:
+                if (whole := self._assembly.put(frame, self._now())) is None:
+                    self._await_rest()
                     return
                 frame = decode_large(whole)
         except BadFrame as error:
@@ -145,6 +159,23 @@ class Conversation:
         # Messages alone prove nothing that a timer would have to know.
         if others or not isinstance(frame, Messages):
             self._carry_out(others)
+
+    def _await_rest(self) -> None:
+        """A large message is under way. One timer lasts for all of its pieces: one that is early looks again."""
+        if self._overdue is None:
+            self._overdue = self._loop.call_at(self._assembly.deadline, self._look_for_rest)
+
+    def _look_for_rest(self) -> None:
+        self._overdue = None
+        if not self._is_reading:
+            self._assembly.excuse(self._now())
+        try:
+            self._assembly.tick(self._now())
+        except BadFrame as error:
+            self._failed(self._run, str(error), DownReason.PROTOCOL)
+            return
+        if self._assembly.deadline < inf:
+            self._await_rest()
 
     def _deliver(self, effect: Deliver) -> None:
         if self._resuming is not None and not self._resuming.done():

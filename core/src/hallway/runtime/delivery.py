@@ -12,7 +12,6 @@ from itertools import repeat
 from typing import Any
 
 from hallway.errors import BadFrame, DeliveryFailed, OutboxFull, StoreError
-from hallway.events import Delivered
 from hallway.protocol.parcels import Ack, DeliveryFrame, Gap, Nak, Parcel, Parcels, encode
 from hallway.protocol.sending import Forget, Load, Renew, SendEffect, Sending, Transmit
 from hallway.runtime.acquaintances import Acquaintances
@@ -20,6 +19,7 @@ from hallway.runtime.expiry import Expiry
 from hallway.runtime.handing import Handing
 from hallway.runtime.incoming import Incoming
 from hallway.runtime.lines import Line, Send, read_line
+from hallway.runtime.outcomes import Outcomes
 from hallway.runtime.plain_outbox import PlainLink, PlainOutbox
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.receipts import Receipt, Receipts
@@ -41,13 +41,13 @@ class Delivery:
 
     def __init__(self, store: Store, publisher: Publisher, tasks: TaskSet, remembered: float) -> None:
         self._store = store
-        self._publisher = publisher
         self._tasks = tasks
         self._receipts = Receipts()
+        self._outcomes = Outcomes(self._receipts, publisher)
         self._trouble = Trouble(publisher)
         self.acquaintances = Acquaintances(store, self._trouble, remembered)
         """Who was linked lately."""
-        self._expiry = Expiry(store, self._receipts, self._trouble)
+        self._expiry = Expiry(store, self._outcomes, self._trouble)
         self._incoming = Incoming(store, tasks, self._trouble, self._more, self._answer)
         self._handing = Handing(store, publisher, self._trouble, self._incoming.let_go)
         self._lines: dict[str, Line] = {}
@@ -74,17 +74,18 @@ class Delivery:
 
     def stores(self, peer_id: str) -> bool:
         """Whether what is sent to that peer is stored first: not if it has a link and no inbox, and nothing waits for it."""
-        plain = self._plain.get(peer_id.lower())
-        return plain is None or plain.is_busy
+        peer = peer_id.lower()
+        plain = self._plain.get(peer)
+        return plain is None or not plain.is_up or plain.is_busy or (peer, "") in self._fresh
 
-    async def put(self, body: bytes, to: Sequence[str], ttl: float | None = None) -> tuple[list[Receipt], tuple[str, ...]]:
+    async def put(self, body: bytes, to: Sequence[str], ttl_ms: int | None = None) -> tuple[list[Receipt], tuple[str, ...]]:
         """Store a message for each of these peers, and send it while there is a link; returns receipts, and whose outbox is full.
 
         Raises:
             StoreError: it is not stored, for nobody.
 
         """
-        message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
+        message_id = random.randbytes(16)
         placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), to)
         names = {name.lower(): name for name in to}
         receipts = [self._receipts.give(names[peer], message_id.hex()) for peer in placed.seqs]
@@ -92,7 +93,7 @@ class Delivery:
             self._note((peer, ""), Parcel(seq, message_id, ttl_ms, body))
         return receipts, tuple(names[peer] for peer in placed.full)
 
-    async def put_one(self, body: bytes, peer_id: str, ttl: float | None = None) -> Receipt:
+    async def put_one(self, body: bytes, peer_id: str, ttl_ms: int | None = None) -> Receipt:
         """Store a message for one peer.
 
         Raises:
@@ -100,7 +101,7 @@ class Delivery:
             StoreError: it is not stored.
 
         """
-        message_id, ttl_ms = random.randbytes(16), _milliseconds(ttl)
+        message_id = random.randbytes(16)
         placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), (peer_id,))
         if placed.full:
             raise OutboxFull([peer_id])
@@ -168,7 +169,7 @@ class Delivery:
 
     def _is_unsettled(self) -> bool:
         waits = (sending.acked < sending.last for (peer, _), sending in self._sendings.items() if peer in self._lines)
-        return any(waits) or any(plain.is_busy for plain in self._plain.values())
+        return any(waits) or any(plain.is_up and plain.is_busy for plain in self._plain.values())
 
     async def aclose(self) -> None:
         """Note what the application has dealt with, and close the store."""
@@ -196,7 +197,7 @@ class Delivery:
         """
         peer = peer_id.lower()
         line = self._lines[peer] = read_line(section, send, max_frame)
-        self._plain.pop(peer, None)
+        self._leave_plain(peer)
         self._tasks.start(self.acquaintances.meet(peer_id), f"meet {peer_id}")
         for (whose, _), sending in self._sendings.items():
             if whose == peer:
@@ -208,7 +209,9 @@ class Delivery:
         """A channel to a peer without a delivery layer is open: what waits for it goes out."""
         self.down(peer_id)
         peer = peer_id.lower()
-        self._plain[peer] = PlainOutbox(peer, link, self._store, self._receipts, self._publisher, self._trouble)
+        if peer not in self._plain:
+            self._plain[peer] = PlainOutbox(peer, self._store, self._outcomes, self._trouble)
+        self._plain[peer].up(link)
         self._tasks.start(self.acquaintances.meet(peer_id), f"meet {peer_id}")
         self._empty(peer)
 
@@ -216,11 +219,18 @@ class Delivery:
         """The link is gone."""
         peer = peer_id.lower()
         self._lines.pop(peer, None)
-        self._plain.pop(peer, None)
+        self._leave_plain(peer)
         for (whose, _), sending in self._sendings.items():
             if whose == peer:
                 sending.down()
         self._settled.set()
+
+    def _leave_plain(self, peer: str) -> None:
+        """The peer has no link without an inbox any more. One outbox at a time empties what waits: one that is busy is kept."""
+        if (plain := self._plain.get(peer)) is not None:
+            plain.down()
+            if not plain.is_busy:
+                del self._plain[peer]
 
     def received(self, peer_id: str, frame: DeliveryFrame) -> None:
         """A frame came over the open link.
@@ -280,13 +290,14 @@ class Delivery:
 
     def _empty(self, peer: str) -> None:
         """Let what waits for a peer without an inbox go."""
-        if (plain := self._plain.get(peer)) is None:
-            return
-        if streams := [stream for whose, stream in self._sendings if whose == peer]:
-            self._tasks.start(self._empty_plain(plain, streams), f"plain outbox of {peer}")
+        plain = self._plain.get(peer)
+        if plain is not None and plain.ask([stream for whose, stream in self._sendings if whose == peer]):
+            self._tasks.start(self._empty_plain(peer, plain), f"plain outbox of {peer}")
 
-    async def _empty_plain(self, plain: PlainOutbox, streams: list[str]) -> None:
-        await plain.empty(streams)
+    async def _empty_plain(self, peer: str, plain: PlainOutbox) -> None:
+        await plain.empty()
+        if not plain.is_up:
+            self._plain.pop(peer, None)
         self._settled.set()
 
     async def _begin(self) -> list[OutStream]:
@@ -322,7 +333,7 @@ class Delivery:
             self._trouble.tell(FORGETTING, error)
             await self._forget_later(peer, sending)
         else:
-            self._gone(peer, gone)
+            self._outcomes.delivered(peer, gone)
 
     async def _forget_later(self, peer: str, sending: Sending) -> None:
         """One task for each stream, however many acknowledgements come before the store works again."""
@@ -334,14 +345,9 @@ class Delivery:
             while sending.incarnation == incarnation and noted < sending.acked:
                 noted = sending.acked
                 forget = partial(self._store.acked, peer, sending.stream, incarnation, noted)
-                self._gone(peer, await self._trouble.insist(FORGETTING, forget))
+                self._outcomes.delivered(peer, await self._trouble.insist(FORGETTING, forget))
         finally:
             self._forgetting.discard(key)
-
-    def _gone(self, peer: str, message_ids: Sequence[str]) -> None:
-        for message_id in message_ids:
-            self._receipts.settle(peer, message_id)
-            self._publisher.publish(Delivered(peer, message_id))
 
     async def _renew(self, peer: str, sending: Sending) -> None:
         key = peer, sending.stream
@@ -367,8 +373,7 @@ class Delivery:
 
     async def _bury(self, peer: str, nak: Nak) -> None:
         burying = self._trouble.insist("a dead letter cannot be kept", lambda: self._store.bury(peer, nak.stream, [nak.seq], nak.reason))
-        for acked in await burying:
-            self._receipts.settle(peer, acked.message_id.hex(), DeliveryFailed(f"{peer} cannot use the message: {nak.reason}"))
+        self._outcomes.undelivered(peer, await burying, nak.reason)
 
     def _more(self) -> None:
         self._handing.more()
@@ -376,7 +381,3 @@ class Delivery:
     def _answer(self, peer: str, ack: Ack) -> None:
         if (line := self._lines.get(peer)) is not None:
             line.send(encode(ack))
-
-
-def _milliseconds(ttl: float | None) -> int | None:
-    return None if ttl is None else round(ttl * 1000)

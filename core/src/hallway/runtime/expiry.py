@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from hallway.errors import DeliveryFailed, StoreError
-from hallway.runtime.receipts import Receipts
+from hallway.errors import StoreError
+from hallway.runtime.outcomes import EXPIRED, Outcomes
 from hallway.runtime.trouble import RETRY_SECONDS, Trouble
-from hallway.store import Store
+from hallway.store import Acked, Store
 
 EXPIRY_SECONDS = 60.0
 """How long nobody looks whether something has expired, at most: while a device sleeps, its messages' time goes on and its timers do not."""
@@ -19,9 +19,9 @@ EXPIRING = "what has expired cannot be noted"
 class Expiry:
     """One device's. A device whose messages have all the time of the world is not woken."""
 
-    def __init__(self, store: Store, receipts: Receipts, trouble: Trouble) -> None:
+    def __init__(self, store: Store, outcomes: Outcomes, trouble: Trouble) -> None:
         self._store = store
-        self._receipts = receipts
+        self._outcomes = outcomes
         self._trouble = trouble
         self._news = asyncio.Event()
 
@@ -53,7 +53,7 @@ class Expiry:
 
         """
         for gone in await self._store.expired():
-            self._failed(gone.peer, gone.message_id)
+            self._outcomes.undelivered(gone.peer, [Acked(gone.seq, gone.message_id)], EXPIRED)
 
     async def bury_these(self, peer: str, stream: str, seqs: Sequence[int]) -> None:
         """Bury messages to one peer that have expired, before it is told that they will never come.
@@ -62,9 +62,4 @@ class Expiry:
             StoreError: they stay where they are.
 
         """
-        for gone in await self._store.bury(peer, stream, seqs, "expired"):
-            self._failed(peer, gone.message_id)
-
-    def _failed(self, peer: str, message_id: bytes) -> None:
-        failure = DeliveryFailed(f"the message to {peer} has expired", hint="give it more time to live")
-        self._receipts.settle(peer, message_id.hex(), failure)
+        self._outcomes.undelivered(peer, await self._store.bury(peer, stream, seqs, EXPIRED), EXPIRED)

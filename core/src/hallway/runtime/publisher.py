@@ -12,7 +12,7 @@ from typing import Any, Self
 import pyee
 
 from hallway.errors import MisuseError
-from hallway.events import NAMES, ErrorHappened, Event, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost
+from hallway.events import NAMES, ErrorHappened, Event, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, Undelivered
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Subscription:
         self.end()
         self._publisher.unsubscribe(self, left)
 
-    def _put_down(self) -> None:
+    def put_down(self) -> None:
         """The reader has dealt with the message that it got last."""
         if self._in_hand is not None:
             (_, _, handling), self._in_hand = self._in_hand, None
@@ -99,7 +99,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event:
-        self._put_down()
+        self.put_down()
         while not self._queue:
             if self._ended:
                 raise StopAsyncIteration
@@ -316,7 +316,7 @@ def _listener_arguments(event: Event) -> tuple[Any, ...]:
             return (peer_id, message)
         case PeerFound(peer_id) | PeerLost(peer_id) | PeerConnected(peer_id) | PeerDisconnected(peer_id):
             return (peer_id,)
-        case ErrorHappened():
+        case ErrorHappened() | Undelivered():
             return (event,)
         case _:
             return (getattr(event, "mode", None) or getattr(event, "peer_id", None),)
@@ -344,44 +344,3 @@ async def _run(work: Awaitable[Any], again: Callable[[], Awaitable[Any]], handli
     finally:
         if handling is not None:
             handling.end(reason)
-
-
-class Reader:
-    """What reads a subscription. Close it, or let go of it, and it holds nothing up any more."""
-
-    def __init__(self, subscription: Subscription) -> None:
-        self._subscription = subscription
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def close(self) -> None:
-        """Stop reading; whoever waits comes to the end. Closing twice is silent.
-
-        Durable messages that nobody has dealt with wait for another reader: the last one that this got is among them.
-        """
-        self._subscription.close()
-
-    async def aclose(self) -> None:
-        """Stop reading, as `close` does."""
-        self.close()
-
-    def __del__(self) -> None:
-        self._subscription.close()
-
-
-class EventReader(Reader):
-    """What happens from its making on, as `hallway.events` values: an asynchronous iterator."""
-
-    async def __anext__(self) -> Event:
-        return await anext(self._subscription)
-
-
-class MessageReader(Reader):
-    """What arrives from its making on, as pairs of peer id and message: an asynchronous iterator."""
-
-    async def __anext__(self) -> tuple[str, Any]:
-        while True:
-            event = await anext(self._subscription)
-            if isinstance(event, MessageReceived):
-                return event.peer_id, event.message

@@ -11,6 +11,7 @@ from hallway.protocol import packed, weights
 from hallway.protocol.batches import Maker
 from hallway.protocol.chunks import MAX_MESSAGE
 from hallway.runtime.delivery import Delivery
+from hallway.runtime.lifetimes import milliseconds
 from hallway.runtime.link_driver import LinkDriver
 from hallway.runtime.links import Links
 from hallway.runtime.publisher import Publisher
@@ -33,10 +34,11 @@ class Sender:
         """Send one message to one peer.
 
         Raises:
+            MisuseError: ``ttl`` is none.
             BadMessage, MessageTooLarge, PeerUnavailable, OutboxFull, StoreError: it was not sent.
 
         """
-        body, link = _packed(message), self._links.find(peer_id)
+        body, link, ttl_ms = _packed(message), self._links.find(peer_id), milliseconds(ttl)
         if not durable or not self._delivery.stores(peer_id):
             message_id = await self._links.get(peer_id).send(body)
             self._publisher.sent(peer_id, message_id, message)
@@ -45,7 +47,7 @@ class Sender:
             link.check(body)
         if link is None and not await self._delivery.acquaintances.includes(peer_id):
             raise PeerUnavailable(f"nothing is known of a peer {peer_id}", hint="wait for peer-found, then send again")
-        receipt = await self._delivery.put_one(body, peer_id, ttl)
+        receipt = await self._delivery.put_one(body, peer_id, ttl_ms)
         self._publisher.sent(peer_id, receipt.id, message)
         return receipt
 
@@ -53,24 +55,29 @@ class Sender:
         """Send one message to every peer that is linked or was lately.
 
         Raises:
+            MisuseError: ``ttl`` is none.
             BadMessage, MessageTooLarge, StoreError: it was not sent.
 
         """
-        body = _packed(message)
+        body, ttl_ms = _packed(message), milliseconds(ttl)
         for link in self._links.open():
             link.check(body)
-        plain = [link for link in self._links.open() if not durable or not self._delivery.stores(link.peer_id)]
-        ids = await self._broadcast(body, message, plain)
-        if not durable:
-            return Broadcast(tuple(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()))
-        to = {each.lower(): each for each in (*await self._delivery.acquaintances.names(), *(link.peer_id for link in self._links.open()))}
-        for link in plain:
+        at_once = [link for link in self._links.open() if not durable or not self._delivery.stores(link.peer_id)]
+        # What cannot be stored for some must not have gone to others: its sender would send it again.
+        receipts, full = await self._store(body, message, at_once, ttl_ms) if durable else ([], ())
+        ids = await self._broadcast(body, message, [link for link in at_once if link.open is not None])
+        return Broadcast((*receipts, *(Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items())), full)
+
+    async def _store(self, body: bytes, message: Any, but: list[LinkDriver], ttl_ms: int | None) -> tuple[list[Receipt], tuple[str, ...]]:
+        """Store it for everybody ``but`` those; returns receipts, and whose outbox is full."""
+        names = (*await self._delivery.acquaintances.names(), *(link.peer_id for link in self._links.open()))
+        to = {each.lower(): each for each in names}
+        for link in but:
             to.pop(link.peer_id.lower(), None)
-        receipts, full = await self._delivery.put(body, list(to.values()), ttl) if to else ([], ())
+        receipts, full = await self._delivery.put(body, list(to.values()), ttl_ms) if to else ([], ())
         for receipt in receipts:
             self._publisher.sent(receipt.peer_id, receipt.id, message)
-        at_once = [Receipt(peer_id, message_id, durable=False) for peer_id, message_id in ids.items()]
-        return Broadcast((*receipts, *at_once), full)
+        return receipts, full
 
     async def _broadcast(self, body: bytes, message: Any, links: list[LinkDriver]) -> dict[str, str]:
         """Send it to those, and keep nothing; returns its id for each peer that took it. Who has no room is waited for, side by side."""

@@ -14,6 +14,7 @@ from hallway.store import faults, schema
 from hallway.store.clock import Clock, Machine
 from hallway.store.ledger import LETTERS, TOTAL, Ledger
 from hallway.store.marks import Mark, MarkFile, new_generation
+from hallway.store.room import ROW_BYTES, Room
 from hallway.store.values import Quota, signed
 
 logger = logging.getLogger(__name__)
@@ -21,13 +22,14 @@ logger = logging.getLogger(__name__)
 PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -4096",
-    "PRAGMA wal_autocheckpoint = 1000",
     "PRAGMA journal_size_limit = 8388608",
     "PRAGMA temp_store = MEMORY",
     "PRAGMA secure_delete = OFF",
 )
 PARTS = ("", "-wal", "-shm")
 """What the names of a database's files end in."""
+PAGE = 1000
+"""Rows that are in memory at once, where all have to be gone through."""
 _PRIVATE = 0o600
 _ROWS = (64, 16, 4, 1)
 """How many rows one statement inserts: few forms, so that each stays prepared."""
@@ -40,8 +42,10 @@ class Damaged(Exception):
     """The file is no sound database."""
 
 
-def connect(path: Path | None) -> sqlite3.Connection:
+def connect(path: Path | None, *, alone: bool = False) -> sqlite3.Connection:
     """Open the database, sound and with the tables of this version.
+
+    ``alone``: nobody else may even read it meanwhile; that takes no room on a disk which has none.
 
     Raises:
         Damaged: it is not sound.
@@ -53,6 +57,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
         path.touch(_PRIVATE)
     connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, timeout=_BUSY_SECONDS)
     try:
+        if alone:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
@@ -88,7 +94,13 @@ def _make_private(path: Path) -> None:
 class Database:
     """A connection and what must follow its transactions."""
 
-    def __init__(self, connection: sqlite3.Connection, quota: Quota, machine: Machine, marks: MarkFile | None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, quota: Quota, machine: Machine, marks: MarkFile | None, path: Path | None = None
+    ) -> None:
+        self._path = path
+        self._room = None if path is None else Room(path)
+        if self._room is not None:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {self._room.log_pages}")
         self.connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
@@ -116,6 +128,20 @@ class Database:
                 values = tuple(chain.from_iterable(rows[at : at + size]))
                 self.execute(f"INSERT INTO {table} VALUES {','.join([row] * size)}", values)  # noqa: S608 - our own tables
                 at += size
+
+    def require_room(self, rows: int, size: int) -> None:
+        """See whether the disk takes ``rows`` rows more with ``size`` bytes in all: what is stored must not use up what forgetting needs.
+
+        Raises:
+            StorageFull: it does not.
+
+        """
+        size += ROW_BYTES * rows
+        if self._room is None or self._room.is_ample_for(size):
+            return
+        (free_pages,) = self.execute("PRAGMA freelist_count").fetchone()
+        if not self._room.is_for(size, free_pages):
+            raise faults.no_room(self._path)
 
     def next_body(self) -> int:
         """An id for one more body."""
@@ -165,10 +191,19 @@ class Database:
         self.mark = Mark(new_generation(), commits)
         self.execute("UPDATE life SET generation = ?, commits = ?", self.mark)
         for (stream,) in self.execute("SELECT id FROM stream").fetchall():
-            seqs = self.execute("SELECT seq FROM outbox WHERE stream = ? ORDER BY seq", (stream,)).fetchall()
-            renumbered = ((number, stream, seq) for number, (seq,) in enumerate(seqs, 1))
+            self.renumber(stream)
+
+    def renumber(self, stream: int) -> tuple[int, int]:
+        """Give a stream a new incarnation, in which what waits has the numbers from 1; returns that and the last number."""
+        incarnation, last, after = new_incarnation(), 0, 0
+        of_page = "SELECT seq FROM outbox WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?"
+        while seqs := [seq for (seq,) in self.execute(of_page, (stream, after, PAGE))]:
+            # None takes a number that another still has: they only become smaller.
+            renumbered = [(number, stream, seq) for number, seq in enumerate(seqs, last + 1)]
             self.executemany("UPDATE outbox SET seq = ? WHERE stream = ? AND seq = ?", renumbered)
-            self.execute("UPDATE stream SET incarnation = ?, last = ? WHERE id = ?", (new_incarnation(), len(seqs), stream))
+            last, after = last + len(seqs), seqs[-1]
+        self.execute("UPDATE stream SET incarnation = ?, last = ? WHERE id = ?", (incarnation, last, stream))
+        return incarnation, last
 
     def close(self) -> None:
         """Save the time and close."""

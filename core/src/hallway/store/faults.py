@@ -33,7 +33,7 @@ def is_busy(error: BaseException) -> bool:
 def explained(error: BaseException, path: Path | None) -> BaseException:
     """``error`` in hallway's words; what is neither SQLite's nor the system's stays as it is."""
     if isinstance(error, OSError) and path is not None:
-        return _no_room(path) if error.errno in _NO_ROOM else _unusable(path, error.strerror or str(error))
+        return no_room(path) if error.errno in _NO_ROOM else _unusable(path, error.strerror or str(error))
     if not isinstance(error, sqlite3.Error):
         return error
     return _of_sqlite(error, path)
@@ -43,10 +43,10 @@ def _of_sqlite(error: sqlite3.Error, path: Path | None) -> HallwayError:
     where = path or "in memory"
     match _code(error):
         case sqlite3.SQLITE_FULL:
-            return _no_room(path)
+            return no_room(path)
         case sqlite3.SQLITE_IOERR:
             return (
-                _no_room(path) if _has_no_room(path) else StoreDamaged(f"the store {where} cannot be read or written: {error}", hint=_DISK)
+                no_room(path) if _has_no_room(path) else StoreDamaged(f"the store {where} cannot be read or written: {error}", hint=_DISK)
             )
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return StoreDamaged(f"the store {where} is damaged: {error}", hint=_RESTART)
@@ -59,6 +59,7 @@ def _of_sqlite(error: sqlite3.Error, path: Path | None) -> HallwayError:
 
 
 _DISK = "look at the disk and at the system's log; the store is checked when the device starts again"
+_ROOM = "make room; 16 MiB are kept free, or an eighth of a small disk. Nothing needs to be started again"
 _RESTART = "start the device again: the file is moved aside and a new one begun"
 
 
@@ -66,9 +67,10 @@ def _code(error: sqlite3.Error) -> int:
     return (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY
 
 
-def _no_room(path: Path | None) -> StorageFull:
+def no_room(path: Path | None) -> StorageFull:
+    """What says that there is no room."""
     where = f"on the disk for the store {path}" if path else "in memory for the store"
-    return StorageFull(f"there is no room {where}", hint="make room; nothing needs to be started again")
+    return StorageFull(f"there is no room {where}", hint=_ROOM)
 
 
 def _unusable(path: Path | None, problem: str) -> HallwayError:

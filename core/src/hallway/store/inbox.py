@@ -11,6 +11,8 @@ from hallway.store.values import InboxItem, Position, Received, signed, unsigned
 
 def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: int, items: Sequence[Received]) -> None:
     """Store what came, and that all up to ``upto`` has come."""
+    if items:
+        db.require_room(len(items), sum(len(item.body) for item in items))
     peer = peer_name.lower()
     position = (signed(incarnation), upto, peer, stream)
     if not db.execute("UPDATE position SET incarnation = ?, upto = ? WHERE peer = ? AND stream = ?", position).rowcount:

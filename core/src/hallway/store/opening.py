@@ -45,7 +45,7 @@ class Opened:
         try:
             marks = MarkFile(path)
             held.callback(marks.close)
-            database = Database(connection, quota, machine, marks)
+            database = Database(connection, quota, machine, marks, path)
             self._compare(path, database, marks)
         except BaseException:
             connection.close()
@@ -54,7 +54,7 @@ class Opened:
 
     def _sound(self, path: Path) -> sqlite3.Connection:
         try:
-            return connect(path)
+            return _connect(path)
         except Damaged as damage:
             aside = move_aside(path)
             self.notices.append(f"the store {path} was damaged ({damage}): it is kept as {aside}, and a new one was begun")
@@ -87,6 +87,15 @@ class Opened:
             )
         database.touch()
         database.commit()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        return connect(path)
+    except sqlite3.Error as error:
+        if not faults.is_no_room(error, path) or not path.stat().st_size:
+            raise
+        return connect(path, alone=True)
 
 
 def _in_memory(quota: Quota, machine: Machine) -> Database:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import attrs
 
-from hallway.store import bodies, letters
+from hallway.store import bodies, database, letters
 from hallway.store.database import Database, new_incarnation
 from hallway.store.ledger import TOTAL
 from hallway.store.values import LARGEST, Acked, Expired, NewMessage, OutStream, Placed, Waiting, signed, unsigned
@@ -59,6 +58,7 @@ def put(db: Database, orders: Sequence[Order]) -> list[Placed]:
     made: list[tuple[int, int, int, int, bytes]] = []
     rows: list[tuple[int, int, bytes, int, int, int, int | None]] = []
     placed = []
+    db.require_room(sum(len(to) for _, to in orders), sum(len(message.body) for message, _ in orders))
     for (message_id, data, kind, stream, ttl_ms), to in orders:
         size = len(data)
         accepted, full = _with_room(db, to, size)
@@ -158,7 +158,7 @@ def acked(db: Database, peer: str, stream: str, incarnation: int, upto: int, ran
 
 
 def _forget(db: Database, peer: str, bounds: tuple[int, int, int]) -> list[str]:
-    """Delete these rows of a stream by few steps of SQLite: each is a change of threads, and a row in Python costs more than its deletion."""
+    """Delete these rows of a stream by few steps of SQLite: each is a change of threads, and a row costs more in Python than there."""
     count, size, distinct, low, high, ids = db.execute(
         "SELECT count(*), sum(size), count(DISTINCT body), min(body), max(body), group_concat(hex(message_id), '')"
         " FROM (SELECT size, body, message_id FROM outbox WHERE stream = ? AND seq BETWEEN ? AND ? ORDER BY seq)",
@@ -193,15 +193,16 @@ def bury(db: Database, peer: str, stream: str, seqs: Sequence[int], reason: str)
     return [Acked(row.seq, row.message_id) for row in gone]
 
 
-def withdraw(db: Database, peer: str, stream: str, seqs: Sequence[int]) -> None:
-    """Forget these; their numbers stay used."""
+def withdraw(db: Database, peer: str, stream: str, seqs: Sequence[int]) -> list[Acked]:
+    """Forget these, and return those that were there; their numbers stay used."""
     place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
     if place is None:
-        return
+        return []
     found = (db.execute(f"{_QUEUED} AND seq = ?", (*place, seq)).fetchone() for seq in dict.fromkeys(seqs))
     gone = [_Queued(*row) for row in found if row is not None]
     db.executemany("DELETE FROM outbox WHERE stream = ? AND seq = ?", [(*place, row.seq) for row in gone])
     _let_go(db, peer, gone)
+    return [Acked(row.seq, row.message_id) for row in gone]
 
 
 def expired(db: Database, most: int) -> list[Expired]:
@@ -224,34 +225,27 @@ def next_expiry(db: Database) -> int | None:
 
 def outgoing(db: Database) -> list[OutStream]:
     """Every stream to every peer."""
-    rows: sqlite3.Cursor = db.execute(
-        "SELECT peer, name, incarnation, last, min(seq), count(seq), coalesce(sum(size), 0)"
-        " FROM stream LEFT JOIN outbox ON outbox.stream = stream.id GROUP BY stream.id ORDER BY peer, name"
-    )
-    return [OutStream(peer, name, unsigned(incarnation), *rest) for peer, name, incarnation, *rest in rows]
+    rows = db.execute("SELECT peer, name, incarnation, last FROM stream ORDER BY peer, name")
+    return [OutStream(peer, name, unsigned(incarnation), last) for peer, name, incarnation, last in rows]
 
 
 def renew(db: Database, peer: str, stream: str) -> tuple[int, int]:
     """Number what waits in a stream anew from 1, in a new incarnation; returns that and the last number."""
-    incarnation = new_incarnation()
     place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
     if place is None:
-        return unsigned(incarnation), 0
-    waits = [seq for (seq,) in db.execute("SELECT seq FROM outbox WHERE stream = ? ORDER BY seq", place)]
-    # None takes a number that another still has: they only become smaller.
-    db.executemany("UPDATE outbox SET seq = ? WHERE stream = ? AND seq = ?", [(new, *place, old) for new, old in enumerate(waits, 1)])
-    db.execute("UPDATE stream SET incarnation = ?, last = ? WHERE id = ?", (incarnation, len(waits), *place))
-    return unsigned(incarnation), len(waits)
+        return unsigned(new_incarnation()), 0
+    incarnation, last = db.renumber(*place)
+    return unsigned(incarnation), last
 
 
 def purge(db: Database, peer: str) -> int:
     """Forget all that waits for a peer; returns how many messages that were."""
     count = 0
     for (place,) in db.execute("SELECT id FROM stream WHERE peer = ?", (peer,)).fetchall():
-        gone = [_Queued(*row) for row in db.execute(_QUEUED, (place,))]
-        db.execute("DELETE FROM outbox WHERE stream = ?", (place,))
-        _let_go(db, peer, gone)
-        count += len(gone)
+        while gone := [_Queued(*row) for row in db.execute(f"{_QUEUED} ORDER BY seq LIMIT ?", (place, database.PAGE))]:
+            db.execute("DELETE FROM outbox WHERE stream = ? AND seq <= ?", (place, gone[-1].seq))
+            _let_go(db, peer, gone)
+            count += len(gone)
     return count
 
 

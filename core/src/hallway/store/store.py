@@ -97,9 +97,9 @@ class Store:
         """Make dead letters of these; returns those that were there. Their numbers stay used."""
         return await self._engine.run(lambda db: outbox.bury(db, peer.lower(), stream, seqs, reason))
 
-    async def withdraw(self, peer: str, stream: str, seqs: Sequence[int]) -> None:
-        """Forget these: they went another way. Their numbers stay used."""
-        await self._engine.run(lambda db: outbox.withdraw(db, peer.lower(), stream, seqs))
+    async def withdraw(self, peer: str, stream: str, seqs: Sequence[int]) -> list[Acked]:
+        """Forget these, which go another way; returns those that were there. Their numbers stay used."""
+        return await self._engine.run(lambda db: outbox.withdraw(db, peer.lower(), stream, seqs))
 
     async def expired(self, *, most: int = 1000) -> list[Expired]:
         """Make dead letters of what has expired, at most so many at a time; returns them."""

@@ -73,15 +73,12 @@ class Expired(NamedTuple):
 
 @attrs.frozen
 class OutStream:
-    """A stream to a peer: the highest number ever given (0: none), the lowest that waits, and how many messages and bytes wait."""
+    """A stream to a peer, and the highest number ever given in it (0: none)."""
 
     peer: str
     stream: str
     incarnation: int
     last: int
-    first: int | None
-    count: int
-    bytes: int
 
 
 class Received(NamedTuple):

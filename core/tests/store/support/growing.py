@@ -22,7 +22,7 @@ async def main(path: str, count: int) -> None:
             before = resident()
         batch = (NewMessage(n.to_bytes(16, "big"), bytes(200), 1) for n in range(first, first + 2000))
         await asyncio.gather(*(store.put(message, ["tablet-2"]) for message in batch))
-    print((await store.outgoing())[0].count, resident() - before, flush=True)
+    print((await store.usage()).outbox[0], resident() - before, flush=True)
     await store.aclose()
 
 
