@@ -6,16 +6,19 @@ import asyncio
 import json
 import logging
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from sealed_site import Site
+from sealed_site import NOW, Site
 from tests.fuzz.pairing_targets import inviter
 from tests.fuzz.target import TAKEN, Room, Run, Target, packed, unpacked
 
 from hallway.config import load_config
 from hallway.errors import CommandRefused, ConfigError, ControlUnavailable, StateCorrupt, StoreError, TrustStateError
+from hallway.model import PeerRecord
 from hallway.protocol import packed as values
+from hallway.protocol.last_good import LastGood
 from hallway.runtime import control_client, invitations
 from hallway.runtime.commands import Commands
 from hallway.runtime.control_socket import _line
@@ -182,9 +185,24 @@ def read_recovery(_: Room) -> Run:
     return run
 
 
-def store_files() -> tuple[bytes, ...]:
-    import tempfile
+def address_files() -> tuple[bytes, ...]:
+    known = LastGood("hotel")
+    known.remember(PeerRecord("a", "hotel", "tablet", ("http://10.0.0.7:8090",)), NOW)
+    return (known.dumps().encode(),)
 
+
+def read_addresses(_: Room) -> Run:
+    def run(data: bytes) -> str:
+        known = LastGood("hotel")
+        taken = known.loads(data)
+        again = LastGood("hotel")
+        assert again.loads(known.dumps())
+        return TAKEN if taken and known.records(NOW) == again.records(NOW) else "anew"
+
+    return run
+
+
+def store_files() -> tuple[bytes, ...]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "hallway.db")
 
@@ -271,6 +289,7 @@ TARGETS = (
     Target("control-answer", answers, read_answer, 4000),
     Target("state-file", state_files, load_state, 8192),
     Target("recovery-file", recovery_files, read_recovery, 2000),
+    Target("last-good-file", address_files, read_addresses, 4000),
     Target("store-file", store_files, open_store, 200_000, slow=True),
     Target("config-file", config_files, read_config, 3000, slow=True),
 )

@@ -221,14 +221,14 @@ def read_cloud_message(_: Room) -> Run:
     readers = (wire.read_join, wire.read_from_server, lambda text: wire.read_relay(text, "a"))
 
     def run(data: bytes) -> str:
-        found, told = [], ""
+        found, told = [], "nothing"
         for read in readers:
             try:
                 found.append(read(data.decode("utf-8", "replace")))
             except cloud.WireError as error:
                 found.append(None)
                 told = str(error)
-        return TAKEN if any(found) else "refused"
+        return TAKEN if any(found) else told
 
     return run
 

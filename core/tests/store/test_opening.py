@@ -113,11 +113,13 @@ async def test_a_damaged_database_is_moved_aside_and_a_new_one_begun(tmp_path: P
     before = await filled(path)
     part(path, ".damaged-1").touch()
     damage(path)  # type: ignore[operator]
+    path.chmod(0o644)
     broken = path.read_bytes()
     store = await Store.open(str(path))
     (notice,) = store.notices
     assert "damaged-2" in notice
     assert part(path, ".damaged-2").read_bytes() == broken
+    assert part(path, ".damaged-2").stat().st_mode & 0o777 == 0o600
     await store.put(message(9), ["tablet-2"])
     assert await queued(store) == [(1, 9)]
     assert await incarnation(store) != before

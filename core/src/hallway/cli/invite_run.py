@@ -104,7 +104,7 @@ class _Screen:
             click.echo(f"\nor the code {self._opened['code']} at {' or '.join(self._opened['hosts'])}")
         until = time.strftime("%H:%M:%S", time.localtime(self._opened["expires"]))
         click.echo(f"\nOne device may join {self._opened['property']} until {until}. On that device:")
-        click.echo("  hallway join --state DIR --device NAME --invitation TEXT")
+        click.echo("  hallway join --state DIR --device NAME --invitation -    (then paste the text above)")
 
     def _tell(self, event: Json) -> None:
         self.enrolled = self.enrolled or event["event"] == "enrolled"

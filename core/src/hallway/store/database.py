@@ -71,14 +71,15 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         raise Damaged(found)
     schema.check(connection, str(path))
     if path is not None:
-        _make_private(path)
+        make_private(path)
         connection.execute("PRAGMA journal_mode = WAL")
     for pragma in PRAGMAS:
         connection.execute(pragma)
     schema.migrate(connection)
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
+    """See that nobody but their owner reads the files of the database: messages are in them."""
     for part in PARTS:
         file = path.with_name(path.name + part)
         if file.exists() and file.stat().st_mode & 0o077:

@@ -47,7 +47,7 @@ class MarkFile:
         """The mark, or None if there is none that can be read."""
         os.lseek(self._file, 0, os.SEEK_SET)
         fields = os.read(self._file, _BYTES).split()
-        if len(fields) != 3 or fields[2] != _check(fields[0], fields[1]):
+        if len(fields) != 3 or fields[2] != _check(fields[0], fields[1]) or not (fields[0].isalnum() and fields[1].isdigit()):
             return None
         return Mark(fields[0].decode(), int(fields[1]))
 
