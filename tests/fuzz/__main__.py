@@ -74,7 +74,7 @@ def fuzz(target: str, seconds: int) -> Report:
     if done.returncode and not found:
         sys.exit(f"{target} cannot be fuzzed:\n{done.stderr[-4000:]}")
     if found:
-        print(done.stderr[-6000:])
+        print(done.stdout[-4000:], done.stderr[-2000:], sep="\n")
     return _report(target, done.stderr, time.monotonic() - start, found)
 
 

@@ -29,8 +29,10 @@ with atheris.instrument_imports(include=PACKAGES):
     from tests.fuzz.target import TAKEN, Room, Run, Target
     from tests.fuzz.targets import TARGETS
 
-SLOW = 0.05
+SLOW = 0.001
 """Seconds of a run that are worth a word."""
+SLOWER = 1.2
+"""So many times as slow as all before is worth another."""
 
 
 class Guided:
@@ -43,7 +45,7 @@ class Guided:
     def __call__(self, data: bytes) -> None:
         begin = time.process_time()
         self._run(data)
-        if (took := time.process_time() - begin) > self._slowest:
+        if (took := time.process_time() - begin) > self._slowest * SLOWER:
             self._slowest = took
             print(f"slowest {took:.3f} s: {len(data)} bytes", file=sys.stderr, flush=True)
 

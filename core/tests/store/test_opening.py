@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ async def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     store = await Store.open(str(path))
     await store.put(message(1), ["tablet-2"])
     assert {suffix: part(path, suffix).stat().st_mode & 0o777 for suffix in PARTS} == dict.fromkeys(PARTS, 0o600)
+    await store.aclose()
+
+
+@pytest.mark.parametrize("fields", [(b"\xff\xfe", b"1"), (b"name", b"\xc2\xb2"), (b"name", b"one"), (b"name", b"1" * 40)])
+async def test_a_mark_that_nobody_wrote_is_none_though_its_checksum_fits(tmp_path: Path, fields: tuple[bytes, bytes]) -> None:
+    path = tmp_path / "hallway.db"
+    await filled(path)
+    part(path, ".mark").write_bytes(b"%s %s %08x\n" % (*fields, zlib.crc32(b"".join(fields))))
+    store = await Store.open(str(path))
+    assert await queued(store) == [(1, 1), (2, 2), (3, 3)]
     await store.aclose()
 
 
