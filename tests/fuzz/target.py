@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,12 @@ class Room:
 
     folder: Path
     closing: ExitStack = attrs.field(factory=ExitStack)
+
+    def hush(self) -> None:
+        """Let hallway log nothing until the end: what is refused is said thousands of times."""
+        logger = logging.getLogger("hallway")
+        self.closing.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL + 1)
 
 
 @attrs.frozen

@@ -14,8 +14,8 @@ from tests.fuzz.target import TAKEN, Room, Run, Target
 from tests.fuzz.targets import TARGETS
 
 STEPS = st.lists(st.tuples(st.integers(0, len(OPERATIONS) - 1), st.integers(0, 2**32)), max_size=4)
-SHARE, SLOW_SHARE = 5, 50
-"""Of the examples that the profile gives a test, each of these targets has a fifth, a slow one a fiftieth."""
+SHARE, SLOW_SHARE = 2, 20
+"""Of the examples that the profile gives a test, each of these targets has a half, a slow one a twentieth."""
 
 
 @pytest.fixture(params=TARGETS.values(), ids=list(TARGETS))

@@ -1,122 +1,28 @@
-"""Targets: what this machine gives a device: lines over its control socket, and files that are not as they were written."""
+"""Targets: files that are not as they were written: of the state folder, the store, the configuration."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from sealed_site import NOW, Site
-from tests.fuzz.pairing_targets import inviter
+from tests.fuzz.command_targets import filled
 from tests.fuzz.target import TAKEN, Room, Run, Target, packed, unpacked
 
 from hallway.config import load_config
-from hallway.errors import CommandRefused, ConfigError, ControlUnavailable, StateCorrupt, StoreError, TrustStateError
+from hallway.errors import ConfigError, StateCorrupt, StoreError, TrustStateError
 from hallway.model import PeerRecord
-from hallway.protocol import packed as values
 from hallway.protocol.last_good import LastGood
-from hallway.runtime import control_client, invitations
-from hallway.runtime.commands import Commands
-from hallway.runtime.control_socket import _line
-from hallway.runtime.history import History
-from hallway.runtime.invitations import Invitations
-from hallway.runtime.registrar import Registrar
-from hallway.runtime.tasks import TaskSet
 from hallway.store import NewMessage, Store
 from hallway.trust import recovery
 from hallway.trust.claims import b64
 from hallway.trust.state import IDENTITY, MEMBERSHIP, ROSTER, SECRETS, TrustState
 
 FILES = (IDENTITY, MEMBERSHIP, ROSTER, SECRETS)
-COMMANDS: tuple[dict[str, Any], ...] = (
-    {"command": "members", "tag": 1},
-    {"command": "revoke", "deviceId": "tablet", "tag": [None]},
-    {"command": "invite", "yes": True, "code": True},
-    {"command": "outbox", "peerId": "tablet-2"},
-    {"command": "outbox-messages", "most": 10, "after": [0, 0]},
-    {"command": "outbox-letters", "most": 1, "after": 0},
-    {"command": "outbox-retry", "all": True, "upto": 3},
-    {"command": "inbox-drop", "letters": []},
-)
-
-
-# The control socket.
-
-
-def lines() -> tuple[bytes, ...]:
-    return tuple(json.dumps(command).encode() for command in COMMANDS if command["command"] not in ("revoke", "invite"))
-
-
-def later_lines() -> tuple[bytes, ...]:
-    return b"\n".join(json.dumps(command).encode() for command in COMMANDS), b'{"command": "invite-news", "window": ""}'
-
-
-async def filled(path: Path | None) -> Store:
-    """A store in which something waits, has died and has come."""
-    store = await Store.open(None if path is None else str(path))
-    for number in range(4):
-        body = values.pack({"n": number})
-        await store.put(NewMessage(number.to_bytes(16, "big"), body, kind=1, stream="s" * (number % 2)), ["tablet-2", "Desk"])
-    await store.bury("tablet-2", "", [1], "nobody wants it")
-    return store
-
-
-def answer_lines(room: Room) -> Run:
-    # A program that asks for news when there are none is slow on purpose.
-    invitations.NEWS_SECONDS = 0.001
-    logging.getLogger("hallway").setLevel(logging.CRITICAL)
-    runner = room.closing.enter_context(asyncio.Runner())
-    store, fresh, state = runner.run(filled(None)), inviter().membership, TrustState(room.folder / "control-state")
-    room.closing.callback(lambda: runner.run(store.aclose()))
-
-    async def answered(data: bytes) -> list[dict[str, Any]]:
-        crashes: list[BaseException] = []
-        tasks, commands = TaskSet(lambda _, error: crashes.append(error)), Commands()
-        registrar = Registrar(state, fresh)
-        registrar.serve(commands)
-        Invitations(registrar, lambda: ("http://10.0.0.7:8090",), tasks).serve(commands)
-
-        async def retry(letters: Any) -> int:
-            return (await store.retry(letters)).count
-
-        History(store, retry).serve(commands)
-        answers = [await commands.answer(line) for line in data.split(b"\n")[:8]]
-        await tasks.aclose()
-        assert not crashes, crashes
-        return answers
-
-    def run(data: bytes) -> str:
-        answers = runner.run(answered(data))
-        for answer in answers:
-            assert json.loads(_line(answer))["ok"] is answer["ok"]
-        return TAKEN if all(answer["ok"] for answer in answers) else str(answers[0].get("error", {}).get("code"))
-
-    return run
-
-
-def answers() -> tuple[bytes, ...]:
-    refused = {"tag": None, "ok": False, "error": {"code": "bad-command", "message": "no", "hint": ""}}
-    return json.dumps({"tag": 1, "ok": True, "value": {"peers": []}}).encode(), json.dumps(refused).encode()
-
-
-def read_answer(_: Room) -> Run:
-    def run(data: bytes) -> str:
-        try:
-            control_client.read_answer(data)
-        except CommandRefused as error:
-            return TAKEN if error.code else "no code"
-        except ControlUnavailable:
-            return "no answer"
-        return TAKEN
-
-    return run
-
-
-# Files.
 
 
 def state_files() -> tuple[bytes, ...]:
@@ -215,7 +121,7 @@ def store_files() -> tuple[bytes, ...]:
 
 def open_store(room: Room) -> Run:
     """Opened, and read as a device reads it when it starts."""
-    logging.getLogger("hallway").setLevel(logging.CRITICAL)
+    room.hush()
     runner = room.closing.enter_context(asyncio.Runner())
     folder = room.folder / "store"
 
@@ -285,8 +191,6 @@ def read_config(room: Room) -> Run:
 
 
 TARGETS = (
-    Target("control-line", lines, answer_lines, 4000, later_lines),
-    Target("control-answer", answers, read_answer, 4000),
     Target("state-file", state_files, load_state, 8192),
     Target("recovery-file", recovery_files, read_recovery, 2000),
     Target("last-good-file", address_files, read_addresses, 4000),
