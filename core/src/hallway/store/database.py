@@ -54,13 +54,10 @@ def connect(path: Path | None) -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:" if path is None else path, isolation_level=None, timeout=_BUSY_SECONDS)
     try:
         _prepare(connection, path)
-    except sqlite3.Error as error:
+    except BaseException as error:
         connection.close()
         if faults.is_damage(error):
             raise Damaged(str(error)) from error
-        raise
-    except BaseException:
-        connection.close()
         raise
     return connection
 
@@ -76,6 +73,8 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
     for pragma in PRAGMAS:
         connection.execute(pragma)
     schema.migrate(connection)
+    if path is not None and (problem := schema.damage(connection)) is not None:
+        raise Damaged(problem)
 
 
 def make_private(path: Path) -> None:
