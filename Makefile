@@ -51,8 +51,9 @@ soak: setup  ## outages of a minute each, every fault at full length, then SOAK_
 	SOAK=1 $(BIN)/pytest -s tests/e2e/test_faults_*.py tests/e2e/test_glare.py tests/e2e/test_thirty_devices.py tests/e2e/test_restarting_neighbour.py tests/e2e/test_durable_*.py tests/e2e/test_hostile_delivery.py
 	$(BIN)/python -m tests.soak
 
-fuzz: setup  ## the parsers, for much longer than in `make test`
+fuzz: setup  ## the parsers, for much longer than in `make test`; then guided by coverage, ATHERIS_SECONDS (60) for each
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --timeout=3600 -m fuzz
+	$(BIN)/python -m tests.fuzz
 
 lock: setup  ## renew requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock" \
@@ -60,4 +61,4 @@ lock: setup  ## renew requirements.lock
 		$(MEMBERS:%=%/pyproject.toml) --group dev -o requirements.lock
 
 clean:
-	rm -rf .venv .matrix dist bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .fuzz .matrix dist bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -38,6 +38,8 @@ def state(tmp_path, monkeypatch):
         (("join", "--state", "x", "--device", "a", "--code", "1", "--invitation", "HW1:"), "either"),
         (("join", "--state", "x", "--device", "a", "--code", "12345678", "--host", "desk.local:8090"), "192.168.1.20:8090"),
         (("join", "--state", "x", "--device", "a", "--code", "12345678", "--host", "10.0.0.1:99999"), "192.168.1.20:8090"),
+        (("join", "--state", "x", "--device", "a", "--invitation", "-"), "write the invitation to it"),
+        (("join", "--state", "x", "--device", "a", "--code", "-", "--host", "10.0.0.1"), "write the code to it"),
         (("revoke", "--state", "x"), "DEVICE"),
     ],
 )

@@ -6,6 +6,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import zlib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,45 @@ async def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     store = await Store.open(str(path))
     await store.put(message(1), ["tablet-2"])
     assert {suffix: part(path, suffix).stat().st_mode & 0o777 for suffix in PARTS} == dict.fromkeys(PARTS, 0o600)
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE life SET clock = 'x'",
+        "UPDATE life SET commits = 9223372036854775807",
+        "UPDATE life SET reading = -9223372036854775808",
+        "UPDATE stream SET last = X'01'",
+        "UPDATE stream SET name = CAST(X'41FF' AS TEXT)",
+        "UPDATE outbox SET created = 1.5",
+        "UPDATE outbox SET expires = 'never'",
+        "UPDATE body SET bytes = 1",
+        "DROP TABLE letter",
+        "ALTER TABLE outbox RENAME COLUMN created TO creatad",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_master SET sql = replace(sql, 'position', CAST(X'CC' AS TEXT))",
+    ],
+)
+async def test_values_that_were_never_written_are_damage_though_the_pages_are_whole(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "hallway.db"
+    await filled(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.executescript(change)
+    store = await Store.open(str(path))
+    (notice,) = store.notices
+    assert "damaged-1" in notice
+    await store.put(message(9), ["tablet-2"])
+    assert await queued(store) == [(1, 9)]
+    await store.aclose()
+
+
+@pytest.mark.parametrize("fields", [(b"\xff\xfe", b"1"), (b"name", b"\xc2\xb2"), (b"name", b"one"), (b"name", b"1" * 40)])
+async def test_a_mark_that_nobody_wrote_is_none_though_its_checksum_fits(tmp_path: Path, fields: tuple[bytes, bytes]) -> None:
+    path = tmp_path / "hallway.db"
+    await filled(path)
+    part(path, ".mark").write_bytes(b"%s %s %08x\n" % (*fields, zlib.crc32(b"".join(fields))))
+    store = await Store.open(str(path))
+    assert await queued(store) == [(1, 1), (2, 2), (3, 3)]
     await store.aclose()
 
 
@@ -113,11 +154,13 @@ async def test_a_damaged_database_is_moved_aside_and_a_new_one_begun(tmp_path: P
     before = await filled(path)
     part(path, ".damaged-1").touch()
     damage(path)  # type: ignore[operator]
+    path.chmod(0o644)
     broken = path.read_bytes()
     store = await Store.open(str(path))
     (notice,) = store.notices
     assert "damaged-2" in notice
     assert part(path, ".damaged-2").read_bytes() == broken
+    assert part(path, ".damaged-2").stat().st_mode & 0o777 == 0o600
     await store.put(message(9), ["tablet-2"])
     assert await queued(store) == [(1, 9)]
     assert await incarnation(store) != before

@@ -104,7 +104,7 @@ class _Screen:
             click.echo(f"\nor the code {self._opened['code']} at {' or '.join(self._opened['hosts'])}")
         until = time.strftime("%H:%M:%S", time.localtime(self._opened["expires"]))
         click.echo(f"\nOne device may join {self._opened['property']} until {until}. On that device, with a folder and a name of its own:")
-        click.echo("  hallway join --state DIR --device NAME --invitation TEXT      the text above, which is in the QR code too")
+        click.echo("  hallway join --state DIR --device NAME --invitation -      (then paste the text above, which is in the QR code too)")
         if self._opened["code"] is not None:
             click.echo(f"  hallway join --state DIR --device NAME --code {self._opened['code']} --host {self._opened['hosts'][0]}")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hallway.cli.options import json_option, log_level_option
-from hallway.cli.trust_options import device_name, state_option
+from hallway.cli.trust_options import device_name, state_option, unlisted
 
 if TYPE_CHECKING:
     from hallway.runtime.enrolling import Enrolled
@@ -25,8 +25,8 @@ DEFAULT_PORT = 8090
 @click.command()
 @state_option
 @click.option("--device", metavar="ID", required=True, callback=device_name, help="This device's name, unique at the site.")
-@click.option("--invitation", metavar="TEXT", help="What the QR code of `hallway invite` says: HW1:...")
-@click.option("--code", metavar="CODE", help="The short code that `hallway invite` shows, such as 1234-5678.")
+@click.option("--invitation", metavar="TEXT", help="What the QR code of `hallway invite` says, HW1:..., or -: ask for it.")
+@click.option("--code", metavar="CODE", help="The short code that `hallway invite` shows, such as 1234-5678, or -.")
 @click.option("--host", metavar="ADDR:PORT", help="Where the device is that shows the code, such as 192.168.1.20:8090.")
 @click.option("--interface", "interfaces", metavar="GLOB", multiple=True, default=("*",), help="Which network interfaces to use.")
 @json_option
@@ -38,9 +38,12 @@ def join(
 
     Both devices show the same four characters; compare them. If it is interrupted, run it again: it goes on where it was.
 
+    Every user of this machine can read its command lines. With - in place of the invitation or the code it is asked for on the terminal,
+    or read from the first line of stdin.
+
     \b
     Example:
-      hallway join --state /var/lib/hallway/trust --device tablet-1 --invitation HW1:...
+      hallway join --state /var/lib/hallway/trust --device tablet-1 --invitation -
       hallway join --state /var/lib/hallway/trust --device tablet-1 --code 1234-5678 --host 192.168.1.20:8090
 
     Exit status: 0 once the device is enrolled, 2 if the command line is wrong, 1 for any other failure.
@@ -49,7 +52,7 @@ def join(
         raise click.UsageError("Give either --invitation TEXT, or --code CODE and --host ADDR:PORT.")
     from hallway.runtime.enrolling import enrol
 
-    ticket, places = _ticket(invitation, code, host)
+    ticket, places = _ticket(unlisted(invitation, "Invitation"), unlisted(code, "Code"), host)
     made = asyncio.run(enrol(state, device, ticket, places, interfaces, lambda event: _tell(event, as_json=as_json)))
     _tell_end(state, made, as_json=as_json)
 

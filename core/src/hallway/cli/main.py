@@ -42,6 +42,16 @@ def cli() -> None:
 
     Exit status: 2 if the command line or the configuration is wrong, 1 for any other failure.
     """
+    _leave_no_core()
+
+
+def _leave_no_core() -> None:
+    """A core dump would have the keys of the device in it, in a file that nobody watches."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def main() -> None:

@@ -70,6 +70,18 @@ def property_name(_: click.Context, option: click.Parameter, value: str | None) 
     return value
 
 
+def unlisted(value: str | None, what: str) -> str | None:
+    """``value``, and for "-" what somebody types or writes to stdin: every user of a machine can read its command lines."""
+    if value != "-":
+        return value
+    if sys.stdin.isatty():
+        return str(click.prompt(what, err=True))
+    line = sys.stdin.readline().strip()
+    if not line:
+        raise click.UsageError(f"There is nothing on stdin: write the {what.lower()} to it.")
+    return line
+
+
 def new_passphrase() -> str | None:
     """The passphrase that somebody at the terminal chooses; None if they leave it to us, or nobody is there."""
     if not sys.stdin.isatty():

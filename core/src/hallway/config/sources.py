@@ -114,7 +114,7 @@ def from_overrides(overrides: Iterable[str], keys: Keys) -> Assignments:
             found.mistakes.append(Mistake(f"--set {shown(text)}", "must be key=value", "such as --set plugins.http-local.port=8091"))
         elif leaf := keys.leaf(path):
             name = ".".join(map(shown, leaf))
-            found.mistakes.append(Mistake(f"--set {shown(text)}", f"{name} is no table", f"{name} takes {describe(keys.kind(leaf))}"))
+            found.mistakes.append(Mistake(f"--set {shown(key)}", f"{name} is no table", f"{name} takes {describe(keys.kind(leaf))}"))
         else:
             found.items.append(Assignment(path, _value(value.strip(), keys.kind(path)), "--set"))
     return found

@@ -32,6 +32,7 @@ class ControlClient:
 
         Raises:
             CommandRefused: the device says no.
+            ControlUnavailable: what it says is no answer.
             DeadlineExceeded, Unreachable: there was no answer.
 
         """
@@ -46,7 +47,7 @@ class ControlClient:
             raise _gone() from error
         if not line.endswith(b"\n"):
             raise _gone()
-        return _value(json.loads(line))
+        return read_answer(line)
 
 
 @asynccontextmanager
@@ -89,11 +90,28 @@ def _check_user(path: Path, writer: asyncio.StreamWriter, owner: int | None) -> 
         raise ControlUnavailable(f"user {user} listens at {path}, who has no part in it", hint="keep the store in a folder of its own")
 
 
-def _value(answer: dict[str, Any]) -> Any:
-    if answer["ok"]:
-        return answer["value"]
-    error = answer["error"]
-    raise CommandRefused(error["message"], code=error["code"], hint=error["hint"])
+def read_answer(line: bytes) -> Any:
+    """The value in an answer.
+
+    Raises:
+        CommandRefused: the device says no.
+        ControlUnavailable: it is no answer.
+
+    """
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _no_device() from error
+    match answer:
+        case {"ok": True, "value": value}:
+            return value
+        case {"ok": False, "error": {"code": str(code), "message": str(message), "hint": str(hint)}}:
+            raise CommandRefused(message, code=code, hint=hint)
+    raise _no_device()
+
+
+def _no_device() -> ControlUnavailable:
+    return ControlUnavailable("what answers at the control socket is no device of this version", hint="restart the device, and try again")
 
 
 def _gone() -> Unreachable:

@@ -86,10 +86,16 @@ class AddressMemory:
         try:
             with self._writing:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                part.write_text(text, encoding="utf-8")
+                with open(part, "w", encoding="utf-8", opener=_private) as file:
+                    file.write(text)
                 part.replace(path)
         except OSError as error:
             reason = error.strerror or str(error)
             logger.warning("the last addresses of peers cannot be written to %s: %s. %s", path, reason, ADVICE)
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    """Who is at the site, and where, is nobody else's business."""
+    return os.open(path, flags, 0o600)

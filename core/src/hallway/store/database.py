@@ -60,13 +60,10 @@ def connect(path: Path | None, *, alone: bool = False) -> sqlite3.Connection:
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         _prepare(connection, path)
-    except sqlite3.Error as error:
+    except BaseException as error:
         connection.close()
         if faults.is_damage(error):
             raise Damaged(str(error)) from error
-        raise
-    except BaseException:
-        connection.close()
         raise
     return connection
 
@@ -77,14 +74,17 @@ def _prepare(connection: sqlite3.Connection, path: Path | None) -> None:
         raise Damaged(found)
     schema.check(connection, str(path))
     if path is not None:
-        _make_private(path)
+        make_private(path)
         connection.execute("PRAGMA journal_mode = WAL")
     for pragma in PRAGMAS:
         connection.execute(pragma)
     schema.migrate(connection)
+    if path is not None and (problem := schema.damage(connection)) is not None:
+        raise Damaged(problem)
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
+    """See that nobody but their owner reads the files of the database: messages are in them."""
     for part in PARTS:
         file = path.with_name(path.name + part)
         if file.exists() and file.stat().st_mode & 0o077:

@@ -15,9 +15,12 @@ _PRIMARY = 0xFF
 """The primary result code is the low byte of an extended one."""
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: BaseException) -> bool:
     """Whether the database itself is broken, or never was one."""
-    return _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+    if isinstance(error, UnicodeDecodeError):
+        # SQLite quotes names of tables as it finds them, and Python cannot read that.
+        return True
+    return isinstance(error, sqlite3.Error) and _code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def is_no_room(error: sqlite3.Error, path: Path) -> bool:

@@ -17,6 +17,8 @@ from typing import NamedTuple
 logger = logging.getLogger(__name__)
 
 _BYTES = 64
+_MOST = 2**62
+"""More commits than any disk outlives: SQLite's whole numbers end not far beyond."""
 
 
 class Mark(NamedTuple):
@@ -47,9 +49,10 @@ class MarkFile:
         """The mark, or None if there is none that can be read."""
         os.lseek(self._file, 0, os.SEEK_SET)
         fields = os.read(self._file, _BYTES).split()
-        if len(fields) != 3 or fields[2] != _check(fields[0], fields[1]):
+        if len(fields) != 3 or fields[2] != _check(fields[0], fields[1]) or not (fields[0].isalnum() and fields[1].isdigit()):
             return None
-        return Mark(fields[0].decode(), int(fields[1]))
+        commits = int(fields[1])
+        return Mark(fields[0].decode(), commits) if commits < _MOST else None
 
     def write(self, mark: Mark, *, force: bool = False) -> None:
         """Write the mark; ``force``: to the disk. One that cannot be written lags behind, which is harmless until a copy is put back."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from hallway.errors import StoreUnusable
 from hallway.store import faults
 from hallway.store.clock import Machine
-from hallway.store.database import PARTS, Damaged, Database, connect
+from hallway.store.database import PARTS, Damaged, Database, connect, make_private
 from hallway.store.lock import Lock
 from hallway.store.marks import Mark, MarkFile
 from hallway.store.values import Quota
@@ -111,4 +111,5 @@ def move_aside(path: Path) -> Path:
         source = path.with_name(path.name + part)
         if source.exists():
             source.rename(aside.with_name(aside.name + part))
+    make_private(aside)
     return aside

@@ -42,7 +42,8 @@ def unb64(text: str) -> bytes:
 class Claims:
     """The claims of one object. Every method raises `Untrusted` (``claims``) if the claim is not as asked for."""
 
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = attrs.field(repr=False)
+    """They may be a file of private keys: no log and no traceback shows them."""
 
     def text(self, name: str, limit: int) -> str:
         """A text of 1 to ``limit`` characters."""

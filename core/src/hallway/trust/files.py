@@ -10,10 +10,13 @@ from pathlib import Path
 from hallway.errors import StateExposed, StateUnusable, StorageFull
 
 FOLDER_MODE = 0o700
+PARENT_MODE = 0o755
+"""Of folders above it that are missing: who may write to them could put another folder in its place."""
 FILE_MODE = 0o600
 MAX_FILE = 1024 * 1024
 """Bytes of one file, at most."""
 
+_DRAFT = ".new"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -27,7 +30,11 @@ def make_folder(folder: Path) -> None:
 
     """
     try:
-        folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for parent in reversed([each for each in folder.parents if not each.exists()]):
+            parent.mkdir(mode=PARENT_MODE, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(exist_ok=True, mode=FOLDER_MODE)
+            folder.chmod(FOLDER_MODE)
     except OSError as error:
         raise unusable(folder, error) from error
     check_folder(folder)
@@ -79,7 +86,7 @@ def write(path: Path, content: bytes) -> None:
         StateUnusable: it cannot be written.
 
     """
-    draft = path.with_name(f".{path.name}.new")
+    draft = path.with_name(f".{path.name}{_DRAFT}")
     try:
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
@@ -98,6 +105,20 @@ def write(path: Path, content: bytes) -> None:
         if error.errno in _NO_ROOM:
             raise StorageFull(f"there is no room on the disk for {path}", hint="make room, then try again") from error
         raise unusable(path, error) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a crash has left of files that were being written; for whoever alone writes to the folder.
+
+    Raises:
+        StateUnusable: it cannot be removed.
+
+    """
+    try:
+        for draft in folder.glob(f".*{_DRAFT}"):
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise unusable(folder, error) from error
 
 
 def unusable(path: Path, error: OSError) -> StateUnusable:

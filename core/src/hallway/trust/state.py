@@ -12,6 +12,7 @@ The property's private root is in none of them: it is in the recovery file only 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -59,13 +60,15 @@ class TrustState:
         """
         files.make_folder(self.folder)
         try:
-            return Lock(self.folder / "state")
+            lock = Lock(self.folder / "state")
         except StoreBusy as busy:
             raise StateBusy(
                 f"{self.folder} is in use by another process", hint=f"wait until it has ended; its id is in {self.folder / 'state.lock'}"
             ) from busy
         except OSError as error:
             raise files.unusable(self.folder, error) from error
+        files.sweep(self.folder)
+        return lock
 
     @property
     def is_enrolled(self) -> bool:
@@ -164,12 +167,12 @@ def _until(one: HeldSecret) -> dict[str, int]:
 
 
 def _parse(content: bytes) -> Claims:
-    try:
+    # Outside of the handler: an error of the reader has the content in it, and would go along.
+    value: Any = None
+    with contextlib.suppress(ValueError, RecursionError):
         value = json.loads(content)
-    except (ValueError, RecursionError):
-        raise ValueError("not JSON") from None
     if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise ValueError("of another format")
+        raise ValueError("not JSON, or of another format")
     return Claims(value)
 
 
