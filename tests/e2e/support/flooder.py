@@ -44,7 +44,7 @@ def packet(*records: Any, question: DNSQuestion | None = None) -> bytes:
 
 
 def mdns_packets(service: str, own: str) -> Iterator[bytes]:
-    """Fake devices, each another one; questions; devices that say goodbye, that have very much to say, that are named and no more; noise."""
+    """Fake devices, each another one; such as are named only, say goodbye or say very much; questions; noise."""
     name, host = f"{LABEL}.{service}", f"{LABEL}.local."
     unique = const._CLASS_IN | const._CLASS_UNIQUE
     pointer = DNSPointer(service, const._TYPE_PTR, const._CLASS_IN, 4500, name)
@@ -136,7 +136,9 @@ class Flood:
     async def _request(self) -> None:
         """An envelope of no member: none of the requests needs the other's connection."""
         body = b"\x01" + secrets.token_bytes(1568)
-        head = f"POST /offer HTTP/1.1\r\nHost: {self._victim}\r\nContent-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST /offer HTTP/1.1\r\nHost: {self._victim}\r\nContent-Type: application/octet-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         status = "none"
         count["http"] += 1
         try:
