@@ -161,9 +161,8 @@ def main() -> None:
     sealed_report.plot(results["sealed"], RESULTS / "sealed.png")
     tell("\n".join(["", *report.lines(results), *speed_report.lines(results["speed"]), *sealed_report.lines(results["sealed"])]))
     tell("\n".join(healing_report.lines(results["healing"])))
-    tell(
-        f"written to {RESULTS}: results.json, results.png, speed.png, sealed.png and healing.png. `make bench-docs` takes them into the documentation"
-    )
+    tell(f"written to {RESULTS}: results.json, results.png, speed.png, sealed.png and healing.png")
+    tell("`make bench-docs` takes them into the documentation")
 
 
 main()
