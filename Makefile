@@ -48,7 +48,7 @@ matrix: setup  ## every combination of plugins, on every Python that this machin
 soak: setup  ## outages of a minute each, every fault at full length, then SOAK_MINUTES (20) of faults at random; SOAK_SEED repeats them
 	SOAK_SECONDS=60 $(BIN)/pytest -s --timeout=600 tests/e2e/test_cloud_scenarios.py -k ten_links
 	SOAK=1 $(BIN)/pytest -s core/tests/protocol/test_protocol_delivery.py
-	SOAK=1 $(BIN)/pytest -s tests/e2e/test_faults_*.py tests/e2e/test_glare.py tests/e2e/test_thirty_devices.py tests/e2e/test_restarting_neighbour.py tests/e2e/test_durable_*.py tests/e2e/test_hostile_delivery.py
+	SOAK=1 $(BIN)/pytest -s tests/e2e/test_faults_*.py tests/e2e/test_glare.py tests/e2e/test_thirty_devices.py tests/e2e/test_restarting_neighbour.py tests/e2e/test_durable_*.py tests/e2e/test_hostile_delivery.py tests/e2e/test_flood.py
 	$(BIN)/python -m tests.soak
 
 fuzz: setup  ## the parsers, for much longer than in `make test`; then guided by coverage, ATHERIS_SECONDS (60) for each

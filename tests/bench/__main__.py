@@ -1,6 +1,6 @@
 """``make bench``: what hallway costs beside bare aiortc, on the same hosts in the same run.
 
-Writes bench/results.json, and bench/results.png, bench/speed.png and bench/healing.png. It needs the lab (root, ip, tc, nft).
+Writes bench/results.json, and results.png, speed.png, sealed.png and healing.png beside it. It needs the lab (root, ip, tc, nft).
 Both kinds of process are fresh for every connect.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path += [str(HERE.parent / "lab"), str(HERE.parent / "e2e" / "support")]
 
-from tests.bench import cloud_costs, docs_report, healing, healing_report, loss, report, speed, speed_report  # noqa: E402
+from tests.bench import cloud_costs, docs_report, healing, healing_report, loss, report, sealed, sealed_report, speed, speed_report  # noqa: E402
 
 from netlab import DNS_ADDRESS, INTERNET_ADDRESS, Host, Lab, matching, missing  # noqa: E402
 from site_devices import linked, up  # noqa: E402
@@ -116,7 +116,8 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
         tell(f"an idle linked device, for {options.idle:.0f} s")
         rest = await idle(*hosts, options.idle)
     speeds = await speed.measure(options.speed_rounds, tell)
-    return {"connect": connect, "speed": speeds, "idle": rest, **await cloud_run(options), **await fault_run(options)}
+    trust = await sealed.measure(options.rounds, options.speed_rounds, tell)
+    return {"connect": connect, "speed": speeds, "sealed": trust, "idle": rest, **await cloud_run(options), **await fault_run(options)}
 
 
 async def fault_run(options: argparse.Namespace) -> dict[str, Any]:
@@ -157,8 +158,11 @@ def main() -> None:
     report.plot(results, RESULTS / "results.png")
     healing_report.plot(results["healing"], RESULTS / "healing.png")
     speed_report.plot(results["speed"], RESULTS / "speed.png")
-    tell("\n".join(["", *report.lines(results), *speed_report.lines(results["speed"]), *healing_report.lines(results["healing"])]))
-    tell(f"written to {RESULTS}: results.json, results.png, speed.png and healing.png. `make bench-docs` takes them into the documentation")
+    sealed_report.plot(results["sealed"], RESULTS / "sealed.png")
+    tell("\n".join(["", *report.lines(results), *speed_report.lines(results["speed"]), *sealed_report.lines(results["sealed"])]))
+    tell("\n".join(healing_report.lines(results["healing"])))
+    tell(f"written to {RESULTS}: results.json, results.png, speed.png, sealed.png and healing.png")
+    tell("`make bench-docs` takes them into the documentation")
 
 
 main()

@@ -2,12 +2,15 @@
 
 Usage: speed_ours.py serve NAME CHANNEL [STORE] | speed_ours.py send CHANNEL WORK | speed_ours.py durable STORE COUNT
        | speed_ours.py cast PEERS COUNT | speed_ours.py many NAME NUMBER PORT | speed_ours.py queue STORE COUNT
+
+In the environment BENCH_STATES may name a folder with the states of enrolled devices, by name: then the devices are sealed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import sys
 import time
@@ -27,7 +30,9 @@ WINDOW = 512
 
 
 def device(name: str, channel: str = "aiortc", store: str | None = None, port: int = 8090) -> Peer:
-    settings = ['security="open"', f'device.id="{name}"', 'device.property="bench"', f'channel.chain=["{channel}"]']
+    states = os.environ.get("BENCH_STATES")
+    mode = [f'trust.state="{states}/{name}"'] if states else ['security="open"', f'device.id="{name}"', 'device.property="bench"']
+    settings = [*mode, f'channel.chain=["{channel}"]']
     settings.append(f"plugins.http-local.port={port}")
     if store:
         settings += [f'delivery.store="{store}"', "delivery.peer_messages=2000000", "delivery.peer_mib=4096", "delivery.total_mib=8192"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import struct
 import sys
 from pathlib import Path
 
 import attrs
 import pytest
+from datagrams import JUNK, record
 
 from netlab import Host, Lab, Lan, Process, matching
 from site_devices import end, hears, linked, says, up
@@ -22,28 +22,10 @@ MDNS = 5353
 PATIENCE = 60.0
 
 
-def record(kind: int, epoch: int, body: bytes) -> bytes:
-    return bytes([kind]) + b"\xfe\xfd" + struct.pack("!HHIH", epoch, 0, 900, len(body)) + body
-
-
 def handshake(kind: int, body: bytes) -> bytes:
     return record(22, 0, bytes([kind]) + len(body).to_bytes(3) + bytes(5) + len(body).to_bytes(3) + body)
 
 
-STUN_HEAD = b"\x21\x12\xa4\x42" + os.urandom(12)
-JUNK = [
-    record(22, 0, bytes(60)),
-    record(23, 1, os.urandom(1000)),
-    b"\x16\xfe\xfd" + os.urandom(1200),
-    b"\x00\x01\x00\x00" + STUN_HEAD,
-    b"\x01\x01\x00\x00" + STUN_HEAD,
-    b"\x00\x01\x00\x08" + STUN_HEAD + os.urandom(8),
-    b"\x80\x60" + os.urandom(1200),
-    b"\x80\xc8" + os.urandom(60),
-    os.urandom(300),
-    b"\x00",
-]
-"""What looks like DTLS, STUN, SRTP and SRTCP by its first bytes (RFC 7983), and what looks like nothing."""
 FORGED = {
     "a fatal alert without keys": record(21, 0, b"\x02\x28"),
     "a close_notify without keys": record(21, 0, b"\x01\x00"),

@@ -319,3 +319,13 @@ def noted(cache: ReplayCache, sender: str, number: int, now: float) -> str:
     except Untrusted as error:
         return error.reason
     return ""
+
+
+def test_a_flood_of_refusals_is_counted_whole_and_told_once_a_minute(caplog):
+    guard = Site("a", "b").guard("b")
+    for second in range(61):
+        for _ in range(10):
+            guard.open(Envelope("offer", "", bytes(700)), ORIGIN, NOW + second)
+
+    assert sum(guard.refusals.values()) == 610
+    assert len([record for record in caplog.records if "is refused" in record.message]) == 2

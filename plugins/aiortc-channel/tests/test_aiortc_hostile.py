@@ -84,6 +84,26 @@ async def test_nothing_is_kept_of_strangers_before_the_connection_stands(bench, 
     await dialing.aclose()
 
 
+@pytest.mark.parametrize(
+    "datagram",
+    [b"\x00\x01\x00\x00\x21\x12\xa4\x42" + bytes(12), b"\x00\x01\x00\x08\x21\x12\xa4\x42" + bytes(12) + b"\x00\x06\x00\x04abcd"],
+    ids=["no-name", "other-name"],
+)
+async def test_a_check_that_does_not_name_the_session_gets_no_answer(bench, until, datagram):
+    """Whoever claims another source would have us send to it."""
+    dialing = await bench.connector(interfaces=InterfacePolicy(allow=("lo",))).dial(IcePolicy.LAN)
+    protocol = next(one for one in dialing._session.connection._protocols if one.local_candidate.host == "127.0.0.1")
+    seen = count_datagrams(protocol)
+    with udp() as stranger:
+        stranger.setblocking(False)
+        for _ in range(3):
+            stranger.sendto(datagram, ("127.0.0.1", protocol.local_candidate.port))
+        await until(lambda: seen() >= 3)
+        with pytest.raises(BlockingIOError):
+            stranger.recv(2048)
+    await dialing.aclose()
+
+
 async def test_what_is_kept_of_a_known_peer_is_bounded(bench, until):
     dialing = await bench.connector(interfaces=InterfacePolicy(allow=("lo",))).dial(IcePolicy.LAN)
     connection = dialing._session.connection
@@ -103,7 +123,7 @@ async def test_what_is_kept_of_a_known_peer_is_bounded(bench, until):
 
 def count_datagrams(protocol):
     """Count what the socket hands to the guard, and pass it on."""
-    received = protocol.datagram_received
+    received = protocol.take
     count = 0
 
     def counting(data, addr):
@@ -111,7 +131,7 @@ def count_datagrams(protocol):
         count += 1
         received(data, addr)
 
-    protocol.datagram_received = counting
+    protocol.take = counting
     return lambda: count
 
 

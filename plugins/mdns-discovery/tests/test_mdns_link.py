@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import socket
 
 import pytest
+from zeroconf import ServiceInfo
 
 from hallway.network import InterfaceAddress, Lan
 from hallway_mdns_discovery._dns import DNSOutgoing, DNSQuestion
@@ -53,3 +56,26 @@ class Spy:
 
     def sendto(self, data: bytes, addr: tuple[str, int]) -> None:
         self.hosts.append(addr[0])
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["from the start", "after a move"])
+async def test_what_comes_in_quick_succession_is_read_within_a_few_turns(site, moved: bool):
+    """However long each turn of the loop takes: others may send faster than this device turns."""
+    discovery, watcher = await site.device(site.name())
+    if moved:
+        await discovery._move(site.interfaces.addresses())
+    zeroconf = discovery._multicast.zeroconf
+    packets = []
+    for number in range(30):
+        name, host = f"fast{number}.{SERVICE_TYPE}", f"fast{number}.local."
+        properties = {"deviceId": f"fast{number}", "propertyId": site.property_id}
+        info = ServiceInfo(SERVICE_TYPE, name, 8090, properties=properties, server=host, parsed_addresses=["127.0.0.9"])
+        packets += zeroconf.generate_service_broadcast(info, None).packets()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        for packet in packets:
+            sender.sendto(packet, ("224.0.0.251", 5353))
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert {f"fast{number}" for number in range(30)} <= watcher.peers.keys()

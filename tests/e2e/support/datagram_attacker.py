@@ -9,25 +9,16 @@ from __future__ import annotations
 import itertools
 import json
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from datagrams import Address, forged
+
 BURST = 100
 PAUSE = 0.005
 """Seconds between two bursts: so many that a device can read them all, and does not merely lose them at its socket."""
-
-Address = tuple[str, int]
-
-
-def forged(source: Address, target: Address, data: bytes) -> bytes:
-    """An IPv4 packet (RFC 791) with a UDP datagram (RFC 768) whose checksum is left out; the kernel fills in the rest."""
-    length = 8 + len(data)
-    addresses = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, 0, 64, socket.IPPROTO_UDP, 0) + addresses
-    return head + struct.pack("!HHHH", source[1], target[1], length, 0) + data
 
 
 def senders(sources: list[Address]) -> list[Callable[[bytes, Address], object]]:

@@ -11,6 +11,7 @@ import attrs
 
 from hallway.errors import MisuseError, PeerUnavailable, Untrusted
 from hallway.model import Binding, Candidate, Description, DeviceInfo, Envelope, Origin, Refusal, RefusalCode, same_device
+from hallway.protocol.throttle import Throttle
 from hallway.trust import envelope, hello, sdp_policy
 from hallway.trust.credential import Chain
 from hallway.trust.exchanges import Exchanges, OwnOffer
@@ -38,6 +39,8 @@ MAX_LEARNED = 128
 """Members known by their credential and not yet by a roster, at most."""
 MAX_ADMITTED = 512
 """Peers whose last HELLO is remembered, at most."""
+LOG_PERIOD = 60.0
+"""Seconds between two lines of the log about refusals of one reason: strangers must not fill it. The counters have them all."""
 
 _CODES = {
     # Carriers refuse what is too large, so that this is too small to be anything.
@@ -73,6 +76,7 @@ class SealedGuard(Guard):
         self._exchanges = Exchanges()
         self._challenges = Challenges(random)
         self._receiver = Receiver(membership, ReplayCache(), self._challenges)
+        self._told = Throttle(LOG_PERIOD)
         self._asked: dict[str, bytes] = {}
         self._learned: dict[str, Chain] = {}
         self._admitted: dict[str, Standing] = {}
@@ -115,8 +119,13 @@ class SealedGuard(Guard):
         except NeedsRoster as error:
             return self._help(error, RefusalCode.STALE_ROSTER, now)
         except Untrusted as error:
-            logger.warning("what came from %s over %s is refused: %s", origin.address or "somebody", origin.plugin, error.reason)
+            self._log(error.reason, origin, now)
             return _refusal(error)
+
+    def _log(self, reason: str, origin: Origin, now: float) -> None:
+        if self._told.lets(reason, now):
+            where, count = origin.address or "somebody", self.refusals[reason]
+            logger.warning("what came from %s over %s is refused: %s (%d so far)", where, origin.plugin, reason, count)
 
     def _help(self, error: NeedsChallenge | NeedsRoster, code: RefusalCode, now: float) -> Refusal:
         try:

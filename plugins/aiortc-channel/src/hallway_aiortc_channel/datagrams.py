@@ -7,11 +7,13 @@ aiortc dies of an empty one.
 from __future__ import annotations
 
 import logging
+import socket
 from typing import TYPE_CHECKING, Any, cast
 
 from aioice import stun
 from aioice.ice import StunProtocol
 
+from hallway.network.backlog import waiting
 from hallway_aiortc_channel.errors import PEER_MADE
 from hallway_aiortc_channel.repeats import CHECKS, Repeat
 
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from hallway_aiortc_channel.ice import PolicedConnection
 
 logger = logging.getLogger(__name__)
+
+MAX_DATAGRAM = 2048
+"""Bytes in one datagram that DTLS may see: more than any Ethernet frame carries, and DTLS makes none larger."""
+REQUEST = b"\x00\x01"
+"""How a STUN Binding request begins (RFC 8489 section 5)."""
+TRANSACTION = slice(8, 20)
+"""Where its transaction id is."""
 
 
 def is_stun(data: bytes) -> bool:
@@ -37,13 +46,20 @@ class FilteredProtocol(StunProtocol):
     """A local candidate's socket that passes on only what can belong to its session.
 
     * Nothing comes in from where the session may not send to either.
-    * STUN is authenticated by aioice; a request of the peer makes its source known (a peer-reflexive candidate).
+    * STUN is authenticated by aioice; a request of the peer makes its source known (a peer-reflexive candidate). What neither names this
+      session nor answers a request of it is not even read, and gets no answer: whoever floods us would have us flood others.
     * DTLS passes from known remote candidates only.
     """
 
     def __init__(self, receiver: Connection) -> None:
         super().__init__(receiver)
         self._under_way: dict[tuple[str, int], stun.Message] = {}
+        self._name = f"{receiver.local_username}:".encode()
+        self._socket: socket.socket | None = None
+
+    def read_on(self, sock: socket.socket) -> None:
+        """Read with each datagram those that wait behind it, from the transport's own socket."""
+        self._socket = sock
 
     async def request(
         self, request: stun.Message, addr: tuple[str, int], integrity_key: bytes | None = None, retransmissions: int | None = None
@@ -67,15 +83,28 @@ class FilteredProtocol(StunProtocol):
             self.send_stun(request, addr)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """Take one datagram, and those that wait behind it."""
+        self.take(cast("bytes", data), addr)
+        if self._socket is not None:
+            for more, sender in waiting(self._socket, MAX_DATAGRAM + 1):
+                if self.transport.is_closing():
+                    return
+                self.take(more, sender)
+
+    def take(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Take one datagram, or drop it."""
-        data = cast("bytes", data)
         connection = cast("PolicedConnection", self.receiver)
         if not data or not connection.admits(addr[0]):
             return
         if is_stun(data):
-            self._stun_received(data, addr)
+            if self._concerns(data):
+                self._stun_received(data, addr)
         elif is_dtls(data) and connection.is_known((addr[0], addr[1])):
             connection.data_received(data, self.local_candidate.component)
+
+    def _concerns(self, data: bytes) -> bool:
+        """Whether a STUN message asks for this session, or may answer what it has asked."""
+        return self._name in data if data[:2] == REQUEST else data[TRANSACTION] in self.transactions
 
     def _stun_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
         try:

@@ -18,6 +18,7 @@ from hallway.errors import NetworkError
 from hallway.network import InterfaceAddress, Resolver
 from hallway.webrtc.candidates import Reach
 from hallway.webrtc.servers import IceServer, ServerAddress
+from hallway_aiortc_channel.datagrams import FilteredProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -71,21 +72,29 @@ def _candidate(kind: str, host: str, port: int, preference: int, related: tuple[
     )
 
 
-async def _bind(factory: Callable[[], StunProtocol], host: str, plan: Plan) -> StunProtocol | None:
+async def _bind(factory: Callable[[], FilteredProtocol], host: str, plan: Plan) -> FilteredProtocol | None:
     loop = asyncio.get_running_loop()
     for port in plan.choices():
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            transport, protocol = await loop.create_datagram_endpoint(factory, local_addr=(host, port))
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            sock.bind((host, port))
+            _, protocol = await loop.create_datagram_endpoint(factory, sock=sock)
         except OSError as error:
+            sock.close()
             logger.debug("cannot bind %s port %d: %s", host, port, error)
             continue
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        except BaseException:
+            sock.close()
+            raise
+        protocol.read_on(sock)
         return protocol
     logger.warning("no port of %s can be bound%s", host, f" in {plan.ports[0]}-{plan.ports[1]}" if plan.ports else "")
     return None
 
 
-async def gather_hosts(connection: Connection, factory: Callable[[], StunProtocol], plan: Plan) -> list[Candidate]:
+async def gather_hosts(connection: Connection, factory: Callable[[], FilteredProtocol], plan: Plan) -> list[Candidate]:
     """Bind one socket for each address; the connection owns each from its first moment."""
     found = []
     for index, address in enumerate(plan.addresses):

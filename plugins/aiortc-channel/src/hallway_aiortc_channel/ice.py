@@ -12,7 +12,7 @@ from aioice.turn import TurnTransport
 
 from hallway.model import Path
 from hallway_aiortc_channel._records import RecordFilter
-from hallway_aiortc_channel.datagrams import FilteredProtocol, is_dtls
+from hallway_aiortc_channel.datagrams import MAX_DATAGRAM, FilteredProtocol, is_dtls
 from hallway_aiortc_channel.gathering import COMPONENT, Plan, gather_from_servers, gather_hosts
 from hallway_aiortc_channel.repeats import HandshakeRepeats
 
@@ -23,8 +23,6 @@ MAX_LEARNED = 32
 MAX_VERDICTS = 256
 MAX_QUEUE = 1024
 """Datagrams that wait for DTLS, at most."""
-MAX_DATAGRAM = 2048
-"""Bytes in one of those: more than any Ethernet frame carries, and DTLS makes none larger."""
 RELAY_GRACE = 0.25
 """Seconds that a TURN server has to confirm that its allocation is given up."""
 

@@ -28,9 +28,10 @@ ATTRIBUTES = {
         "async_add_listener", "async_remove_listener", "async_send", "async_wait_for_start", "cache", "engine",
         "generate_service_broadcast", "out_delay_queue", "out_queue", "registry",
     ),
-    "zeroconf._engine:AsyncEngine": ("async_update_interfaces", "senders"),
+    "zeroconf._engine:AsyncEngine": ("async_update_interfaces", "readers", "senders"),
     "zeroconf._handlers.multicast_outgoing_queue:MulticastOutgoingQueue": ("queue",),
     "zeroconf._services.registry:ServiceRegistry": ("async_add", "async_remove", "async_update"),
+    "zeroconf._transport:_WrappedTransport": ("transport",),
     "zeroconf.asyncio:AsyncZeroconf": ("async_close", "zeroconf"),
 }  # fmt: skip
 """Classes, and what we call, read or set of their instances."""

@@ -93,6 +93,7 @@ class MdnsDiscovery(Discovery):
         # Cancelled itself, it would leave zeroconf in a state that cannot be closed.
         await asyncio.shield(self._opening)
         if not self._closed:
+            zeroconf.read_ahead()
             _check_senders(zeroconf)
 
     def _begin(self, host: DiscoveryHost, addresses: Addresses) -> None:
