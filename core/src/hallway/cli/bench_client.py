@@ -22,7 +22,7 @@ from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerF
 from hallway.interfaces import Channel
 from hallway.model import Description, same_device
 from hallway.runtime import reports
-from hallway.runtime.publisher import EventReader
+from hallway.runtime.readers import EventReader
 
 Tell = Callable[[str], None]
 Made = TypeVar("Made")
