@@ -24,7 +24,7 @@ demo: setup  ## several devices on this machine find each other and talk
 	@$(BIN)/hallway demo
 
 test: setup lint  ## everything that a change must pass: the lab beside all that uses this machine's own network
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 	@$(MAKE) --no-print-directory wheels
 
 lint: setup

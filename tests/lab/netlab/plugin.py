@@ -46,8 +46,8 @@ async def lab(request: pytest.FixtureRequest) -> AsyncIterator[Lab]:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what uses the fixture, so that ``-m 'not lab'`` is complete.
 
-    With two workers (pytest-xdist, ``--dist loadgroup``) one has the lab and the other one all the rest, which shares this machine's ports
-    and its mDNS. What is marked ``second_lab`` is done by whoever is finished first, beside the other.
+    With three workers (pytest-xdist, ``--dist loadgroup``) two share the lab and one has all the rest, which shares this machine's ports
+    and its mDNS.
     """
     in_lab = "lab" in getattr(item, "fixturenames", ())
     if in_lab:
