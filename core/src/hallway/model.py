@@ -204,7 +204,7 @@ class RefusalCode(Enum):
     CHALLENGE = "challenge"
     """The two clocks differ: the body of the refusal is for the guard, which can then ask again."""
     STALE_ROSTER = "stale-roster"
-    """The requester does not know the newest roster: the body has it, for its guard."""
+    """The requester lacks the newest roster, or a credential that has not ended: the body has it, for its guard."""
     UNSUPPORTED_KIND = "unsupported-kind"
     TOO_LARGE = "too-large"
     TOO_SLOW = "too-slow"

@@ -17,6 +17,7 @@ from hallway.runtime.control import Bus
 from hallway.runtime.rosters import RENEW, ROSTER, Rosters
 from hallway.runtime.tasks import TaskSet
 from hallway.trust.credential import DEVICE_LIFE
+from hallway.trust.roster import Member
 from hallway.trust.sealed_guard import SealedGuard
 from hallway.trust.state import TrustState
 
@@ -72,7 +73,9 @@ class Lines:
 @pytest.fixture
 async def lines(tmp_path, monkeypatch):
     monkeypatch.setattr(rosters.time, "time", lambda: NOW)
-    made = Lines(Site("a", "b", "c", "bad"), tmp_path)
+    site = Site("a", "b", "c", "bad")
+    site.admin("admin2")
+    made = Lines(site, tmp_path)
     for name in ("a", "b", "c"):
         made.add(name)
     yield made
@@ -163,3 +166,38 @@ async def test_nobody_but_an_admin_renews(lines):
     with pytest.raises(ControlRefused) as caught:
         await lines.devices["a"].bus.request("b", RENEW, {}, asyncio.get_running_loop().time() + 5)
     assert caught.value.reason == "role"
+
+
+async def test_when_the_admin_is_replaced_its_devices_still_know_each_other_and_are_renewed_by_the_new_one(lines):
+    """As after `hallway recover`: the admin that took them in is lost, and revoked."""
+    lines.site.admin("second")
+    second, a, b = lines.add("second"), lines.devices["a"], lines.devices["b"]
+    grown = lines.site.next(lines.site.roster, add=(Member.of(lines.site.found("second")[1].leaf),))
+    without = lines.site.next(grown, revoke=("admin",), by="second")
+    for device in (second, a, b):
+        device.guard.learn(grown.text, NOW)
+        device.guard.learn(without.text, NOW)
+    lines.link("a", "b")
+    lines.link("a", "second")
+    running = asyncio.create_task(a.rosters.run())
+    second_id = lines.site.found("second")[0].id
+    async with asyncio.timeout(5):
+        while a.guard.membership.chain.leaf.issuer != second_id:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_a_branch_of_a_fork_reaches_those_who_know_the_winner_only(lines):
+    """a has heard of both branches, b of the one that is in force."""
+    a, b, _ = lines.devices.values()
+    one, two = lines.site.next(lines.site.roster, revoke=("bad",)), lines.site.next(lines.site.roster, revoke=("admin",), by="admin2")
+    for roster in (one, two):
+        a.guard.learn(roster.text, NOW)
+    b.guard.learn(two.text, NOW)
+    assert b.guard.membership.book.branches == ()
+    lines.link("a", "b")
+    async with asyncio.timeout(5):
+        while a.guard.membership.book.digest != b.guard.membership.book.digest:
+            await asyncio.sleep(0)
+    assert a.guard.membership.book.revocations.keys() == b.guard.membership.book.revocations.keys()

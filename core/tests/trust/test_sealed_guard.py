@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sealed_site import NOW, ORIGIN, Site, binding, description, fingerprint, offer, sdp
 
 from hallway.errors import MisuseError, PeerUnavailable, Untrusted
-from hallway.model import Candidate, Description, Envelope, Refusal
+from hallway.model import Candidate, Description, Envelope, Refusal, RefusalCode
 from hallway.trust import Mark, Signal, envelope
+from hallway.trust.credential import DEVICE_LIFE
 from hallway.trust.membership import Membership
 from hallway.trust.messages import Head, Message
 from hallway.trust.receiving import NeedsChallenge, NeedsRoster
@@ -329,3 +330,79 @@ def test_a_flood_of_refusals_is_counted_whole_and_told_once_a_minute(caplog):
 
     assert sum(guard.refusals.values()) == 610
     assert len([record for record in caplog.records if "is refused" in record.message]) == 2
+
+
+class TestARenewal:
+    """A device whose credential has ended gets another one from an admin, by refusal or by hand, and nothing else from anybody."""
+
+    LATER = NOW + DEVICE_LIFE
+
+    def both(self) -> tuple[SealedGuard, SealedGuard]:
+        site = Site("a", "b")
+        return site.guard("admin"), site.guard("a")
+
+    def test_an_offer_is_refused_with_a_new_credential_and_then_read(self):
+        admin, a = self.both()
+        refusal = admin.open(offer(a, "admin", self.LATER), ORIGIN, self.LATER)
+        assert isinstance(refusal, Refusal)
+        assert refusal.code is RefusalCode.STALE_ROSTER
+        assert a.helped(refusal, self.LATER)
+        assert a.membership.chain.leaf.issued == int(self.LATER)
+        assert isinstance(admin.open(offer(a, "admin", self.LATER), ORIGIN, self.LATER), Signal)
+
+    def test_an_answer_needs_it_too_and_it_is_handed_over(self):
+        admin, a = self.both()
+        told: list[frozenset[str]] = []
+        a.watch(told.append)
+        signal = a.read(offer(admin, "a", self.LATER), self.LATER)
+        answer = a.seal("admin", description("answer", 2), self.LATER, reference=signal.reference)
+        refusal = admin.open(answer, ORIGIN, self.LATER)
+        assert isinstance(refusal, Refusal)
+        handed = admin.hand_over("a", refusal, self.LATER)
+        assert handed is not None
+        assert a.open(handed, ORIGIN, self.LATER) == Envelope.accepted()
+        assert told == [frozenset()]
+        signal = a.read(offer(admin, "a", self.LATER), self.LATER)
+        admin.read(a.seal("admin", description("answer", 2), self.LATER, reference=signal.reference), self.LATER)
+
+    def test_a_clock_that_is_behind_takes_the_admins_word_for_it(self):
+        admin, a = self.both()
+        refusal = admin.open(offer(a, "admin", self.LATER), ORIGIN, self.LATER)
+        assert isinstance(refusal, Refusal)
+        assert a.helped(refusal, NOW)
+        assert a.membership.time(NOW) == self.LATER
+
+    def test_another_member_refuses_it_and_gives_nothing(self):
+        site = Site("a", "b")
+        a, b = site.guard("a"), site.guard("b")
+        refusal = b.open(offer(a, "b", self.LATER), ORIGIN, self.LATER)
+        assert isinstance(refusal, Refusal)
+        assert (refusal.code, refusal.body) == (RefusalCode.FORBIDDEN, b"")
+        assert b.refusals["credential-expired"] == 1
+
+    def test_who_is_revoked_gets_none(self):
+        site = Site("a", "b")
+        admin, a = site.guard("admin"), site.guard("a")
+        sent = offer(a, "admin", self.LATER)
+        admin.learn(site.next(site.roster, revoke=("a",)).text, self.LATER)
+        assert reason(admin, sent, self.LATER) == "revoked"
+
+    def test_what_is_for_another_device_or_damaged_is_not_taken(self):
+        admin, a = self.both()
+        refusal = admin.open(offer(a, "admin", self.LATER), ORIGIN, self.LATER)
+        assert isinstance(refusal, Refusal)
+        b = Site("a", "b").guard("b")
+        assert not b.helped(refusal, self.LATER)
+        assert not a.helped(attrs.evolve(refusal, body=refusal.body[:-1]), self.LATER)
+        assert a.membership.chain.leaf.issued == int(NOW - 1000)
+
+    def test_a_group_secret_of_before_and_an_ended_credential_are_two_refusals(self):
+        site = Site("a", "b")
+        admin, a = site.guard("admin"), site.guard("a")
+        late = NOW + DEVICE_LIFE
+        admin.learn(site.next(site.roster, revoke=("b",)).text, late - 1)
+        for _ in range(2):
+            refusal = admin.open(offer(a, "admin", late), ORIGIN, late)
+            assert isinstance(refusal, Refusal)
+            assert a.helped(refusal, late)
+        assert isinstance(admin.open(offer(a, "admin", late), ORIGIN, late), Signal)

@@ -35,6 +35,10 @@ deadlines; while one waits for its turn, the peer's own offer may make it needle
 to hold up nobody: rumours of them are free, and each takes its whole deadline."""
 
 
+MAX_HELPS = 3
+"""How often an offer is sealed anew: a device may lack the roster, a credential and the time."""
+
+
 class _KindRefused(Unreachable):
     """The peer has no channel of the kind that was offered."""
 
@@ -112,12 +116,14 @@ class Dialer:
         run.dialing = await maker.connector.dial(run.policy)
 
     async def _exchange(self, run: AttemptRun, each: Try) -> Signal:
-        """Have the offer answered. If the guards need it, it is sealed a second time."""
+        """Have the offer answered. If the guards need it, it is sealed anew."""
         deadline = asyncio.get_running_loop().time() + each.patience
-        try:
-            return await self._post(run, each, deadline)
-        except _Helped:
-            return await self._post(run, each, deadline)
+        for _ in range(MAX_HELPS):
+            try:
+                return await self._post(run, each, deadline)
+            except _Helped:
+                continue
+        return await self._post(run, each, deadline)
 
     async def _post(self, run: AttemptRun, each: Try, deadline: float) -> Signal:
         """Post the offer to all endpoints of the peer, staggered; the first answer counts."""
@@ -141,6 +147,8 @@ class Dialer:
         if reply.kind != "answer":
             return await run.wait_late_answer(deadline)
         signal = self._guard.open(reply, carrier.origin(endpoint), time.time())
+        if isinstance(signal, Refusal) and await self._hand_over(run.peer_id, carrier, endpoint, signal, deadline):
+            raise _Helped(f"{run.peer_id} has got what its answer lacked")
         if not isinstance(signal, Signal):
             reason = signal.message if isinstance(signal, Refusal) else "it is none"
             raise BadEnvelope(f"{run.peer_id} sent an answer that cannot be read: {reason}")
@@ -150,6 +158,9 @@ class Dialer:
         """Take in what the peer wants us to know, or give it what it lacks; whether the offer may be sealed anew."""
         if self._guard.helped(refusal, time.time()):
             return True
+        return not refusal.body and await self._hand_over(peer_id, carrier, endpoint, refusal, deadline)
+
+    async def _hand_over(self, peer_id: str, carrier: Carrier, endpoint: str, refusal: Refusal, deadline: float) -> bool:
         lacking = self._guard.hand_over(peer_id, refusal, time.time())
         return lacking is not None and isinstance(await carrier.signaling.request(endpoint, lacking, deadline), Envelope)
 

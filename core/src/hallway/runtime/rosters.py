@@ -2,7 +2,7 @@
 
 ::
 
-    trust.roster    {"part": n}             ->  {"digest": text, "parts": n, "text": text}
+    trust.roster    {"part": n}             ->  {"digest": text, "parts": n, "text": text}     one roster a line, the one in force first
     trust.news      {"digest": text}        ->  null
     trust.renew     {}                      ->  {"chain": [text, text]}
 """
@@ -22,11 +22,13 @@ import attrs
 from hallway.errors import BadMessage, ControlRefused, HallwayError, Untrusted
 from hallway.runtime.control import Bus
 from hallway.runtime.tasks import TaskSet
+from hallway.trust import admin
 from hallway.trust.claims import b64
-from hallway.trust.credential import Role, renew
+from hallway.trust.credential import Role
 from hallway.trust.membership import Membership
 from hallway.trust.reasons import Reason
 from hallway.trust.roster import MAX_ROSTER
+from hallway.trust.roster_book import MAX_BRANCHES
 from hallway.trust.sealed_guard import SealedGuard
 from hallway.trust.state import TrustState
 
@@ -35,7 +37,7 @@ logger = logging.getLogger(__name__)
 ROSTER, NEWS, RENEW = "trust.roster", "trust.news", "trust.renew"
 PART = 48 * 1024
 """Characters of a roster in one answer, at most."""
-MAX_PARTS = -(-2 * MAX_ROSTER // PART)
+MAX_PARTS = -(-2 * (1 + MAX_BRANCHES) * MAX_ROSTER // PART)
 PATIENCE = 10.0
 """Seconds for one request to a peer."""
 RENEWAL_LOOK = 3600.0
@@ -121,23 +123,28 @@ class Rosters:
                 self._look_at(peer_id, standing.rank[1])
 
     def _look_at(self, peer_id: str, digest: bytes) -> None:
-        """Pull the roster that a peer has, unless it is the one in force here or the one before."""
-        current = self._guard.membership.book.current
-        if digest not in (current.digest, current.previous) and peer_id not in self._pulling:
+        """Pull what a peer knows, unless that is the same as here, or the roster before."""
+        book = self._guard.membership.book
+        if digest not in (book.digest, book.current.previous) and peer_id not in self._pulling:
             self._pulling.add(peer_id)
             self._tasks.start(self._pull(peer_id), f"pull the roster of {peer_id}")
 
     async def _pull(self, peer_id: str) -> None:
         try:
-            self._guard.learn(await self._fetch(peer_id), time.time())
-        except Untrusted as error:
-            # What is older than ours and brings nothing is no fault of the peer, which may be pulling ours just now.
-            level = logging.DEBUG if error.reason == Reason.ROLLBACK else logging.WARNING
-            logger.log(level, "the roster of %s is not taken: %s", peer_id, error)
+            for text in (await self._fetch(peer_id)).split("\n")[: 1 + MAX_BRANCHES]:
+                self._take(peer_id, text)
         except HallwayError as error:
             logger.info("the roster of %s did not come: %s", peer_id, error)
         finally:
             self._pulling.discard(peer_id)
+
+    def _take(self, peer_id: str, text: str) -> None:
+        try:
+            self._guard.learn(text, time.time())
+        except Untrusted as error:
+            # What is older than ours and brings nothing is no fault of the peer, which may be pulling ours just now.
+            level = logging.DEBUG if error.reason == Reason.ROLLBACK else logging.WARNING
+            logger.log(level, "a roster of %s is not taken: %s", peer_id, error)
 
     async def _fetch(self, peer_id: str) -> str:
         first = await self._part(peer_id, 0)
@@ -156,34 +163,34 @@ class Rosters:
     # What this device tells.
 
     async def _tell(self, peer_id: str) -> None:
-        digest = b64(self._guard.membership.book.current.digest)
+        digest = b64(self._guard.membership.book.digest)
         try:
             await self._bus.request(peer_id, NEWS, {"digest": digest}, asyncio.get_running_loop().time() + PATIENCE)
         except HallwayError as error:
             logger.debug("%s was not told of the roster: %s", peer_id, error)
 
     async def _hear(self, peer_id: str, body: Any) -> None:
-        current = self._guard.membership.book.current
-        if isinstance(body, Mapping) and body.get("digest") != b64(current.digest):
+        if isinstance(body, Mapping) and body.get("digest") != b64(self._guard.membership.book.digest):
             self._look_at(peer_id, b"")
 
     async def _give(self, peer_id: str, body: Any) -> dict[str, Any]:
-        current = self._guard.membership.book.current
-        number = body.get("part") if isinstance(body, Mapping) else None
-        parts = -(-len(current.text) // PART)
+        book, number = self._guard.membership.book, body.get("part") if isinstance(body, Mapping) else None
+        text = "\n".join(one.text for one in (book.current, *book.branches))
+        parts = -(-len(text) // PART)
         if type(number) is not int or not 0 <= number < parts:
             raise BadMessage(f"there is no part {str(number)[:20]} of a roster of {parts}")
-        return {"digest": b64(current.digest), "parts": parts, "text": current.text[number * PART : (number + 1) * PART]}
+        return {"digest": b64(book.digest), "parts": parts, "text": text[number * PART : (number + 1) * PART]}
 
     # Credentials.
 
     async def _stay_fresh(self) -> None:
         while True:
             self._relinked.clear()
-            own = self._guard.membership.chain.leaf
-            # Only the root, which is in the recovery file, renews an admin.
-            if own.role is not Role.ADMIN and time.time() >= own.renew_at:
+            own, now = self._guard.membership, time.time()
+            if own.needs_renewal(own.chain, now):
                 await self._ask_for_renewal()
+            if own.lapsed(own.chain, now):
+                logger.warning("the credential of this device has ended: it has no links until it meets an admin, which renews it")
             try:
                 async with asyncio.timeout(RENEWAL_LOOK):
                     await self._relinked.wait()
@@ -212,11 +219,9 @@ class Rosters:
         own, standing, now = self._guard.membership, self._guard.standing(peer_id), time.time()
         if own.chain.leaf.role is not Role.ADMIN or standing is None or not own.trusts(standing.chain, now):
             raise ControlRefused("this device renews nobody", reason="role")
-        old = standing.chain.leaf
-        if own.time(now) < old.renew_at:
+        if not own.needs_renewal(standing.chain, now):
             raise ControlRefused("the credential is good for long enough", reason="early")
-        token = renew(own.keys.identity, own.chain, old, own.time(now), os.urandom, epoch=own.book.current.epoch)
-        return {"chain": [token, *own.chain.tokens]}
+        return {"chain": list(admin.renewed(own, standing.chain, now, os.urandom))}
 
 
 @attrs.frozen

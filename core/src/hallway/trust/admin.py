@@ -12,7 +12,7 @@ import attrs
 
 from hallway.errors import MisuseError, NotAdmin, PeerUnavailable
 from hallway.trust.claims import b64
-from hallway.trust.credential import Chain, Role, Subject, issue, issue_admin, verify_chain
+from hallway.trust.credential import Chain, Role, Subject, check_times, issue, issue_admin, renew, verify_chain
 from hallway.trust.group import GroupSecret
 from hallway.trust.keys import DeviceKeys, Random, SigningKey
 from hallway.trust.membership import Membership
@@ -21,6 +21,11 @@ from hallway.trust.roster import Draft, Member, Roster, following, issue_roster,
 from hallway.trust.roster_book import HeldSecret, RosterBook
 
 FIRST_EPOCH = 1
+DAY = 86_400
+SECRET_LIFE = 180 * DAY
+"""Seconds after which a group secret is replaced."""
+TURN = 120
+"""Seconds by which the next admin waits, if a fork is to be settled; for a new group secret it is a day."""
 
 
 @attrs.frozen
@@ -60,6 +65,22 @@ def admit(own: Membership, subject: Subject, now: float, random: Random) -> Admi
     return Admission(tokens, _next(own, (Member.of(leaf),), (), secret, time))
 
 
+def renewed(own: Membership, chain: Chain, now: float, random: Random) -> tuple[str, ...]:
+    """A new chain for the device that has ``chain``, which verified and stands.
+
+    Raises:
+        NotAdmin: this device may not.
+        Untrusted: it was revoked itself, or its own credential has ended.
+
+    """
+    require_admin(own)
+    check_times(own.chain, own.time(now))
+    if not own.book.stands(own.chain):
+        raise refused(Reason.REVOKED, "this device was revoked")
+    token = renew(own.keys.identity, own.chain, chain.leaf, own.time(now), random, epoch=own.book.current.epoch)
+    return (token, *own.chain.tokens)
+
+
 def revoke(own: Membership, device: str, now: float, random: Random) -> str:
     """The roster without ``device``, with a new group secret for those who stay.
 
@@ -76,6 +97,25 @@ def revoke(own: Membership, device: str, now: float, random: Random) -> str:
     if member.sub == own.keys.id:
         raise MisuseError("a device cannot revoke itself", hint="run `hallway revoke` on another admin; `hallway recover` makes one")
     return _next(own, (), (member.sub,), GroupSecret.generate(random), own.time(now))
+
+
+def settle(own: Membership, now: float, random: Random) -> str:
+    """The roster that says all that the branches of a fork say, with a new group secret. Raises `NotAdmin` if this device may not."""
+    require_admin(own)
+    return _next(own, (), (), GroupSecret.generate(random), own.time(now))
+
+
+def upkeep_at(own: Membership) -> float | None:
+    """When this device is to `settle` by itself (seconds since 1970): at once after a fork, or when the group secret has had its time.
+
+    Admins take turns, so that they do not make a fork of it. None: never, as it is no admin, or not any more.
+    """
+    if own.chain.leaf.role is not Role.ADMIN or not own.book.stands(own.chain):
+        return None
+    book = own.book
+    due = book.current.issued if book.unsettled else book.secret_since + SECRET_LIFE
+    admins = sorted(member.sub for member in book.current.members if member.role is Role.ADMIN)
+    return due + (TURN if book.unsettled else DAY) * (admins.index(own.keys.id) if own.keys.id in admins else len(admins))
 
 
 def recover(own: Membership, root: SigningKey, now: float, random: Random) -> Membership:

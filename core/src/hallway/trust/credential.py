@@ -166,10 +166,16 @@ def verify_chain(tokens: Sequence[str], root: bytes, now: float | None) -> Chain
         _check(credential, pid, key_id(issuer_key), above)
         found.insert(0, credential)
         issuer_key, above = credential.identity, credential
+    chain = Chain(tuple(tokens), tuple(found))
     if now is not None:
-        for credential in found:
-            check_time(credential, now)
-    return Chain(tuple(tokens), tuple(found))
+        check_times(chain, now)
+    return chain
+
+
+def check_times(chain: Chain, now: float) -> None:
+    """Raise `Untrusted` unless the whole chain is valid now."""
+    for credential in chain.credentials:
+        check_time(credential, now)
 
 
 def _verified(token: str, issuer: bytes) -> Claims:

@@ -78,7 +78,7 @@ class Guard(ABC):
         return False
 
     def hand_over(self, to: str, refusal: Refusal, now: float) -> Envelope | None:
-        """What the device ``to`` lacks, if that is why it may have refused: to be sent before what was refused is sealed again."""
+        """What the device ``to`` lacks, if that is why it may have refused, or we its answer: to be sent before the next offer."""
         return None
 
     def shown(self, refusal: Refusal) -> Refusal:

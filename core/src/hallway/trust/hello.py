@@ -36,7 +36,7 @@ class Transcript:
 
 
 def prove(key: SigningKey, transcript: Transcript, binding: Binding, rank: tuple[int, bytes]) -> str:
-    """Sign what this end of the channel is. ``rank`` is that of the roster in force here."""
+    """Sign what this end of the channel is. ``rank`` is `RosterBook.rank` here."""
     epoch, roster = rank
     claims = {
         "from": key.id,
@@ -53,8 +53,8 @@ def prove(key: SigningKey, transcript: Transcript, binding: Binding, rank: tuple
 
 
 def check(proof: str, own: str, transcript: Transcript, binding: Binding) -> tuple[int, bytes]:
-    """Check the peer's proof against what this end, with the key id ``own``, saw itself; returns the rank of the
-    peer's roster.
+    """Check the peer's proof against what this end, with the key id ``own``, saw itself; returns the rank of
+    what the peer knows.
 
     Raises:
         Untrusted: something differs; the reason says what.

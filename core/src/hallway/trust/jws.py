@@ -46,6 +46,11 @@ class Typ(StrEnum):
 _HEADERS = {typ: b64(json.dumps({"alg": ALGORITHM, "typ": typ.value}, separators=(",", ":")).encode()) for typ in Typ}
 
 
+def is_for(typ: Typ, token: str) -> bool:
+    """Whether ``token`` says that it is signed for ``typ``; nothing of it is verified."""
+    return token.startswith(f"{_HEADERS[typ]}.")
+
+
 def sign(typ: Typ, claims: Mapping[str, Any], key: SigningKey) -> str:
     """Sign ``claims``, which are JSON values, for the purpose ``typ``."""
     return _JWS.encode(jsontext.dumps(claims).encode(), key.private, algorithm=ALGORITHM, headers={"typ": typ.value})

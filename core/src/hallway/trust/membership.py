@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from hallway.errors import Untrusted
-from hallway.trust.credential import Chain, Credential, property_id, verify_chain
+from hallway.trust.credential import Chain, Credential, Role, check_times, property_id, verify_chain
 from hallway.trust.keys import DeviceKeys
 from hallway.trust.reasons import Reason, refused
 from hallway.trust.roster_book import News, RosterBook
@@ -50,12 +50,14 @@ class Membership:
             Untrusted: it does not verify, is for another key, name or role, or is no newer.
 
         """
-        chain = verify_chain(tokens, self.root, self.time(now))
+        chain = verify_chain(tokens, self.root, None)
         old, new = self.chain.leaf, chain.leaf
         if (new.sub, new.sealing, new.name, new.role) != (old.sub, old.sealing, old.name, old.role):
             raise refused(Reason.SENDER, "a new credential is not for this device as it is")
         if new.issued <= old.issued:
             raise refused(Reason.ROLLBACK, "a credential is older than the one that this device has")
+        # A clock that is behind takes the admin's word for it.
+        check_times(chain, max(self.time(now), float(new.issued)))
         self.chain = chain
         self._lift(new.issued)
 
@@ -77,8 +79,23 @@ class Membership:
         return member is None or member.sub == credential.sub
 
     def verify(self, tokens: tuple[str, ...], now: float) -> Chain:
-        """Verify a peer's chain. Raises `Untrusted`; revocation is not looked at."""
-        return verify_chain(tokens, self.root, self.time(now))
+        """Verify a peer's chain, which may have `lapsed`. Raises `Untrusted`; revocation is not looked at."""
+        chain = verify_chain(tokens, self.root, None)
+        if not self.lapsed(chain, now):
+            check_times(chain, self.time(now))
+        return chain
+
+    def lapsed(self, chain: Chain, now: float) -> bool:
+        """Whether the credential of a device, other than an admin, has ended: an admin may renew it."""
+        return chain.leaf.role is not Role.ADMIN and self.time(now) >= chain.leaf.expires
+
+    def needs_renewal(self, chain: Chain, now: float) -> bool:
+        """Whether an admin is to renew the credential of a device: it has had two thirds of its life, or its issuer is revoked."""
+        leaf, *issuers = chain.credentials
+        if leaf.role is Role.ADMIN:
+            # Only the root, which is in the recovery file, renews an admin.
+            return False
+        return self.time(now) >= leaf.renew_at or self.book.is_revoked(*(one.sub for one in issuers))
 
     def trusts(self, chain: Chain, now: float) -> bool:
         """Whether a chain that verified once still does."""

@@ -45,6 +45,14 @@ class NeedsRoster(Untrusted):
         self.received = received
 
 
+class NeedsRenewal(Untrusted):
+    """All is well but that the sender's credential has ended: an admin may give it, whose chain is here, another one."""
+
+    def __init__(self, received: Received) -> None:
+        super().__init__(Reason.CREDENTIAL_EXPIRED.value, f"the credential of {received.chain.leaf.name} has ended")
+        self.received = received
+
+
 class Receiver:
     """Opens envelopes for one device."""
 
@@ -60,7 +68,7 @@ class Receiver:
         """Open an envelope that should hold a message of ``kind``; ``waiting`` are the digests of our offers that may still be answered.
 
         Raises:
-            NeedsChallenge, NeedsRoster: the sender may be helped.
+            NeedsChallenge, NeedsRenewal, NeedsRoster: the sender may be helped.
             Untrusted: it may not; the reason is that of the first check that failed.
 
         """
@@ -75,6 +83,8 @@ class Receiver:
         self._check_standing(received)
         if late is not None:
             raise NeedsChallenge(late, received)
+        if membership.lapsed(chain, now):
+            raise NeedsRenewal(received)
         if held.until is not None:
             raise NeedsRoster(received)
         return received

@@ -6,7 +6,7 @@ A roster travels as ``roster~credential``: the credential of the admin that sign
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -45,11 +45,26 @@ class Member:
 
 @attrs.frozen
 class Revocation:
-    """A device that does not belong any more, since ``at`` (seconds since 1970)."""
+    """A device that does not belong any more, since ``at`` (seconds since 1970); ``name`` is "" if the admin did not know it."""
 
     sub: str
     serial: bytes
     at: int
+    name: str = ""
+    named: int = 0
+    """When the root named the newest of the admins that say so (seconds since 1970); each device finds that out for itself."""
+
+    def json(self) -> dict[str, Any]:
+        """Its claims."""
+        return {"sub": self.sub, "ser": b64(self.serial), "at": self.at, **({"nm": self.name} if self.name else {})}
+
+    @classmethod
+    def read(cls, claims: Claims) -> Self:
+        """Read it. Raises `Untrusted` (``claims``)."""
+        name = claims.text("nm", 63) if claims.has("nm") else ""
+        if name and not is_device_id(name):
+            raise wrong("nm")
+        return cls(claims.text("sub", MAX_KEY_ID), claims.octets("ser", SERIAL_BYTES), claims.number("at"), name)
 
 
 @attrs.frozen
@@ -117,11 +132,15 @@ def following(
 
     """
     gone, known = set(revoke), {member.sub: member for member in current.members}
-    new = [Revocation(sub, known[sub].serial if sub in known else bytes(SERIAL_BYTES), int(now)) for sub in sorted(gone)]
+    new = [_revocation(sub, known.get(sub), int(now)) for sub in sorted(gone)]
     revoked = {one.sub: one for one in (*new, *also, *current.revoked)}
     members = {member.sub: member for member in (*current.members, *add) if member.sub not in revoked}
     _check_names(members.values())
     return Draft(current.epoch + 1, tuple(members.values()), tuple(revoked.values()), current.digest, current.min_epoch, current.admins)
+
+
+def _revocation(sub: str, member: Member | None, at: int) -> Revocation:
+    return Revocation(sub, bytes(SERIAL_BYTES), at) if member is None else Revocation(sub, member.serial, at, member.name)
 
 
 def issue_roster(admin: SigningKey, own: Chain, draft: Draft, secret: GroupSecret, now: float) -> str:
@@ -147,7 +166,7 @@ def issue_roster(admin: SigningKey, own: Chain, draft: Draft, secret: GroupSecre
         "iat": int(now),
         "min_ep": draft.min_epoch,
         "admins": list(draft.admins),
-        "revoked": [{"sub": one.sub, "ser": b64(one.serial), "at": one.at} for one in draft.revoked],
+        "revoked": [one.json() for one in draft.revoked],
         "members": [_member_json(member) for member in draft.members],
         "gk": sealed,
     }
@@ -177,7 +196,7 @@ def verify_roster(text: str, root: bytes, now: float | None) -> Roster:
         issued=claims.number("iat"),
         min_epoch=claims.number("min_ep"),
         members=claims.each("members", MAX_MEMBERS, _read_member),
-        revoked=claims.each("revoked", MAX_REVOKED, _read_revocation),
+        revoked=claims.each("revoked", MAX_REVOKED, Revocation.read),
         admins=claims.texts("admins", MAX_ADMINS, MAX_CREDENTIAL),
         sealed=_read_sealed(claims.inner("gk")),
     )
@@ -221,10 +240,6 @@ def _read_member(claims: Claims) -> Member:
     return Member(
         claims.text("sub", MAX_KEY_ID), claims.octets("ser", SERIAL_BYTES), name, read_role(claims), claims.octets("xk", KEY_BYTES)
     )
-
-
-def _read_revocation(claims: Claims) -> Revocation:
-    return Revocation(claims.text("sub", MAX_KEY_ID), claims.octets("ser", SERIAL_BYTES), claims.number("at"))
 
 
 def _read_sealed(claims: Claims) -> dict[str, bytes]:

@@ -9,21 +9,21 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from hallway.errors import MisuseError, PeerUnavailable, Untrusted
+from hallway.errors import MisuseError, NotAdmin, PeerUnavailable, Untrusted
 from hallway.model import Binding, Candidate, Description, DeviceInfo, Envelope, Origin, Refusal, RefusalCode, same_device
 from hallway.protocol.throttle import Throttle
-from hallway.trust import envelope, hello, sdp_policy
+from hallway.trust import admin, envelope, hello, sdp_policy
 from hallway.trust.credential import Chain
 from hallway.trust.exchanges import Exchanges, OwnOffer
 from hallway.trust.guard import Guard, Mark, Signal
-from hallway.trust.handing_over import seal_roster, unseal_roster
+from hallway.trust.handing_over import seal_credential, seal_roster, unseal
 from hallway.trust.hello import Transcript
 from hallway.trust.keys import Random
 from hallway.trust.membership import Membership
 from hallway.trust.messages import SESSION_BYTES, Head, Message
 from hallway.trust.open_guard import WEBRTC, WIRE_VERSION
 from hallway.trust.reasons import Reason, refused
-from hallway.trust.receiving import NeedsChallenge, NeedsRoster, Received, Receiver
+from hallway.trust.receiving import NeedsChallenge, NeedsRenewal, NeedsRoster, Received, Receiver
 from hallway.trust.replay import Challenges, ReplayCache
 from hallway.trust.roster_book import News
 from hallway.webrtc.candidates import Reach
@@ -32,9 +32,11 @@ logger = logging.getLogger(__name__)
 
 Made = TypeVar("Made")
 
+NeedsHelp = NeedsChallenge | NeedsRenewal | NeedsRoster
+
 CONTENT_TYPE = "application/octet-stream"
 ROSTER = "roster"
-"""The kind of an envelope that hands a roster over."""
+"""The kind of an envelope that hands over what its receiver lacks: a roster, or a new credential."""
 MAX_LEARNED = 128
 """Members known by their credential and not yet by a roster, at most."""
 MAX_ADMITTED = 512
@@ -57,7 +59,7 @@ _CODES = {
 
 @attrs.frozen
 class Standing:
-    """What the HELLO of a peer has proved: its chain, and the rank of the roster that was in force there."""
+    """What the HELLO of a peer has proved: its chain, and the epoch and digest of what was known there (`RosterBook.rank`)."""
 
     chain: Chain = attrs.field(repr=False)
     rank: tuple[int, bytes]
@@ -116,7 +118,7 @@ class SealedGuard(Guard):
             return self.read(envelope, now)
         except NeedsChallenge as error:
             return self._help(error, RefusalCode.CHALLENGE, now)
-        except NeedsRoster as error:
+        except (NeedsRenewal, NeedsRoster) as error:
             return self._help(error, RefusalCode.STALE_ROSTER, now)
         except Untrusted as error:
             self._log(error.reason, origin, now)
@@ -127,11 +129,13 @@ class SealedGuard(Guard):
             where, count = origin.address or "somebody", self.refusals[reason]
             logger.warning("what came from %s over %s is refused: %s (%d so far)", where, origin.plugin, reason, count)
 
-    def _help(self, error: NeedsChallenge | NeedsRoster, code: RefusalCode, now: float) -> Refusal:
+    def _help(self, error: NeedsHelp, code: RefusalCode, now: float) -> Refusal:
         try:
             return Refusal(code, f"refused ({error.reason})", self.help(error, now))
         except Untrusted as failure:
             return _refusal(failure)
+        except NotAdmin:
+            return _refusal(error)
 
     def shown(self, refusal: Refusal) -> Refusal:
         """See `Guard.shown`: the code, and no sentence of it."""
@@ -149,7 +153,11 @@ class SealedGuard(Guard):
         return True
 
     def hand_over(self, to: str, refusal: Refusal, now: float) -> Envelope | None:
-        """See `Guard.hand_over`: the roster, to a member that cannot open what is sealed with the newest secret."""
+        """See `Guard.hand_over`: the roster, to a member that cannot open what is sealed with the newest secret; and what we have refused
+        with, to one whose answer needs it.
+        """
+        if refusal.code is RefusalCode.STALE_ROSTER and refusal.body:
+            return Envelope(ROSTER, CONTENT_TYPE, refusal.body)
         member = self.membership.book.current.member(to)
         if refusal.code is not RefusalCode.UNAUTHENTICATED or member is None:
             return None
@@ -159,7 +167,7 @@ class SealedGuard(Guard):
         """Read an envelope.
 
         Raises:
-            NeedsChallenge, NeedsRoster: the sender may be helped: `help` makes what to send back.
+            NeedsChallenge, NeedsRenewal, NeedsRoster: the sender may be helped: `help` makes what to send back.
             Untrusted: it may not.
 
         """
@@ -172,14 +180,17 @@ class SealedGuard(Guard):
             self.refusals[error.reason] += 1
             raise
 
-    def help(self, error: NeedsChallenge | NeedsRoster, now: float) -> bytes:
-        """What to send back to a member whose clock differs (a sealed challenge), or that needs the roster (sealed to it alone).
+    def help(self, error: NeedsHelp, now: float) -> bytes:
+        """What to send back to a member whose clock differs (a sealed challenge), or that needs the roster or a new credential.
 
         Raises:
-            Untrusted: too many challenges are out.
+            Untrusted: too many challenges are out, or this device cannot renew any more.
+            NotAdmin: it could not at any time.
 
         """
         peer = error.received.chain.leaf
+        if isinstance(error, NeedsRenewal):
+            return seal_credential(admin.renewed(self.membership, error.received.chain, now, self._random), peer)
         if isinstance(error, NeedsRoster):
             return seal_roster(self.membership.book.current, peer.sub, peer.sealing)
         head = self._head(peer.sub, now)
@@ -195,8 +206,13 @@ class SealedGuard(Guard):
         self._asked[received.chain.leaf.sub] = received.message.challenge or b""
 
     def handed_over(self, body: bytes, now: float) -> News:
-        """Take in a roster that a peer has sealed to this device. Raises `Untrusted`; then nothing has changed."""
-        return self.learn(unseal_roster(body, self.membership.keys, self.membership.property_id), now)
+        """Take in a roster, or a credential, that a peer has sealed to this device. Raises `Untrusted`; then nothing has changed."""
+        content = unseal(body, self.membership.keys, self.membership.property_id)
+        if isinstance(content, str):
+            return self.learn(content, now)
+        self.membership.renewed(content, now)
+        self.changed()
+        return News(replaced=False, revoked=frozenset())
 
     def learn(self, roster: str, now: float) -> News:
         """Take in a roster, and tell those who `watch`. Raises `Untrusted`; then nothing has changed."""
@@ -205,7 +221,7 @@ class SealedGuard(Guard):
         }
         news = self.membership.learn(roster, now)
         self._learned = {name: chain for name, chain in self._learned.items() if self.membership.book.stands(chain)}
-        if news.replaced or news.revoked:
+        if news:
             self.changed(frozenset(names[sub] for sub in news.revoked if sub in names))
         return news
 
@@ -239,8 +255,8 @@ class SealedGuard(Guard):
         transcript = self._transcript(to, binding, now)
         if transcript is None or binding is None:
             return {}
-        current = self.membership.book.current
-        return {"proof": hello.prove(self.membership.keys.identity, transcript, binding, current.rank), "ep": current.epoch}
+        book = self.membership.book
+        return {"proof": hello.prove(self.membership.keys.identity, transcript, binding, book.rank), "ep": book.current.epoch}
 
     def admit(self, sender: str, section: Any, binding: Binding | None, now: float) -> str | None:
         """See `Guard.admit`."""

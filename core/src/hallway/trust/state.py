@@ -2,7 +2,7 @@
 
     identity.json      the device's two private keys
     membership.json    the property's root (public) and name, the device's credential chain, and the floor under its clock
-    roster.json        the roster in force, and what else is revoked
+    roster.json        the roster in force, what else is revoked, and the branches of a fork
     secrets.json       group secrets, the one in force first
     state.lock         held by the process that uses the folder
     control            the control socket of the device, while it runs
@@ -19,17 +19,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import attrs
+
 from hallway.errors import NotEnrolled, StateBusy, StateCorrupt, StoreBusy, Untrusted
 from hallway.model import is_name
 from hallway.store.lock import Lock
 from hallway.trust import files
 from hallway.trust.claims import Claims, b64
-from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, SERIAL_BYTES, verify_chain
+from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, verify_chain
 from hallway.trust.group import GroupSecret
-from hallway.trust.keys import KEY_BYTES, MAX_KEY_ID, DeviceKeys, SealingKey, SigningKey
+from hallway.trust.keys import KEY_BYTES, DeviceKeys, SealingKey, SigningKey
 from hallway.trust.membership import Membership
 from hallway.trust.roster import MAX_REVOKED, MAX_ROSTER, Revocation, verify_roster
-from hallway.trust.roster_book import MAX_SECRETS, HeldSecret, RosterBook
+from hallway.trust.roster_book import MAX_BRANCHES, MAX_SECRETS, HeldSecret, RosterBook
 
 FORMAT = 1
 IDENTITY, MEMBERSHIP, ROSTER, SECRETS = "identity.json", "membership.json", "roster.json", "secrets.json"
@@ -93,11 +95,12 @@ class TrustState:
         member, comes last. Threads that save at once do so one after the other.
         """
         book = membership.book
-        secrets = [{"ep": one.epoch, "secret": b64(one.secret.raw()), **_until(one)} for one in book.secrets]
-        revoked = [{"sub": one.sub, "ser": b64(one.serial), "at": one.at} for one in book.revocations.values()]
+        secrets = [{"ep": one.epoch, "secret": b64(one.secret.raw()), **_times(one)} for one in book.secrets]
+        revoked = [{**one.json(), "named": one.named} for one in book.revocations.values()]
+        kept = {"roster": book.current.text, "revoked": revoked, "branches": [one.text for one in book.branches]}
         with self._saving:
             self._write(SECRETS, {"secrets": secrets})
-            self._write(ROSTER, {"roster": book.current.text, "revoked": revoked})
+            self._write(ROSTER, kept)
             own = {"root": b64(membership.root), "chain": list(membership.chain.tokens), "floor": membership.floor}
             self._write(MEMBERSHIP, own | {"property": membership.property_name})
 
@@ -115,13 +118,14 @@ class TrustState:
         if keys is None:
             raise self._corrupt(IDENTITY, "it is missing")
         root, tokens, floor, name = self._needed(MEMBERSHIP, _membership)
-        text, revoked = self._needed(ROSTER, _roster)
+        texts, revoked = self._needed(ROSTER, _rosters)
         secrets = self._needed(SECRETS, _secrets)
         chain = self._checked(MEMBERSHIP, lambda: verify_chain(tokens, root, None))
-        current = self._checked(ROSTER, lambda: verify_roster(text, root, None))
+        current, *branches = self._checked(ROSTER, lambda: [verify_roster(text, root, None) for text in texts])
         if chain.leaf.identity != keys.identity.public or chain.leaf.sealing != keys.sealing.public:
             raise self._corrupt(MEMBERSHIP, "it is for other keys than identity.json has")
-        return Membership(keys, root, chain, RosterBook(root, keys, current, secrets, revoked), floor, name)
+        book = self._checked(ROSTER, lambda: RosterBook(root, keys, current, secrets, revoked, branches))
+        return Membership(keys, root, chain, book, floor, name)
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
         files.make_folder(self.folder)
@@ -162,8 +166,9 @@ class TrustState:
         )
 
 
-def _until(one: HeldSecret) -> dict[str, int]:
-    return {} if one.until is None else {"until": int(one.until)}
+def _times(one: HeldSecret) -> dict[str, int]:
+    times = {"until": one.until, "since": one.since}
+    return {name: int(time) for name, time in times.items() if time is not None}
 
 
 def _parse(content: bytes) -> Claims:
@@ -187,12 +192,14 @@ def _membership(content: Claims) -> tuple[bytes, tuple[str, ...], int, str]:
     return content.octets("root", KEY_BYTES), chain, content.number("floor"), name
 
 
-def _roster(content: Claims) -> tuple[str, tuple[Revocation, ...]]:
-    return content.text("roster", MAX_ROSTER + MAX_CREDENTIAL + 1), content.each("revoked", MAX_UNION, _revocation)
+def _rosters(content: Claims) -> tuple[tuple[str, ...], tuple[Revocation, ...]]:
+    size = MAX_ROSTER + MAX_CREDENTIAL + 1
+    branches = content.texts("branches", MAX_BRANCHES, size) if content.has("branches") else ()
+    return (content.text("roster", size), *branches), content.each("revoked", MAX_UNION, _revocation)
 
 
 def _revocation(content: Claims) -> Revocation:
-    return Revocation(content.text("sub", MAX_KEY_ID), content.octets("ser", SERIAL_BYTES), content.number("at"))
+    return attrs.evolve(Revocation.read(content), named=content.number("named") if content.has("named") else 0)
 
 
 def _secrets(content: Claims) -> tuple[HeldSecret, ...]:
@@ -204,4 +211,5 @@ def _secrets(content: Claims) -> tuple[HeldSecret, ...]:
 
 def _secret(content: Claims) -> HeldSecret:
     until = float(content.number("until")) if content.has("until") else None
-    return HeldSecret(content.number("ep"), GroupSecret(content.octets("secret", KEY_BYTES)), until)
+    since = content.number("since") if content.has("since") else None
+    return HeldSecret(content.number("ep"), GroupSecret(content.octets("secret", KEY_BYTES)), until, since)
