@@ -177,6 +177,7 @@ class Peer:
             "deviceId": self.device_id,
             "propertyId": self.property_id,
             "security": self.config.security,
+            **({"caution": node.guard.caution} if node.guard.caution is not None else {}),
             **({"trust": trust} if (trust := node.guard.status()) is not None else {}),
             "mode": self.signaling_mode,
             "listen": list(self.listen),

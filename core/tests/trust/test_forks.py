@@ -129,6 +129,52 @@ def test_the_root_has_the_last_word():
     assert books[2].stands(own["b"].chain)
 
 
+class TestUpkeep:
+    def test_a_group_secret_is_replaced_after_180_days_by_one_admin_and_the_next_waits_a_day(self):
+        made = site()
+        own = [made.membership(name) for name in ADMINS]
+        born = own[0].book.current.issued
+        days = sorted(admin.upkeep_at(member, None) for member in own)
+        assert days == [born + (180 + turn) * admin.DAY for turn in range(3)]
+        assert admin.upkeep_at(made.membership("a"), None) is None
+
+    def test_a_device_that_was_only_added_does_not_make_the_secret_younger(self):
+        made = site()
+        own, born = made.membership("admin"), made.roster.issued
+        act(made, own, "new")
+        assert own.book.secret_since == born
+        assert own.book.current.issued > born
+        act(made, own, "a")
+        assert own.book.secret_since == own.book.current.issued
+
+    def test_a_fork_is_settled_at_once_and_by_the_next_admin_if_the_first_does_not(self):
+        made = site()
+        own = {name: made.membership(name) for name in ADMINS}
+        act(made, own["admin"], "a")
+        act(made, own["second"], "b")
+        talk([member.book for member in own.values()])
+        assert all(member.book.unsettled for member in own.values())
+        turns = {admin.upkeep_at(member, NOW): member for member in own.values()}
+        assert sorted(turns) == [NOW + turn * admin.TURN for turn in range(3)]
+        turns[NOW].learn(admin.settle(turns[NOW], NOW, made.random), NOW)
+        talk([member.book for member in own.values()])
+        assert not any(member.book.unsettled for member in own.values())
+        assert [sorted(one.name for one in member.book.current.members) for member in own.values()] == [
+            ["admin", "c", "second", "third"]
+        ] * 3
+
+    def test_two_that_settle_a_fork_side_by_side_are_done_as_well(self):
+        made = site()
+        own = {name: made.membership(name) for name in ADMINS}
+        act(made, own["admin"], "new")
+        act(made, own["second"], "new")
+        talk([member.book for member in own.values()])
+        for name in ADMINS[:2]:
+            own[name].learn(admin.settle(own[name], NOW, made.random), NOW)
+        talk([member.book for member in own.values()])
+        assert not any(member.book.unsettled for member in own.values())
+
+
 def test_whom_a_revoked_admin_alone_has_taken_in_does_not_stand():
     made = site()
     own = {name: made.membership(name) for name in (*ADMINS, *DEVICES)}

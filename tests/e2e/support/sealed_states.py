@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Collection
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from sealed_site import description
 
 from hallway.model import DeviceInfo, IcePolicy
 from hallway.network import InterfaceAddress
-from hallway.trust.credential import Chain, Subject, issue, issue_admin, verify_chain
+from hallway.trust.credential import DEVICE_LIFE, Chain, Subject, issue, issue_admin, verify_chain
 from hallway.trust.group import GroupSecret
 from hallway.trust.keys import DeviceKeys, SigningKey
 from hallway.trust.membership import Membership
@@ -25,9 +26,12 @@ from netlab import Host, Process
 
 
 class Property:
-    """A property with the admin ``desk`` (or another name) and further devices, whose states are folders below ``folder``."""
+    """A property with the admin ``desk`` (or another name) and further devices, whose states are folders below ``folder``.
 
-    def __init__(self, folder: Path, *names: str, admin: str = "desk") -> None:
+    The credentials of ``ended`` were good until a minute ago.
+    """
+
+    def __init__(self, folder: Path, *names: str, admin: str = "desk", ended: Collection[str] = ()) -> None:
         self._folder = folder
         self._root = SigningKey.generate(os.urandom)
         now = time.time() - 60
@@ -37,7 +41,7 @@ class Property:
         self._own = verify_chain([token], self._root.public, now)
         self.devices: dict[str, tuple[DeviceKeys, Chain]] = {admin: (self._admin, self._own)}
         for name in names:
-            self.devices[name] = self._take_in(name, now)
+            self.devices[name] = self._take_in(name, now - DEVICE_LIFE if name in ended else now)
         self.secret = GroupSecret.generate(os.urandom)
         members = tuple(Member.of(chain.leaf) for _, chain in self.devices.values())
         self.roster = self._signed(Draft(1, members), now)
@@ -47,7 +51,7 @@ class Property:
     def _take_in(self, name: str, now: float) -> tuple[DeviceKeys, Chain]:
         keys = DeviceKeys.generate(os.urandom)
         token = issue(self._admin.identity, self._own, Subject(keys.identity.public, keys.sealing.public, name), now, os.urandom, epoch=1)
-        return keys, verify_chain([token, *self._own.tokens], self._root.public, now)
+        return keys, verify_chain([token, *self._own.tokens], self._root.public, None)
 
     def _signed(self, draft: Draft, now: float) -> Roster:
         return verify_roster(issue_roster(self._admin.identity, self._own, draft, self.secret, now), self._root.public, now)

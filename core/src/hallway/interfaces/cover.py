@@ -18,6 +18,14 @@ class Cover(ABC):
     def room(self) -> str:
         """The name of the property, for where its devices meet: 32 letters and digits."""
 
+    @property
+    def earlier(self) -> tuple[Cover, ...]:
+        """The covers of before the last changes, the newest first: a device that has missed a change looks for its peers under them.
+
+        They have a room and tags, and no beacons. By default there are none.
+        """
+        return ()
+
     @abstractmethod
     def tag(self, device_id: str) -> str | None:
         """How the device of that name is addressed: 16 letters and digits; None for one that does not belong to the property."""

@@ -57,6 +57,7 @@ class Reception:
         registrar.serve(node.commands)
         invitations.serve(node.commands)
         node.endpoints[KIND] = invitations.handle
+        self._tasks.start(registrar.run(), "upkeep of the property")
         self._control = ControlSocket(self._state.control, node.commands, self._tasks)
         try:
             await self._control.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -11,13 +12,18 @@ from typing import Any
 
 import attrs
 
-from hallway.errors import PeerUnavailable
+from hallway.errors import HallwayError, PeerUnavailable
 from hallway.runtime.commands import BadCommand, Commands
 from hallway.trust import admin
 from hallway.trust.credential import Role, Subject
 from hallway.trust.membership import Membership
 from hallway.trust.roster_book import News
 from hallway.trust.state import TrustState
+
+logger = logging.getLogger(__name__)
+
+LOOK = 60.0
+"""Seconds between two looks at whether there is something to do."""
 
 Json = dict[str, Any]
 
@@ -42,6 +48,7 @@ class Registrar:
         self.membership = membership
         self._learn = learn or membership.learn
         self._one = asyncio.Lock()
+        self._noticed: float | None = None
 
     def serve(self, commands: Commands) -> None:
         """Answer the commands "members" and "revoke"."""
@@ -82,8 +89,28 @@ class Registrar:
             "isAdmin": own.chain.leaf.role is Role.ADMIN,
             "epoch": current.epoch,
             "members": [{"deviceId": one.name, "role": one.role.value, "keyId": one.sub} for one in current.members],
-            "revoked": [{"keyId": one.sub, "at": one.at} for one in own.book.revocations.values()],
+            "revoked": [{"keyId": one.sub, "at": one.at, "deviceId": one.name or None} for one in own.book.revocations.values()],
         }
+
+    async def run(self) -> None:
+        """Do what an admin does by itself, until cancelled."""
+        while True:
+            await self.keep_up(time.time())
+            await asyncio.sleep(LOOK)
+
+    async def keep_up(self, now: float) -> None:
+        """Settle a fork that others have left, and replace a group secret that has had its time, if that is this device's turn."""
+        async with self._one:
+            self._noticed = (self._noticed or now) if self.membership.book.unsettled else None
+            due = admin.upkeep_at(self.membership, self._noticed)
+            if due is None or now < due:
+                return
+            try:
+                await self._put_in_force(admin.settle(self.membership, now, os.urandom), now)
+            except HallwayError as error:
+                logger.warning("the next roster could not be made: %s. %s", error, error.hint)
+            else:
+                logger.info("the property has a new group secret, of epoch %d", self.membership.book.current.epoch)
 
     async def _put_in_force(self, roster: str, now: float) -> None:
         self._learn(roster, now)

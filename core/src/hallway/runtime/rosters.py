@@ -75,9 +75,16 @@ class Rosters:
 
     async def run(self) -> None:
         """Keep what is learnt, and the credential fresh, until cancelled."""
+        # Whoever was revoked while this device did not run.
+        self._revoked(self._gone())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep(), name="keep trust state")
             group.create_task(self._stay_fresh(), name="renew credential")
+
+    def _gone(self) -> frozenset[str]:
+        """The names of those that are revoked, but for names that others have now."""
+        book = self._guard.membership.book
+        return frozenset(one.name for one in book.revocations.values() if one.name and book.current.member(one.name) is None)
 
     async def save(self) -> None:
         """Write what is not written yet.

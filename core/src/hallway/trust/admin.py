@@ -105,17 +105,16 @@ def settle(own: Membership, now: float, random: Random) -> str:
     return _next(own, (), (), GroupSecret.generate(random), own.time(now))
 
 
-def upkeep_at(own: Membership) -> float | None:
-    """When this device is to `settle` by itself (seconds since 1970): at once after a fork, or when the group secret has had its time.
+def upkeep_at(own: Membership, noticed: float | None) -> float | None:
+    """When this device is to `settle` by itself (seconds since 1970): soon after it has ``noticed`` a fork, or when the secret is too old.
 
     Admins take turns, so that they do not make a fork of it. None: never, as it is no admin, or not any more.
     """
     if own.chain.leaf.role is not Role.ADMIN or not own.book.stands(own.chain):
         return None
-    book = own.book
-    due = book.current.issued if book.unsettled else book.secret_since + SECRET_LIFE
-    admins = sorted(member.sub for member in book.current.members if member.role is Role.ADMIN)
-    return due + (TURN if book.unsettled else DAY) * (admins.index(own.keys.id) if own.keys.id in admins else len(admins))
+    admins = sorted(member.sub for member in own.book.current.members if member.role is Role.ADMIN)
+    turn = admins.index(own.keys.id) if own.keys.id in admins else len(admins)
+    return own.book.secret_since + SECRET_LIFE + turn * DAY if noticed is None else noticed + turn * TURN
 
 
 def recover(own: Membership, root: SigningKey, now: float, random: Random) -> Membership:

@@ -67,6 +67,10 @@ class ForcedOpenGuard(OpenGuard):
 
     caution = f"{OpenGuard.caution}; this device is enrolled, and its peers do not see it: remove trust.force_open to be one of them again"
 
+    def status(self) -> dict[str, Any]:
+        """See `Guard.status`: that it is forced."""
+        return {"forcedOpen": True}
+
 
 def _envelope(kind: str, body: dict[str, Any]) -> Envelope:
     return Envelope(kind, CONTENT_TYPE, jsontext.dumps(body).encode())

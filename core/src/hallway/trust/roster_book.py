@@ -111,12 +111,15 @@ class RosterBook:
     @property
     def lost(self) -> tuple[Member, ...]:
         """Members of a branch that is not in force; the next roster must take them in again."""
-        found = {member.sub: member for one in self.branches if not self._is_void(one) for member in one.members}
-        return tuple(member for sub, member in found.items() if sub not in self._accounted)
+        return tuple({member.sub: member for one in self.branches for member in self._missing(one)}.values())
 
-    @property
-    def _accounted(self) -> set[str]:
-        return {member.sub for member in self.current.members} | self.revocations.keys()
+    def _missing(self, roster: Roster) -> list[Member]:
+        """Its members that are neither in the roster in force nor revoked, and whose names nobody else has. A revoked admin's has none."""
+        if self._is_void(roster):
+            return []
+        present = {member.sub for member in self.current.members} | self.revocations.keys()
+        taken = {member.name.lower() for member in self.current.members}
+        return [member for member in roster.members if member.sub not in present and member.name.lower() not in taken]
 
     def is_revoked(self, *devices: str) -> bool:
         """Whether one of these key ids is revoked."""
@@ -160,7 +163,7 @@ class RosterBook:
         union = _united(self.revocations, roster)
         wins = _order(roster, union) > _order(self.current, union)
         fresh = frozenset(union.keys() - self.revocations.keys())
-        if not wins and not fresh and not self._has_more(roster):
+        if not wins and not fresh and not self._missing(roster):
             raise _of_a_revoked_admin(roster) if self._is_void(roster) else _too_old(roster, self.current)
         # What may fail comes first.
         secret = roster.secret(self._keys.id, self._keys.sealing) if wins else None
@@ -173,22 +176,17 @@ class RosterBook:
 
     def _worth_keeping(self, rosters: Iterable[Roster]) -> tuple[Roster, ...]:
         """Those that say what the one in force and those of higher rank do not."""
-        told, known, kept = set(self.current.revoked_ids), set(self._accounted), list[Roster]()
+        told, kept = set(self.current.revoked_ids), list[Roster]()
         for one in sorted(rosters, key=lambda one: one.rank, reverse=True):
-            members = set() if self._is_void(one) else {member.sub for member in one.members}
-            if (one.revoked_ids - told or members - known) and len(kept) < MAX_BRANCHES:
+            says = one.revoked_ids | {member.sub for member in self._missing(one)}
+            if says - told and len(kept) < MAX_BRANCHES:
                 kept.append(one)
-                told |= one.revoked_ids
-                known |= members
+                told |= says
         return tuple(kept)
 
     def _is_silenced(self, admin: Credential) -> bool:
         found = self.revocations.get(admin.sub)
         return found is not None and found.named > admin.issued
-
-    def _has_more(self, roster: Roster) -> bool:
-        """Whether it has members that are neither in the roster in force nor revoked."""
-        return not self._is_void(roster) and not {member.sub for member in roster.members} <= self._accounted
 
     def _put_in_force(self, roster: Roster, secret: GroupSecret | None, now: float) -> None:
         since, self.current = self.secret_since, roster

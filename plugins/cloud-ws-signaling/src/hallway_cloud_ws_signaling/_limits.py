@@ -68,6 +68,10 @@ class Bounds:
     opening: float = 5.0
     """Until we are in the room: name, connection, TLS, upgrade and join."""
     ping: float = 20.0
+    visit: float = 5.0
+    """How long a visit to an earlier room is."""
+    visits_apart: float = 60.0
+    """Seconds between two rounds of them, about."""
     steady: float = 5.0
     """A connection that lived shorter counts as one more failure, so that a server that throws us out is not asked ever faster."""
     frames: FrameBounds = FrameBounds()

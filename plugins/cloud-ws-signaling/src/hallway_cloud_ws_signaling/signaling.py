@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from functools import partial
 
 from hallway.errors import ClosedError, SignalingUnavailable, Unreachable
 from hallway.interfaces import Signaling, SignalingHost
@@ -17,6 +18,7 @@ from hallway_cloud_ws_signaling._names import CoveredNames, Names, PlainNames
 from hallway_cloud_ws_signaling.config import SCHEME, CloudWsConfig
 from hallway_cloud_ws_signaling.connector import Connector, Entry
 from hallway_cloud_ws_signaling.session import Session
+from hallway_cloud_ws_signaling.visits import Visits
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +43,15 @@ class CloudWsSignaling(Signaling):
         self._bounds = bounds or Bounds()
         self._backoff = backoff or Backoff(FIRST_DELAY, MAX_DELAY, random.random)
         self._names: Names = PlainNames(device, config.room) if context.cover is None else CoveredNames(device, context.cover)
+        connector = partial(Connector, config.url, resolver=context.resolver, bounds=self._bounds)
+        self._connector = connector(self._names.join)
+        self._visits: Visits | None = None
         if context.cover is not None:
             context.cover.watch(self._cover_changed)
-        self._connector = Connector(config.url, self._names.join, context.resolver, self._bounds)
+            self._visits = Visits(device, context.cover, connector, self._bounds)
         self._session: Session | None = None
         self._entering: asyncio.Task[Entry] | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._keepers: list[asyncio.Task[None]] = []
         self._closed = False
 
     async def start(self, host: SignalingHost) -> None:
@@ -55,7 +60,9 @@ class CloudWsSignaling(Signaling):
             raise ClosedError("cloud-ws was closed")
         self._entering = asyncio.create_task(self._connector.enter(), name="cloud-ws start")
         session = self._begin(await self._entered(self._entering), host)
-        self._keeper = asyncio.create_task(self._keep(session, host), name="cloud-ws")
+        self._keepers = [asyncio.create_task(self._keep(session, host), name="cloud-ws")]
+        if self._visits is not None:
+            self._keepers.append(asyncio.create_task(self._visits.run(host), name="cloud-ws visits"))
 
     async def _entered(self, entering: asyncio.Task[Entry]) -> Entry:
         try:
@@ -124,7 +131,7 @@ class CloudWsSignaling(Signaling):
     async def aclose(self) -> None:
         """As `Signaling.aclose`."""
         self._closed = True
-        tasks = [task for task in (self._entering, self._keeper) if task is not None]
+        tasks = [task for task in (self._entering, *self._keepers) if task is not None]
         for task in tasks:
             task.cancel()
         try:
