@@ -3,79 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
 
 import pytest
+from enrolment_rig import PLACE, Carrier, Desk, join
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallway.errors import AlreadyEnrolled, DeadlineExceeded, PairingRefused, StateBusy, StorageFull, Unreachable
+from hallway.errors import AlreadyEnrolled, PairingRefused, StateBusy, StorageFull, Unreachable
 from hallway.model import Envelope, Origin, Refusal, RefusalCode
 from hallway.runtime import founding, invitations, joining
-from hallway.runtime.commands import Commands
-from hallway.runtime.invitations import Invitations
 from hallway.runtime.joining import Joining, device_keys
 from hallway.runtime.reception import Reception
-from hallway.runtime.registrar import Registrar
 from hallway.runtime.tasks import TaskSet
-from hallway.trust.invitation import Invitation, read_code
+from hallway.trust.invitation import read_code
 from hallway.trust.joining import Ticket
 from hallway.trust.state import TrustState
-
-PLACE = (ipaddress.ip_address("10.0.0.1"), 8090)
-
-
-class Carrier:
-    """Hands requests to the window; ``lose`` says what becomes of each: "request", "answer" or "" (nothing is lost)."""
-
-    def __init__(self, window, lose=lambda: ""):
-        self.window = window
-        self.lose = lose
-        self.bodies = []
-        self.answers = []
-
-    async def request(self, endpoint, envelope, deadline):
-        lost = self.lose()
-        self.bodies.append(envelope.body)
-        if lost == "request":
-            raise DeadlineExceeded("lost")
-        if lost == "limit":
-            return Refusal(RefusalCode.RATE_LIMITED, "too many requests")
-        answer = await self.window.handle(envelope, Origin("http-local", "10.0.0.2"))
-        self.answers.append(answer)
-        if lost == "answer":
-            raise DeadlineExceeded("lost")
-        return answer
-
-
-class Desk:
-    """An admin with its window."""
-
-    def __init__(self, folder, tasks):
-        self.state = TrustState(folder)
-        founding.found(folder, "Sea View", "desk", folder / "recovery.json", lambda: "a passphrase")
-        self.registrar = Registrar(self.state, self.state.load())
-        self.commands = Commands()
-        self.window = Invitations(self.registrar, lambda: ("http://10.0.0.1:8090", "wss://elsewhere.example.org"), tasks)
-        self.window.serve(self.commands)
-        self.registrar.serve(self.commands)
-        self.shown = {}
-
-    async def invite(self, **options):
-        self.shown = await self.commands.run({"command": "invite", **options})
-        return self.shown
-
-    async def news(self):
-        return await self.commands.run({"command": "invite-news", "window": self.shown["window"]})
-
-    @property
-    def ticket(self):
-        return Ticket.of_invitation(Invitation.parse(self.shown["invitation"]))
-
-    @property
-    def names(self):
-        return [member.name for member in self.state.load().book.current.members]
 
 
 @pytest.fixture
@@ -88,11 +31,6 @@ async def desk(tmp_path, monkeypatch):
     yield Desk(tmp_path / "desk", tasks)
     await tasks.aclose()
     assert crashes == []
-
-
-async def join(carrier, folder, ticket, name="tablet-1"):
-    state = TrustState(folder)
-    return await Joining.of(carrier, [PLACE], device_keys(state), name, ticket).run(state, lambda: None)
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -89,7 +89,15 @@ class TestRefusals:
         for body in (b"", b"{}", b"x" * 40_000, b'{"from":"a","to":"b"}' * 40):
             refusal = b.open(Envelope("offer", "", body), ORIGIN, NOW)
             assert isinstance(refusal, Refusal)
-            assert refusal.message in {"refused (size)", "refused (form)", "refused (kid)"}
+            assert (refusal.code, refusal.message, refusal.body) == (RefusalCode.UNAUTHENTICATED, "refused", b"")
+
+    def test_whatever_is_wrong_a_refusal_tells_no_reason(self):
+        a, b = pair()
+        sent = offer(a, "b")
+        b.read(sent, NOW)
+        wrong = [sent, crafted(a, b, to="d" + "a" * 26), crafted(a, b, property_id=bytes(32)), crafted(a, b, credential=bytes(32))]
+        refusals = [b.open(each, ORIGIN, NOW) for each in wrong]
+        assert refusals == [Refusal(RefusalCode.FORBIDDEN, "refused")] * 4
 
     def test_another_property_and_a_changed_byte_and_another_receiver(self):
         a, b = pair()

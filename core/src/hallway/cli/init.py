@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hallway.cli.options import json_option, log_level_option
 from hallway.cli.trust_options import RECOVERY, device_name, new_passphrase, property_name, recovery_option, state_option
+
+if TYPE_CHECKING:
+    from hallway.runtime.founding import Founded
 
 
 @click.command()
@@ -30,12 +34,17 @@ def init(state: Path, name: str, device: str, recovery: Path | None, as_json: bo
       hallway init --state /var/lib/hallway/trust --property "Hotel Sea View" --device desk
       hallway invite --state /var/lib/hallway/trust
 
+    If it is interrupted, run it again.
+
     Exit status: 0, 2 if the command line is wrong, 1 for any other failure; then nothing was made.
     """
     from hallway.runtime.founding import found
 
     place = recovery or state / RECOVERY
-    made = found(state, name, device, place, new_passphrase)
+    found(state, name, device, place, new_passphrase, lambda made: _tell(made, state, name, device, place, as_json=as_json))
+
+
+def _tell(made: Founded, state: Path, name: str, device: str, place: Path, *, as_json: bool) -> None:
     result = {
         "event": "initialised",
         "property": name,

@@ -15,7 +15,7 @@ from hallway.runtime.joining import device_keys
 from hallway.trust import admin
 from hallway.trust.keys import SigningKey
 from hallway.trust.membership import Membership
-from hallway.trust.recovery import make_passphrase, read_recovery, write_recovery
+from hallway.trust.recovery import make_passphrase, read_recovery, recovers, write_recovery
 from hallway.trust.state import TrustState
 
 
@@ -28,8 +28,17 @@ class Founded:
     is_made_up: bool
 
 
-def found(folder: Path, name: str, device: str, recovery: Path, choose: Callable[[], str | None]) -> Founded:
+def found(
+    folder: Path,
+    name: str,
+    device: str,
+    recovery: Path,
+    choose: Callable[[], str | None],
+    tell: Callable[[Founded], None] = lambda _: None,
+) -> Founded:
     """Make a property with this device as its admin. The recovery file is there before anything depends on it.
+
+    Whatever interrupts it, it can be called again: what was not told to anybody yet is made anew.
 
     Args:
         folder: the state folder.
@@ -37,6 +46,7 @@ def found(folder: Path, name: str, device: str, recovery: Path, choose: Callable
         device: this device's name.
         recovery: where the recovery file goes.
         choose: asks for its passphrase; None if one is to be made up.
+        tell: tells people what was made, the passphrase above all.
 
     Raises:
         AlreadyEnrolled: the folder holds an enrolment.
@@ -45,24 +55,34 @@ def found(folder: Path, name: str, device: str, recovery: Path, choose: Callable
 
     """
     with _held(folder) as state:
-        if state.is_enrolled:
+        if state.is_enrolled and not _is_half_done(state):
             own = state.load()
             raise AlreadyEnrolled(
                 f"{folder} belongs to {own.chain.leaf.name}, which is enrolled in {own.property_name}",
                 hint="`hallway invite` lets other devices join it; for another property give another --state",
             )
-        if recovery.exists():
+        if recovery.exists() and recovers(recovery) != state.founding():
             raise StateUnusable(
                 f"there is a recovery file {recovery} already",
-                hint="move it away: it may be of another property, or of an interrupted init; or name another file with --recovery",
+                hint="move it away, as it is of another property; or name another file with --recovery",
             )
         chosen = choose()
         passphrase = chosen or make_passphrase(os.urandom)
         root = SigningKey.generate(os.urandom)
         membership = admin.found(device_keys(state), name, device, root, time.time(), os.urandom)
+        state.begin_founding(membership.property_id)
         write_recovery(recovery, root, passphrase, os.urandom)
         state.save(membership)
-        return Founded(membership, passphrase, is_made_up=chosen is None)
+        made = Founded(membership, passphrase, is_made_up=chosen is None)
+        tell(made)
+        state.end_founding()
+        return made
+
+
+def _is_half_done(state: TrustState) -> bool:
+    """Whether the property was made and perhaps never told to anybody, so that nobody may know its passphrase. Nobody has joined it yet."""
+    own = state.load()
+    return state.founding() == own.property_id and own.book.current.epoch == admin.FIRST_EPOCH
 
 
 def recovered(folder: Path, recovery: Path, name: str | None, device: str | None, ask: Callable[[], str]) -> Membership:

@@ -121,6 +121,15 @@ def sweep(folder: Path) -> None:
         raise unusable(folder, error) from error
 
 
+def remove(path: Path) -> None:
+    """Remove the file, if it is there. Raises `StateUnusable` if it cannot be."""
+    try:
+        path.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise unusable(path, error) from error
+
+
 def unusable(path: Path, error: OSError) -> StateUnusable:
     """The error for what the system says."""
     return StateUnusable(

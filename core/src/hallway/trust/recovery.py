@@ -17,6 +17,7 @@ from hallway.errors import NotEnrolled, StateCorrupt, Untrusted, WrongPassphrase
 from hallway.trust import files
 from hallway.trust.claims import Claims, b64
 from hallway.trust.credential import property_id
+from hallway.trust.jws import DIGEST
 from hallway.trust.keys import KEY_BYTES, Random, SigningKey
 
 FORMAT = "hallway-recovery-1"
@@ -51,6 +52,11 @@ def write_recovery(path: Path, root: SigningKey, passphrase: str, random: Random
     files.write(path, json.dumps(head | {"sealed": b64(sealed)}, indent=1).encode() + b"\n")
 
 
+def recovers(path: Path) -> bytes:
+    """The id of the property whose root is in the file; nobody has vouched for it before the file is opened. Raises as `read_recovery`."""
+    return Claims(_parsed(path, _content(path))[0]).octets("property", DIGEST)
+
+
 def read_recovery(path: Path, passphrase: str) -> SigningKey:
     """The property's root.
 
@@ -61,10 +67,7 @@ def read_recovery(path: Path, passphrase: str) -> SigningKey:
         StateExposed, StateUnusable: it cannot be read as it is.
 
     """
-    content = files.read(path)
-    if content is None:
-        raise NotEnrolled(f"there is no recovery file {path}", hint="name the file that `hallway init` has written")
-    head, salt, nonce, sealed = _parsed(path, content)
+    head, salt, nonce, sealed = _parsed(path, _content(path))
     try:
         raw = ChaCha20Poly1305(_stretched(passphrase, salt)).decrypt(nonce, sealed, _authenticated(head))
     except InvalidTag:
@@ -72,6 +75,13 @@ def read_recovery(path: Path, passphrase: str) -> SigningKey:
             f"the passphrase does not open {path}", hint="type it again as it was printed or chosen at `hallway init`"
         ) from None
     return SigningKey(raw)
+
+
+def _content(path: Path) -> bytes:
+    content = files.read(path)
+    if content is None:
+        raise NotEnrolled(f"there is no recovery file {path}", hint="name the file that `hallway init` has written")
+    return content
 
 
 def _parsed(path: Path, content: bytes) -> tuple[dict[str, Any], bytes, bytes, bytes]:

@@ -37,6 +37,8 @@ NeedsHelp = NeedsChallenge | NeedsRenewal | NeedsRoster
 CONTENT_TYPE = "application/octet-stream"
 ROSTER = "roster"
 """The kind of an envelope that hands over what its receiver lacks: a roster, or a new credential."""
+REFUSED = "refused"
+"""All that a refusal says: why is in this device's log and counters, and would help an attacker to try on."""
 MAX_LEARNED = 128
 """Members known by their credential and not yet by a roster, at most."""
 MAX_ADMITTED = 512
@@ -50,10 +52,14 @@ _CODES = {
     Reason.FORM: RefusalCode.UNAUTHENTICATED,
     Reason.KID: RefusalCode.UNAUTHENTICATED,
     Reason.SEAL: RefusalCode.UNAUTHENTICATED,
+    Reason.HEADER: RefusalCode.UNAUTHENTICATED,
+    Reason.TYPE: RefusalCode.UNAUTHENTICATED,
+    Reason.SIGNATURE: RefusalCode.UNAUTHENTICATED,
+    Reason.CLAIMS: RefusalCode.UNAUTHENTICATED,
+    Reason.CHAIN: RefusalCode.UNAUTHENTICATED,
+    Reason.ISSUER: RefusalCode.UNAUTHENTICATED,
     Reason.DESCRIPTION: RefusalCode.BAD_DESCRIPTION,
     Reason.FULL: RefusalCode.RATE_LIMITED,
-    Reason.TO: RefusalCode.WRONG_DEVICE,
-    Reason.PROPERTY: RefusalCode.WRONG_PROPERTY,
 }
 
 
@@ -110,7 +116,7 @@ class SealedGuard(Guard):
         return self._seal_answer(message, reference, now)
 
     def open(self, envelope: Envelope, origin: Origin, now: float) -> Signal | Envelope | Refusal:
-        """See `Guard.open`. The refusal, which anybody may read, names nobody."""
+        """See `Guard.open`. The refusal, which anybody may read, names nobody and gives no reason."""
         try:
             if envelope.kind == ROSTER:
                 self._counted(self.handed_over, envelope.body, now)
@@ -131,7 +137,7 @@ class SealedGuard(Guard):
 
     def _help(self, error: NeedsHelp, code: RefusalCode, now: float) -> Refusal:
         try:
-            return Refusal(code, f"refused ({error.reason})", self.help(error, now))
+            return Refusal(code, REFUSED, self.help(error, now))
         except Untrusted as failure:
             return _refusal(failure)
         except NotAdmin:
@@ -139,7 +145,7 @@ class SealedGuard(Guard):
 
     def shown(self, refusal: Refusal) -> Refusal:
         """See `Guard.shown`: the code, and no sentence of it."""
-        return Refusal(refusal.code, "refused", refusal.body)
+        return Refusal(refusal.code, REFUSED, refusal.body)
 
     def helped(self, refusal: Refusal, now: float) -> bool:
         """See `Guard.helped`. What is no help is refused quietly, as whoever answered has refused us."""
@@ -376,7 +382,7 @@ class SealedGuard(Guard):
 
 
 def _refusal(error: Untrusted) -> Refusal:
-    return Refusal(_CODES.get(Reason(error.reason), RefusalCode.FORBIDDEN), f"refused ({error.reason})")
+    return Refusal(_CODES.get(Reason(error.reason), RefusalCode.FORBIDDEN), REFUSED)
 
 
 def _lines(content: Description) -> str:

@@ -4,6 +4,7 @@
     membership.json    the property's root (public) and name, the device's credential chain, and the floor under its clock
     roster.json        the roster in force, what else is revoked, and the branches of a fork
     secrets.json       group secrets, the one in force first
+    founding.json      while `hallway init` is not done: the id of the property that it makes
     state.lock         held by the process that uses the folder
     control            the control socket of the device, while it runs
 
@@ -24,7 +25,7 @@ import attrs
 from hallway.errors import NotEnrolled, StateBusy, StateCorrupt, StoreBusy, Untrusted
 from hallway.model import is_name
 from hallway.store.lock import Lock
-from hallway.trust import files
+from hallway.trust import files, jws
 from hallway.trust.claims import Claims, b64
 from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, verify_chain
 from hallway.trust.group import GroupSecret
@@ -34,7 +35,7 @@ from hallway.trust.roster import MAX_REVOKED, MAX_ROSTER, Revocation, verify_ros
 from hallway.trust.roster_book import MAX_BRANCHES, MAX_SECRETS, HeldSecret, RosterBook
 
 FORMAT = 1
-IDENTITY, MEMBERSHIP, ROSTER, SECRETS = "identity.json", "membership.json", "roster.json", "secrets.json"
+IDENTITY, MEMBERSHIP, ROSTER, SECRETS, FOUNDING = "identity.json", "membership.json", "roster.json", "secrets.json", "founding.json"
 MAX_UNION = 16 * MAX_REVOKED
 """Revocations of all branches together that are read back."""
 
@@ -89,6 +90,23 @@ class TrustState:
 
         """
         return self._read(IDENTITY, _keys)
+
+    def begin_founding(self, property_id: bytes) -> None:
+        """Note which property is being made, before anything of it is on disk."""
+        self._write(FOUNDING, {"property": b64(property_id)})
+
+    def founding(self) -> bytes | None:
+        """The id of the property that is being made, or whose making was interrupted; None if there is none.
+
+        Raises:
+            StateCorrupt: the file is not what was written.
+
+        """
+        return self._read(FOUNDING, lambda content: content.octets("property", jws.DIGEST))
+
+    def end_founding(self) -> None:
+        """All is made, and told."""
+        files.remove(self.folder / FOUNDING)
 
     def save(self, membership: Membership) -> None:
         """Write everything but the keys. Whatever interrupts it, what is there can be loaded: `membership.json`, which makes a device a
