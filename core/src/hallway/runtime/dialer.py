@@ -147,7 +147,7 @@ class Dialer:
         if reply.kind != "answer":
             return await run.wait_late_answer(deadline)
         signal = self._guard.open(reply, carrier.origin(endpoint), time.time())
-        if isinstance(signal, Refusal) and await self._hand_over(run.peer_id, carrier, endpoint, signal, deadline):
+        if isinstance(signal, Refusal) and signal.body and await self._hand_over(run.peer_id, carrier, endpoint, signal, deadline):
             raise _Helped(f"{run.peer_id} has got what its answer lacked")
         if not isinstance(signal, Signal):
             reason = signal.message if isinstance(signal, Refusal) else "it is none"

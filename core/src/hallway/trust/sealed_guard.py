@@ -52,12 +52,6 @@ _CODES = {
     Reason.FORM: RefusalCode.UNAUTHENTICATED,
     Reason.KID: RefusalCode.UNAUTHENTICATED,
     Reason.SEAL: RefusalCode.UNAUTHENTICATED,
-    Reason.HEADER: RefusalCode.UNAUTHENTICATED,
-    Reason.TYPE: RefusalCode.UNAUTHENTICATED,
-    Reason.SIGNATURE: RefusalCode.UNAUTHENTICATED,
-    Reason.CLAIMS: RefusalCode.UNAUTHENTICATED,
-    Reason.CHAIN: RefusalCode.UNAUTHENTICATED,
-    Reason.ISSUER: RefusalCode.UNAUTHENTICATED,
     Reason.DESCRIPTION: RefusalCode.BAD_DESCRIPTION,
     Reason.FULL: RefusalCode.RATE_LIMITED,
 }
