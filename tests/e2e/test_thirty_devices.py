@@ -10,7 +10,7 @@ from mesh import EACH, PROCESSES, mesh
 from netlab import Lab
 
 # The last of these by its name, when the other tests are done: it needs all of a machine.
-pytestmark = pytest.mark.second_lab
+pytestmark = pytest.mark.alone
 
 OTHERS = PROCESSES * EACH - 1
 

@@ -19,6 +19,8 @@ LIMIT = 2 * MAX_WAITING
 """Bytes that a sender must not get rid of while nobody reads."""
 STALL = 0.2
 """Seconds without progress after which a sender is taken to wait. If that is wrong the test sees less, and never fails for it."""
+PAUSE = 0.001
+"""Seconds between two pieces of a flood."""
 
 
 class Flood:
@@ -38,6 +40,8 @@ class Flood:
             await self._ends.near.send(self._ends.chunk(self.sent, PIECE))
             self.sent += 1
             self.highest = max(self.highest, self._ends.near.buffered)
+            # The other end's library may have threads of its own, in this process: they get the interpreter while it waits.
+            await asyncio.sleep(PAUSE)
         await self._ends.near.send("end")
 
     async def stalled(self, running: asyncio.Task[None]) -> None:
