@@ -9,7 +9,7 @@ from mesh import EACH, PROCESSES, mesh
 
 from netlab import Lab
 
-# The last of these by its name, when the other tests are done: it needs all of a machine.
+# Links of thirty devices miss their deadlines where something else takes the machine.
 pytestmark = pytest.mark.alone
 
 OTHERS = PROCESSES * EACH - 1

@@ -158,6 +158,10 @@ def test_a_rival_that_stays_the_same_keeps_its_credit():
 async def test_of_two_that_take_a_name_at_once_the_later_text_keeps_it(site, logged, epochs: tuple[str, str]):
     name = site.name()
     _, watcher = await site.device(site.name())
-    await asyncio.gather(*(site.device(name, 8090 + n, epoch=epoch) for n, epoch in enumerate(epochs)))
+    rivals = [site.make(name, epoch=epoch) for epoch in epochs]
+    for rival in rivals:
+        await rival.start(site.watcher())
+    # Only while both probe for the name the later text wins it (RFC 6762 section 8.2).
+    await asyncio.gather(*(rival.advertise((f"http://127.0.0.1:{8090 + number}",)) for number, rival in enumerate(rivals)))
     await logged.until("others do not see this one")
     await watcher.until(lambda peers: name in peers and peers[name].epoch == "zzz")

@@ -77,8 +77,10 @@ class RosterBook:
 
     def apart(self, use: str) -> RosterBook:
         """The same knowledge, with `GroupSecret.apart` of the group secret in force as the only one."""
-        held = [HeldSecret(self.current.epoch, self.secret.apart(use))]
-        return RosterBook(self._root, self._keys, self.current, held, tuple(self.revocations.values()))
+        book = RosterBook(self._root, self._keys, self.current, self.secrets, tuple(self.revocations.values()))
+        # The roster seals the secret that this one stands beside.
+        book.secrets = (HeldSecret(self.current.epoch, self.secret.apart(use)),)
+        return book
 
     @property
     def secret(self) -> GroupSecret:
