@@ -18,7 +18,7 @@ from hallway.runtime.lane import Lane, Waiting
 
 logger = logging.getLogger(__name__)
 
-BATCH_BYTES = 32 * 1024
+BATCH_BYTES = 64 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
 LONE_BYTES = 16 * 1024
 """Bytes under way up to which a message that nothing waits before is handed to the channel at once, without a turn of the loop."""
