@@ -10,6 +10,9 @@ from faults import either
 
 from netlab import Lab, matching
 
+# What is on its way out when objects are counted depends on how busy the machine is.
+pytestmark = pytest.mark.alone
+
 SCRIPT = Path(__file__).parent / "support" / "restarting_neighbour.py"
 WARM, ROUNDS = 20, int(either(60, 1000))
 OBJECTS_A_ROUND = 5

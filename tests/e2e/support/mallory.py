@@ -44,8 +44,8 @@ BENDS: dict[str, Callable[[str, str], str]] = {
     "the fingerprint": lambda sdp, own: sdp.replace(fingerprint(sdp), fingerprint(own)),
     "one fingerprint more": lambda sdp, own: sdp.replace(fingerprint(sdp), f"{fingerprint(sdp)}\r\na=fingerprint:{fingerprint(own)}"),
     "the whole description": lambda _, own: own,
-    "a candidate": lambda sdp, _: re.sub(r"(a=candidate:)\S", r"\g<1>x", sdp, count=1),
-    "the ufrag": lambda sdp, _: re.sub(r"(a=ice-ufrag:)\S", r"\g<1>x", sdp),
+    "a candidate": lambda sdp, _: re.sub(r"(a=candidate:)(\S)", r"\g<1>x\g<2>", sdp, count=1),
+    "the ufrag": lambda sdp, _: re.sub(r"(a=ice-ufrag:)(\S)", r"\g<1>x\g<2>", sdp),
     "the setup": lambda sdp, _: re.sub(r"a=setup:\S+", "a=setup:passive", sdp),
     "the largest message": lambda sdp, _: re.sub(r"(a=max-message-size:)\d", r"\g<1>9", sdp),
 }
