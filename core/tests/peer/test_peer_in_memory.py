@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from durable_devices import running
 
 from hallway import Peer, create_peer, load_config
 from hallway.errors import BadMessage, ClosedError, MessageTooLarge, MisuseError, PeerUnavailable, PluginError
@@ -26,14 +26,6 @@ def memory_peer(device_id: str, hub: str, property_id: str = "property-123") -> 
         f"plugins.memory.hub={hub}",
     ]
     return create_peer(load_config(overrides=settings, environ={}))
-
-
-@contextlib.asynccontextmanager
-async def running(*peers: Peer) -> AsyncIterator[None]:
-    async with contextlib.AsyncExitStack() as stack:
-        for peer in peers:
-            await stack.enter_async_context(peer)
-        yield
 
 
 async def first(peer_events: AsyncIterator[object], kind: type) -> object:

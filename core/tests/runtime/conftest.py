@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from durable_devices import PROPERTY, durable_device
 
-from hallway import Peer, create_peer, load_config
+from hallway import Peer
 from hallway.interfaces import SignalingHost
 from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, Origin, PeerRecord, Refusal, Sighting
 from hallway.protocol.frames import Frame, Hello, Request, decode, encode
@@ -18,7 +19,6 @@ from hallway.testing.memory.hub import Hub, hub_named
 from hallway.trust import OpenGuard, Signal
 
 ORIGIN = Origin("memory")
-PROPERTY = "property-123"
 Handler = Callable[[Signal], Awaitable[Envelope | Refusal]]
 
 
@@ -113,17 +113,7 @@ def stranger(hub: Hub) -> Callable[..., Stranger]:
 
 @pytest.fixture
 def make_device(request: pytest.FixtureRequest) -> Callable[[str], Peer]:
-    def make(device_id: str = "tablet-1") -> Peer:
-        settings = [
-            "security=open",
-            f"device.id={device_id}",
-            f"device.property={PROPERTY}",
-            *(f'{role}.chain=["memory"]' for role in ("discovery", "signaling", "channel")),
-            f"plugins.memory.hub={json.dumps(request.node.name)}",
-        ]
-        return create_peer(load_config(overrides=settings, environ={}))
-
-    return make
+    return lambda device_id="tablet-1": durable_device(device_id, request.node.name, None)
 
 
 @pytest.fixture

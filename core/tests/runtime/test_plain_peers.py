@@ -32,20 +32,31 @@ def plain_kind(monkeypatch):
     monkeypatch.setattr(hallway.testing.memory.plugin, "KIND", "webrtc")
 
 
-async def test_what_waits_goes_out_as_json_in_order_and_is_let_go_of(device, stranger, events):
+async def known(device, stranger, events) -> None:
+    """A peer that was linked, and is away."""
     old = stranger("tablet-2")
     channel = await old.dial("tablet-1")
     await old.greet(channel, "tablet-1", sections={"delivery": SECTION})
     await events.first(PeerConnected)
     await channel.aclose(0)
     await events.first(PeerDisconnected)
+
+
+async def plain_channel(stranger, events):
+    """A link to that peer, which turns out to have no inbox."""
+    channel = await stranger("tablet-2", marked=False).dial("tablet-1")
+    await channel.opened(asyncio.get_running_loop().time() + 10)
+    await events.first(PeerConnected)
+    return channel
+
+
+async def test_what_waits_goes_out_as_json_in_order_and_is_let_go_of(device, stranger, events):
+    await known(device, stranger, events)
     receipts = [await device.send_to_peer("tablet-2", [number, "ü"]) for number in range(100)]
     bad = await device.send_to_peer("tablet-2", {"picture": b"\x00"})
     last = await device.send_to_peer("tablet-2", "last")
 
-    plain = stranger("tablet-2", marked=False)
-    channel = await plain.dial("tablet-1")
-    await channel.opened(asyncio.get_running_loop().time() + 10)
+    channel = await plain_channel(stranger, events)
     async with asyncio.timeout(10):
         texts = [await channel.receive() for _ in range(101)]
         assert [json.loads(text) for text in texts] == [*([number, "ü"] for number in range(100)), "last"]
@@ -91,24 +102,6 @@ async def test_one_without_the_layer_that_sends_its_frames_breaks_the_rules(devi
     assert error.code == "protocol"
     assert "no delivery layer" in error.message
     assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
-
-
-async def known(device, stranger, events) -> None:
-    """A peer that was linked, and is away."""
-    old = stranger("tablet-2")
-    channel = await old.dial("tablet-1")
-    await old.greet(channel, "tablet-1", sections={"delivery": SECTION})
-    await events.first(PeerConnected)
-    await channel.aclose(0)
-    await events.first(PeerDisconnected)
-
-
-async def plain_channel(stranger, events):
-    """A link to that peer, which turns out to have no inbox."""
-    channel = await stranger("tablet-2", marked=False).dial("tablet-1")
-    await channel.opened(asyncio.get_running_loop().time() + 10)
-    await events.first(PeerConnected)
-    return channel
 
 
 async def texts(channel, count: int) -> list:

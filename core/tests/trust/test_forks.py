@@ -129,6 +129,16 @@ def test_the_root_has_the_last_word():
     assert books[2].stands(own["b"].chain)
 
 
+def forked(first: str, second: str):
+    """A property, and its admins as members: two of them have signed side by side, each for that device, and all have heard of both."""
+    made = site()
+    own = {name: made.membership(name) for name in ADMINS}
+    act(made, own["admin"], first)
+    act(made, own["second"], second)
+    talk([member.book for member in own.values()])
+    return made, own
+
+
 class TestUpkeep:
     def test_a_group_secret_is_replaced_after_180_days_by_one_admin_and_the_next_waits_a_day(self):
         made = site()
@@ -148,11 +158,7 @@ class TestUpkeep:
         assert own.book.secret_since == own.book.current.issued
 
     def test_a_fork_is_settled_at_once_and_by_the_next_admin_if_the_first_does_not(self):
-        made = site()
-        own = {name: made.membership(name) for name in ADMINS}
-        act(made, own["admin"], "a")
-        act(made, own["second"], "b")
-        talk([member.book for member in own.values()])
+        made, own = forked("a", "b")
         assert all(member.book.unsettled for member in own.values())
         turns = {admin.upkeep_at(member, NOW): member for member in own.values()}
         assert sorted(turns) == [NOW + turn * admin.TURN for turn in range(3)]
@@ -164,11 +170,7 @@ class TestUpkeep:
         ] * 3
 
     def test_two_that_settle_a_fork_side_by_side_are_done_as_well(self):
-        made = site()
-        own = {name: made.membership(name) for name in ADMINS}
-        act(made, own["admin"], "new")
-        act(made, own["second"], "new")
-        talk([member.book for member in own.values()])
+        made, own = forked("new", "new")
         for name in ADMINS[:2]:
             own[name].learn(admin.settle(own[name], NOW, made.random), NOW)
         talk([member.book for member in own.values()])

@@ -13,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from hallway.runtime.history import PREVIEW_BYTES
+from hallway.store import EXPIRED
 
 Json = dict[str, Any]
 
 PIPE_WIDTH = 120
 """Columns where there is no terminal."""
 PREVIEW = 60
-REASONS = {"expired": "its time to live was over"}
+REASONS = {EXPIRED: "its time to live was over"}
 WORDS = {
     "outbox": ("for", "Waiting to be sent", "Nothing waits to be sent.", "Could not be sent"),
     "inbox": ("from", "Waiting for the application", "Nothing waits for the application.", "The application could not take"),

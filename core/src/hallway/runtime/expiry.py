@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from hallway.errors import StoreError
-from hallway.runtime.outcomes import EXPIRED, Outcomes
+from hallway.runtime.outcomes import Outcomes
 from hallway.runtime.trouble import RETRY_SECONDS, Trouble
-from hallway.store import Acked, Store
+from hallway.store import EXPIRED, Acked, Store
 
 EXPIRY_SECONDS = 60.0
 """How long nobody looks whether something has expired, at most: while a device sleeps, its messages' time goes on and its timers do not."""

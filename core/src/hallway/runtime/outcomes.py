@@ -8,10 +8,7 @@ from hallway.errors import DeliveryFailed
 from hallway.events import Delivered, Undelivered
 from hallway.runtime.publisher import Publisher
 from hallway.runtime.receipts import Receipts
-from hallway.store import Acked
-
-EXPIRED = "expired"
-"""The reason of a message whose time to live was over; all others are clauses."""
+from hallway.store import EXPIRED, Acked
 
 
 class Outcomes:

@@ -3,6 +3,7 @@
 from hallway.store.clock import Machine
 from hallway.store.store import Store
 from hallway.store.values import (
+    EXPIRED,
     Acked,
     DeadLetter,
     Expired,
@@ -22,6 +23,7 @@ from hallway.store.values import (
 )
 
 __all__ = [
+    "EXPIRED",
     "Acked",
     "DeadLetter",
     "Expired",

@@ -10,7 +10,7 @@ import attrs
 from hallway.store import bodies, database, letters
 from hallway.store.database import Database, new_incarnation
 from hallway.store.ledger import TOTAL
-from hallway.store.values import LARGEST, Acked, Expired, NewMessage, OutStream, Placed, Waiting, signed, unsigned
+from hallway.store.values import EXPIRED, LARGEST, Acked, Expired, NewMessage, OutStream, Placed, Waiting, signed, unsigned
 
 
 class Row(NamedTuple):
@@ -180,27 +180,36 @@ def _forget(db: Database, peer: str, bounds: tuple[int, int, int]) -> list[str]:
 
 def bury(db: Database, peer: str, stream: str, seqs: Sequence[int], reason: str) -> list[Acked]:
     """Make dead letters of these; their numbers stay used."""
-    place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    place = _place(db, peer, stream)
     if place is None:
         return []
-    found = (db.execute(f"{_QUEUED} AND seq = ?", (*place, seq)).fetchone() for seq in dict.fromkeys(seqs))
-    gone = [_Queued(*row) for row in found if row is not None]
+    gone = _queued(db, place, seqs)
     for row in gone:
         letters.bury_sent(db, letters.Sent(peer, stream, *row), reason)
-    db.executemany("DELETE FROM outbox WHERE stream = ? AND seq = ?", [(*place, row.seq) for row in gone])
-    _let_go(db, peer, gone)
+    left = _remove(db, peer, place, gone)
     letters.trim(db)
-    return [Acked(row.seq, row.message_id) for row in gone]
+    return left
 
 
 def withdraw(db: Database, peer: str, stream: str, seqs: Sequence[int]) -> list[Acked]:
     """Forget these, and return those that were there; their numbers stay used."""
-    place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
-    if place is None:
-        return []
-    found = (db.execute(f"{_QUEUED} AND seq = ?", (*place, seq)).fetchone() for seq in dict.fromkeys(seqs))
-    gone = [_Queued(*row) for row in found if row is not None]
-    db.executemany("DELETE FROM outbox WHERE stream = ? AND seq = ?", [(*place, row.seq) for row in gone])
+    place = _place(db, peer, stream)
+    return [] if place is None else _remove(db, peer, place, _queued(db, place, seqs))
+
+
+def _place(db: Database, peer: str, stream: str) -> int | None:
+    found = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def _queued(db: Database, place: int, seqs: Sequence[int]) -> list[_Queued]:
+    """Those of a stream's messages with these numbers that wait."""
+    found = (db.execute(f"{_QUEUED} AND seq = ?", (place, seq)).fetchone() for seq in dict.fromkeys(seqs))
+    return [_Queued(*row) for row in found if row is not None]
+
+
+def _remove(db: Database, peer: str, place: int, gone: Sequence[_Queued]) -> list[Acked]:
+    db.executemany("DELETE FROM outbox WHERE stream = ? AND seq = ?", [(place, row.seq) for row in gone])
     _let_go(db, peer, gone)
     return [Acked(row.seq, row.message_id) for row in gone]
 
@@ -214,7 +223,7 @@ def expired(db: Database, most: int) -> list[Expired]:
     streams: dict[tuple[str, str], list[int]] = {}
     for peer, stream, seq in found:
         streams.setdefault((peer, stream), []).append(seq)
-    return [Expired(*place, *row) for place, seqs in streams.items() for row in bury(db, *place, seqs, "expired")]
+    return [Expired(*place, *row) for place, seqs in streams.items() for row in bury(db, *place, seqs, EXPIRED)]
 
 
 def next_expiry(db: Database) -> int | None:
@@ -231,10 +240,10 @@ def outgoing(db: Database) -> list[OutStream]:
 
 def renew(db: Database, peer: str, stream: str) -> tuple[int, int]:
     """Number what waits in a stream anew from 1, in a new incarnation; returns that and the last number."""
-    place = db.execute("SELECT id FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    place = _place(db, peer, stream)
     if place is None:
         return unsigned(new_incarnation()), 0
-    incarnation, last = db.renumber(*place)
+    incarnation, last = db.renumber(place)
     return unsigned(incarnation), last
 
 

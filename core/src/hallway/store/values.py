@@ -8,6 +8,8 @@ import attrs
 
 MIB = 1024 * 1024
 MESSAGE_ID_BYTES = 16
+EXPIRED = "expired"
+"""The reason of a dead letter whose time to live was over; all others are clauses."""
 LARGEST = 2**63 - 1
 """The largest sequence number, and the largest integer of SQLite."""
 
