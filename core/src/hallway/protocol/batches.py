@@ -8,6 +8,7 @@ batch is compressed (Zstandard, RFC 8878) to a fraction where that helps: `SQUEE
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import ormsgpack
@@ -41,8 +42,13 @@ class Batch(NamedTuple):
 
 def message_ids(prefix: int, first: int, count: int) -> list[str]:
     """The ids of messages whose numbers follow each other: 32 hexadecimal digits."""
-    start = f"{prefix:016x}"
+    start = _start(prefix)
     return [f"{start}{number:016x}" for number in range(first, first + count)]
+
+
+@lru_cache(64)
+def _start(prefix: int) -> str:
+    return f"{prefix:016x}"
 
 
 def encode(prefix: int, first: int, bodies: Sequence[bytes]) -> bytes:

@@ -160,18 +160,13 @@ def decode(data: str | bytes) -> Frame:
     """
     if isinstance(data, str) or not data:
         raise BadFrame("the peer sent text or nothing where a frame belongs")
-    kind = data[0]
-    if kind not in _KNOWN:
-        raise BadFrame(f"the peer sent a frame of the unknown type {kind:#04x}")
+    read = _READERS.get(data[0])
+    if read is None:
+        raise BadFrame(f"the peer sent a frame of the unknown type {data[0]:#04x}")
     try:
-        if (read := _JSON_READERS.get(kind)) is not None:
-            return read(jsontext.loads(data[1:]))
-        data = batches.unsqueeze(data) if kind == FrameType.SQUEEZED else data
-        if data[0] == FrameType.CHUNK:
-            return chunks.read(data)
-        return _read_messages(data) if data[0] == FrameType.MESSAGES else parcels.decode(data)
+        return read(data)
     except (KeyError, TypeError, ValueError) as error:
-        raise BadFrame(f"the peer sent a malformed {FrameType(kind).name}: {error}") from error
+        raise BadFrame(f"the peer sent a malformed {FrameType(data[0]).name}: {error}") from error
 
 
 def decode_large(data: bytes) -> Frame:
@@ -241,15 +236,33 @@ def _read_messages(data: bytes) -> Messages:
     return Messages(tuple(items), heavy)
 
 
-_KNOWN = frozenset(FrameType)
+def _read_squeezed(data: bytes) -> Frame:
+    frame = batches.unsqueeze(data)
+    return _BINARY_READERS[frame[0]](frame)
+
+
+def _json(read: Callable[[Any], Frame]) -> Callable[[bytes], Frame]:
+    return lambda data: read(jsontext.loads(data[1:]))
+
+
 _LARGE = frozenset((FrameType.MESSAGES, FrameType.PARCELS, FrameType.REQUEST, FrameType.RESPONSE))
-_JSON_READERS: dict[int, Callable[[Any], Frame]] = {
-    FrameType.HELLO: _read_hello,
-    FrameType.PING: lambda body: Ping(_number(body)),
-    FrameType.PONG: lambda body: Pong(_number(body)),
-    FrameType.BYE: lambda body: Bye(_text(body)),
-    FrameType.REQUEST: _read_request,
-    FrameType.RESPONSE: _read_response,
-    FrameType.PAUSE: lambda _: Pause(),
-    FrameType.RESUME: lambda _: Resume(),
+_BINARY_READERS: dict[int, Callable[[bytes], Frame]] = {
+    FrameType.MESSAGES: _read_messages,
+    FrameType.PARCELS: parcels.decode,
+    FrameType.ACK: parcels.decode,
+    FrameType.GAP: parcels.decode,
+    FrameType.NAK: parcels.decode,
+    FrameType.CHUNK: chunks.read,
+}
+_READERS: dict[int, Callable[[bytes], Frame]] = {
+    FrameType.HELLO: _json(_read_hello),
+    FrameType.PING: _json(lambda body: Ping(_number(body))),
+    FrameType.PONG: _json(lambda body: Pong(_number(body))),
+    FrameType.BYE: _json(lambda body: Bye(_text(body))),
+    FrameType.REQUEST: _json(_read_request),
+    FrameType.RESPONSE: _json(_read_response),
+    FrameType.PAUSE: _json(lambda _: Pause()),
+    FrameType.RESUME: _json(lambda _: Resume()),
+    **_BINARY_READERS,
+    FrameType.SQUEEZED: _read_squeezed,
 }

@@ -37,7 +37,10 @@ class Slots:
 
     def find(self, attempt_id: int) -> Attempt | None:
         """The attempt of that id, if it exists now."""
-        return next((attempt for attempt in self.attempts() if attempt.id == attempt_id), None)
+        for attempt in (self.current, self.dial, self.incoming):
+            if attempt is not None and attempt.id == attempt_id:
+                return attempt
+        return None
 
     def _begin(self, role: Role, phase: Phase = Phase.SIGNALING, deadline: float | None = None) -> Attempt:
         self._last_id += 1

@@ -12,9 +12,9 @@ from hallway.protocol.parcels import Ack, Gap, Nak, Parcels
 
 def content(frame: Frame) -> list[Effect]:
     """What a frame holds for the application or the control bus."""
+    if isinstance(frame, Messages):
+        return [Deliver(frame.items, frame.weight)]
     match frame:
-        case Messages(items, weight):
-            return [Deliver(items, weight)]
         case Request() | Response():
             return [Control(frame)]
         case Parcels() | Ack() | Gap() | Nak():
