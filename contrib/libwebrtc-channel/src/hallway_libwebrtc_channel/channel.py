@@ -7,7 +7,7 @@ import asyncio
 from webrtc import Event, InvalidStateError, MessageEvent, OperationError, RTCDataChannel
 
 from hallway.errors import BusyError, ClosedError, DeadlineExceeded
-from hallway.interfaces import Channel
+from hallway.interfaces import Channel, Taker
 from hallway.model import Binding, Candidate, Path
 from hallway.webrtc.arrivals import MAX_WAITING, Arrivals
 from hallway.webrtc.candidates import CandidateFilter
@@ -46,6 +46,7 @@ class LibwebrtcChannel(Channel):
         self._opened = asyncio.Event()
         self._reset = asyncio.Event()
         self._receiver: asyncio.Future[None] | None = None
+        self._first_taker: Taker | None = None
         self._turn = asyncio.Lock()
         self._progress = asyncio.Event()
 
@@ -62,11 +63,17 @@ class LibwebrtcChannel(Channel):
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
         size = checked_size(message, self.max_message)
-        async with self._turn:
-            await self._opened.wait()
-            await self._room()
-            self._hand_over(message, size)
-            await self._room()
+        if self._turn.locked() or not self._is_open or self._may_be_crowded():
+            async with self._turn:
+                await self._opened.wait()
+                await self._room()
+                self._hand_over(message, size)
+                await self._room()
+            return
+        self._hand_over(message, size)
+        if self._may_be_crowded():
+            async with self._turn:
+                await self._room()
 
     async def receive(self) -> str | bytes:
         """See `Channel.receive`."""
@@ -79,6 +86,10 @@ class LibwebrtcChannel(Channel):
                 return self._arrivals.pop()
             self._check_alive()
             await self._arrival()
+
+    def hand_first_to(self, taker: Taker) -> None:
+        """See `Channel.hand_first_to`."""
+        self._first_taker = taker
 
     async def add_candidate(self, candidate: Candidate) -> None:
         """See `Channel.add_candidate`. libwebrtc does not need to know when no more come."""
@@ -157,6 +168,8 @@ class LibwebrtcChannel(Channel):
             return
         if len(message) > LOCAL_MAX_MESSAGE:
             self._violated(f"it sent a message of more than {LOCAL_MAX_MESSAGE} bytes")
+        elif self._first_taker is not None and self._is_awaited() and self._first_taker(message):
+            return
         elif not self._arrivals.put(message):
             self._violated(f"it sent more than {MAX_WAITING} bytes that nobody read")
         self._wake_receiver()
@@ -171,6 +184,7 @@ class LibwebrtcChannel(Channel):
             raise self._end.error()
 
     def _hand_over(self, message: str | bytes, size: int) -> None:
+        self._check_alive()
         assert self._data_channel is not None  # it goes with the end, which was looked for just now
         try:
             self._data_channel.send(message)
@@ -178,10 +192,13 @@ class LibwebrtcChannel(Channel):
             raise (self._end or End(EndedBy.PEER)).error() from error
         self._handed += size
 
+    def _may_be_crowded(self) -> bool:
+        """Whether it is worth to look at what is buffered: that is a question to another thread."""
+        return self._handed - self._gone > self._flow.high_water
+
     async def _room(self) -> None:
         self._check_alive()
-        if self._handed - self._gone <= self._flow.high_water:
-            # Each look at what is buffered is a question to another thread.
+        if not self._may_be_crowded():
             return
         while self._data_channel is not None and self._count() > self._flow.high_water:
             # libwebrtc tells when it falls to the threshold, not of every step on the way there.
@@ -219,6 +236,10 @@ class LibwebrtcChannel(Channel):
             await self._receiver
         finally:
             self._receiver = None
+
+    def _is_awaited(self) -> bool:
+        """Whether a task waits in `receive`, which a message has not woken yet."""
+        return self._receiver is not None and not self._receiver.done()
 
     def _wake_receiver(self) -> None:
         if self._receiver is not None and not self._receiver.done():

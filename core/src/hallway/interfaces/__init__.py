@@ -1,6 +1,6 @@
 """The three contracts that a plugin implements, and what the runtime gives it. The promises are in the docstrings."""
 
-from hallway.interfaces.channel import Channel, Connector, Dialing
+from hallway.interfaces.channel import Channel, Connector, Dialing, Taker
 from hallway.interfaces.control import MAX_CONTROL_BODY, MAX_CONTROL_REQUESTS, ControlBus, ControlHandler
 from hallway.interfaces.cover import Cover
 from hallway.interfaces.discovery import Discovery, DiscoveryHost
@@ -19,4 +19,5 @@ __all__ = [
     "DiscoveryHost",
     "Signaling",
     "SignalingHost",
+    "Taker",
 ]

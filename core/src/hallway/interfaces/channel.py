@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from hallway.model import Binding, Candidate, Description, IcePolicy, Path
+
+Taker = Callable[[str | bytes], bool]
+"""Takes a message, or says that it does not want it now. It must not raise."""
 
 
 class Channel(ABC):
@@ -55,6 +59,12 @@ class Channel(ABC):
             BusyError: another task is receiving.
             ClosedError: after `aclose`.
 
+        """
+
+    def hand_first_to(self, taker: Taker) -> None:  # noqa: B027 - a channel may do without
+        """Offer ``taker`` the messages that come while a task waits in `receive` and none is before them; what it leaves is received.
+
+        That saves a turn of the loop for each. A channel that does not know of it hands out everything by `receive`.
         """
 
     @abstractmethod

@@ -54,6 +54,7 @@ class Conversation:
         self._publisher = services.publisher
         self._carry_out = carry_out
         self._failed = failed
+        self._take = self._take_frame if run.speaks_hallway else self._take_plain
         self._garbage = 0
         self._surplus = 0
         self._assembly = Assembly(REST_SECONDS + services.timing.lost_after)
@@ -105,15 +106,27 @@ class Conversation:
 
     async def _read(self) -> None:
         assert self._run.channel is not None
-        take = self._take_frame if self._run.speaks_hallway else self._take_plain
+        self._run.channel.hand_first_to(self._take_now)
         while True:
-            take(await self._run.channel.receive())
+            self._take(await self._run.channel.receive())
             # A channel with much to read must not starve the others.
             await asyncio.sleep(0)
             if self._run.previous is not None:
                 await self._run.turn()
             if self._publisher.crowded:
                 await self._make_room()
+
+    def _take_now(self, data: str | bytes) -> bool:
+        """Take what comes, unless there is something to wait for before."""
+        if self._run.previous is not None or self._publisher.crowded:
+            return False
+        try:
+            self._take(data)
+        except Exception:
+            # It must not end in the channel, which would hold it for a mistake of the peer.
+            logger.exception("a frame of %s could not be processed", self._run.peer_id)
+            self._failed(self._run, "an internal error", DownReason.CLOSED)
+        return True
 
     async def _make_room(self) -> None:
         """Ask a peer that knows the word to pause, and read on, so that its heartbeats pass; stop reading where that does not help."""

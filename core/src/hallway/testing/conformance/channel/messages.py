@@ -95,6 +95,39 @@ class Messages(ChannelBase):
         await ends.near.receive()
         assert [await ends.far.receive() for _ in range(50)] == [ends.chunk(number, 100) for number in range(50)]
 
+    async def test_a_taker_and_receive_have_each_message_once_and_in_order(self, ends: Ends) -> None:
+        """What a taker leaves is received, at its place among those that it took."""
+        sent: list[str | bytes] = [str(number) for number in range(301)]
+        had: list[str | bytes] = []
+
+        def take(message: str | bytes) -> bool:
+            if int(message) % 3:
+                had.append(message)
+            return int(message) % 3 > 0
+
+        ends.far.hand_first_to(take)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_send_all(ends.near, sent))
+            while had[-1:] != sent[-1:]:
+                had.append(await ends.far.receive())
+        assert had == sent
+
+    async def test_a_taker_gets_nothing_while_nobody_receives(self, ends: Ends) -> None:
+        """What arrives while no task waits in `receive` is kept for it."""
+        taken: list[str | bytes] = []
+
+        def take(message: str | bytes) -> bool:
+            taken.append(message)
+            return True
+
+        ends.far.hand_first_to(take)
+        for number in range(10):
+            await ends.near.send(ends.chunk(number, 100))
+        await ends.far.send("it is there: this came back")
+        await ends.near.receive()
+        assert taken == []
+        assert [await ends.far.receive() for _ in range(10)] == [ends.chunk(number, 100) for number in range(10)]
+
     async def test_a_message_sent_as_soon_as_one_end_is_open_arrives(self, bench: ChannelBench) -> None:
         """The other end need not have returned from `opened` when the first message comes."""
         ends = await bench.joined()
