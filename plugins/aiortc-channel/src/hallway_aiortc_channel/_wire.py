@@ -14,6 +14,7 @@ CHUNK_HEADER = 4
 INIT_FIXED = 16
 """Bytes of INIT and INIT ACK before their parameters."""
 
+DATA = 0
 PARAMETERS_AT = {1: INIT_FIXED, 2: INIT_FIXED, 4: 0, 5: 0, 6: 0, 9: 0, 130: 0}
 """Chunk type to the offset of its parameters: INIT, INIT ACK, HEARTBEAT and its ACK, ABORT, ERROR, RE-CONFIG."""
 
@@ -36,18 +37,23 @@ def check_parameters(packet: bytes, start: int, end: int) -> None:
         start += _padded(length)
 
 
-def check_packet(packet: bytes) -> None:
-    """Check the lengths in one SCTP packet; one that ends early is left to the parser, which drops it.
+def check_packet(packet: bytes) -> bool:
+    """Check the lengths in one SCTP packet, and return whether there is data in it.
+
+    One that ends early is left to the parser, which drops it.
 
     Raises:
         ProtocolViolation: parsing it would not end.
 
     """
     at = COMMON_HEADER
+    bears_data = False
     while at <= len(packet) - CHUNK_HEADER:
         kind, length = packet[at], unpack_from("!H", packet, at + 2)[0]
         if length < CHUNK_HEADER:
-            return
+            break
+        bears_data = bears_data or kind == DATA
         if kind in PARAMETERS_AT:
             check_parameters(packet, at + CHUNK_HEADER + PARAMETERS_AT[kind], min(at + length, len(packet)))
         at += _padded(length)
+    return bears_data

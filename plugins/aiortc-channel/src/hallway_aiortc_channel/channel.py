@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from aiortc import RTCDataChannel
-from aiortc.exceptions import InvalidStateError
 
 from hallway.errors import BusyError, ClosedError, DeadlineExceeded
-from hallway.interfaces import Channel
+from hallway.interfaces import Channel, Taker
 from hallway.model import Binding, Candidate, Path
 from hallway.webrtc.arrivals import MAX_WAITING, Arrivals
 from hallway.webrtc.candidates import CandidateFilter
@@ -44,6 +43,7 @@ class AiortcChannel(Channel):
         self._is_open = False
         self._opened = asyncio.Event()
         self._receiver: asyncio.Future[None] | None = None
+        self._first_taker: Taker | None = None
         self._turn = asyncio.Lock()
         self._progress = asyncio.Event()
 
@@ -66,11 +66,17 @@ class AiortcChannel(Channel):
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
         checked_size(message, self.max_message)
-        async with self._turn:
-            await self._opened.wait()
-            await self._room()
-            self._hand_over(message)
-            await self._room()
+        if self._turn.locked() or not self._is_open or self._is_crowded():
+            async with self._turn:
+                await self._opened.wait()
+                await self._room()
+                self._hand_over(message)
+                await self._room()
+            return
+        self._hand_over(message)
+        if self._is_crowded():
+            async with self._turn:
+                await self._room()
 
     async def receive(self) -> str | bytes:
         """See `Channel.receive`."""
@@ -83,6 +89,10 @@ class AiortcChannel(Channel):
                 return self._arrivals.pop()
             self._check_alive()
             await self._arrival()
+
+    def hand_first_to(self, taker: Taker) -> None:
+        """See `Channel.hand_first_to`."""
+        self._first_taker = taker
 
     async def add_candidate(self, candidate: Candidate) -> None:
         """See `Channel.add_candidate`."""
@@ -169,6 +179,8 @@ class AiortcChannel(Channel):
     def _arrived(self, message: str | bytes) -> None:
         if self._closing or self._end is not None:
             return
+        if self._first_taker is not None and self._is_awaited() and self._first_taker(message):
+            return
         if not self._arrivals.put(message):
             self._session.finish(End(EndedBy.VIOLATION, f"it sent more than {MAX_WAITING} bytes that nobody read"))
         self._wake_receiver()
@@ -180,16 +192,19 @@ class AiortcChannel(Channel):
             raise self._end.error()
 
     def _hand_over(self, message: str | bytes) -> None:
+        self._check_alive()
         assert self._data_channel is not None
-        try:
-            self._data_channel.send(message)
-        except InvalidStateError as error:
-            raise (self._end or End(EndedBy.PEER)).error() from error
+        if self._data_channel.readyState != "open":
+            raise End(EndedBy.PEER).error()
         self._flow.started(self._loop.time())
+        self._session.sctp.send_now(self._data_channel, message)
+
+    def _is_crowded(self) -> bool:
+        return self.buffered > self._flow.high_water
 
     async def _room(self) -> None:
         self._check_alive()
-        while self.buffered > self._flow.high_water:
+        while self._is_crowded():
             await self._next_progress()
             self._check_alive()
 
@@ -211,6 +226,10 @@ class AiortcChannel(Channel):
             await self._receiver
         finally:
             self._receiver = None
+
+    def _is_awaited(self) -> bool:
+        """Whether a task waits in `receive`, which a message has not woken yet."""
+        return self._receiver is not None and not self._receiver.done()
 
     def _wake_receiver(self) -> None:
         if self._receiver is not None and not self._receiver.done():

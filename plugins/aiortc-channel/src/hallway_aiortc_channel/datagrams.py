@@ -6,6 +6,7 @@ aiortc dies of an empty one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from typing import TYPE_CHECKING, Any, cast
@@ -56,6 +57,8 @@ class FilteredProtocol(StunProtocol):
         self._under_way: dict[tuple[str, int], stun.Message] = {}
         self._name = f"{receiver.local_username}:".encode()
         self._socket: socket.socket | None = None
+        self._looks = False
+        """Whether it will be looked for more in this turn of the loop."""
 
     def read_on(self, sock: socket.socket) -> None:
         """Read with each datagram those that wait behind it, from the transport's own socket."""
@@ -83,13 +86,18 @@ class FilteredProtocol(StunProtocol):
             self.send_stun(request, addr)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Take one datagram, and those that wait behind it."""
+        """Take one datagram; those that wait behind it come after whatever it has brought about."""
         self.take(cast("bytes", data), addr)
-        if self._socket is not None:
-            for more, sender in waiting(self._socket, MAX_DATAGRAM + 1):
-                if self.transport.is_closing():
-                    return
-                self.take(more, sender)
+        if self._socket is not None and not self._looks:
+            self._looks = True
+            asyncio.get_running_loop().call_soon(self._take_waiting, self._socket)
+
+    def _take_waiting(self, sock: socket.socket) -> None:
+        self._looks = False
+        for data, sender in waiting(sock, MAX_DATAGRAM + 1):
+            if self.transport.is_closing():
+                return
+            self.take(data, sender)
 
     def take(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Take one datagram, or drop it."""

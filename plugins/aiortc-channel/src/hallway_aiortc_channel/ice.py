@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 from aioice import Candidate, Connection, stun
@@ -15,6 +17,8 @@ from hallway_aiortc_channel._records import RecordFilter
 from hallway_aiortc_channel.datagrams import MAX_DATAGRAM, FilteredProtocol, is_dtls
 from hallway_aiortc_channel.gathering import COMPONENT, Plan, gather_from_servers, gather_hosts
 from hallway_aiortc_channel.repeats import HandshakeRepeats
+
+logger = logging.getLogger(__name__)
 
 PACE = 0.005
 """Seconds between two new checks: the lowest that RFC 8445 section 14.2 allows, and right where a round trip takes 1 ms."""
@@ -47,6 +51,8 @@ class PolicedConnection(Connection):
         self._pacer: asyncio.Task[None] | None = None
         self._repeats = HandshakeRepeats()
         self.records = RecordFilter()
+        self.read: Callable[[bytes], bool] = lambda _: False
+        """Takes a datagram at once, or says that it has to be queued."""
 
     @property
     def path(self) -> Path | None:
@@ -83,8 +89,21 @@ class PolicedConnection(Connection):
         """
         if not is_dtls(data) or len(data) > MAX_DATAGRAM or self._queue.qsize() >= MAX_QUEUE:
             return
-        if passed := self.records.take(data):
+        if (passed := self.records.take(data)) and not self._read_now(passed):
             super().data_received(passed, component)
+
+    def _read_now(self, data: bytes) -> bool:
+        if not self._queue.empty():
+            return False
+        try:
+            return self.read(data)
+        except ConnectionError:
+            logger.debug("the connection has ended", exc_info=True)
+        except Exception:
+            logger.exception("a datagram could not be processed")
+        # As aioice ends it when its socket is gone: whoever receives hears of it.
+        self._queue.put_nowait(None)
+        return True
 
     async def sendto(self, data: bytes, component: int) -> None:
         """Send a datagram; while the connection is being made, copies of it follow.
@@ -93,9 +112,12 @@ class PolicedConnection(Connection):
             ConnectionError: no pair is nominated.
 
         """
-        await super().sendto(data, component)
-        pair = self._nominated[component]
-        self._repeats.take(lambda: pair.protocol.transport.sendto(data, pair.remote_addr))
+        pair = self._nominated.get(component)
+        if pair is None:
+            raise ConnectionError("Cannot send data, not connected")
+        pair.protocol.transport.sendto(data, pair.remote_addr)
+        if self._repeats.connecting:
+            self._repeats.take(lambda: pair.protocol.transport.sendto(data, pair.remote_addr))
 
     def settle(self) -> None:
         """The channel is open: sending anything twice is over."""

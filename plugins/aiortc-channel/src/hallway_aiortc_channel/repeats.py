@@ -49,21 +49,22 @@ class HandshakeRepeats:
 
     def __init__(self) -> None:
         self._repeats: list[Repeat] = []
-        self._connecting = True
+        self.connecting = True
+        """Whether the connection is still being made."""
 
     def take(self, send: Callable[[], None]) -> None:
         """Repeat a datagram that has just been sent, as long as the connection is being made and `MAX_REPEATED` is not reached."""
-        if self._connecting and len(self._repeats) < MAX_REPEATED:
+        if self.connecting and len(self._repeats) < MAX_REPEATED:
             self._repeats.append(Repeat(send, HANDSHAKE))
 
     def settle(self) -> None:
         """The connection stands at this end. What was sent last the peer may still need, so each copy that is due next goes out."""
-        self._connecting = False
+        self.connecting = False
         for repeat in self._repeats:
             repeat.wane()
 
     def cancel(self) -> None:
         """Send nothing more."""
-        self._connecting = False
+        self.connecting = False
         for repeat in self._repeats:
             repeat.cancel()

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
-from aiortc import RTCDtlsTransport, RTCSctpTransport
-from aiortc.rtcsctptransport import SCTP_DATA_LAST_FRAG, USERDATA_MAX_LENGTH, WEBRTC_DCEP, Chunk, DataChunk, InboundStream, SackChunk
+from aiortc import RTCDataChannel, RTCDtlsTransport, RTCSctpTransport
+from aiortc.rtcsctptransport import (
+    SCTP_DATA_LAST_FRAG,
+    USERDATA_MAX_LENGTH,
+    WEBRTC_BINARY,
+    WEBRTC_BINARY_EMPTY,
+    WEBRTC_DCEP,
+    WEBRTC_STRING,
+    WEBRTC_STRING_EMPTY,
+    Chunk,
+    DataChunk,
+    InboundStream,
+    SackChunk,
+)
 from OpenSSL import SSL
 
 from hallway.webrtc.sdp import LOCAL_MAX_MESSAGE
 from hallway_aiortc_channel._wire import check_packet
 from hallway_aiortc_channel.acknowledging import AcknowledgingSctp
 from hallway_aiortc_channel.errors import PEER_MADE, ProtocolViolation
+from hallway_aiortc_channel.prompt import at_once
 from hallway_aiortc_channel.recovery import Timing
 
 logger = logging.getLogger(__name__)
@@ -53,6 +68,10 @@ class BoundedSctp(AcknowledgingSctp):
         super().__init__(transport, timing)
         self._listener = listener
         self._broken = False
+        self._bears_data = False
+        """Whether there is data in the packet that is being taken."""
+        self._deferred: list[SackChunk] = []
+        """Acknowledgements that came with data, for which somebody may wait."""
         self._unfinished: dict[int, int] = {}
         self._ledger: deque[tuple[int, int]] = deque()
         self._ledger_bytes = 0
@@ -74,12 +93,39 @@ class BoundedSctp(AcknowledgingSctp):
         """Whether the peer has acknowledged everything."""
         return not self._ledger and not self._data_channel_queue
 
+    def send_now(self, channel: RTCDataChannel, message: str | bytes) -> None:
+        """Send a message on an open data channel, as far as the window goes, at once: aiortc starts a task for each."""
+        kind, data = _content(message)
+        channel._addBufferedAmount(len(data))
+        self._data_channel_queue.append((channel, kind, data))
+        at_once(self._data_channel_flush())
+
     async def _handle_data(self, data: bytes) -> None:
-        if self._broken:
-            return
+        if not self._broken:
+            await self._hold_to_account(self._take(data))
+
+    async def _take(self, data: bytes) -> None:
+        self._bears_data = check_packet(data)
+        await super()._handle_data(data)
+        if self._deferred:
+            asyncio.get_running_loop().call_soon(self._take_deferred)
+
+    async def _receive_chunk(self, chunk: Chunk) -> None:
+        if self._bears_data and isinstance(chunk, SackChunk):
+            self._deferred.append(chunk)
+        else:
+            await super()._receive_chunk(chunk)
+
+    def _take_deferred(self) -> None:
+        sacks, self._deferred = self._deferred, []
+        for sack in sacks:
+            if not self._broken and self._association_state is self.State.ESTABLISHED:
+                at_once(self._hold_to_account(super()._receive_chunk(sack)))
+
+    async def _hold_to_account(self, work: Coroutine[Any, Any, None]) -> None:
+        """Process what the peer sent; what cannot be processed is its fault."""
         try:
-            check_packet(data)
-            await super()._handle_data(data)
+            await work
         except ConnectionError:
             raise
         except ProtocolViolation as error:
@@ -164,3 +210,10 @@ class BoundedSctp(AcknowledgingSctp):
         super()._set_state(state)
         if state is self.State.CLOSED:
             self._listener.association_closed()
+
+
+def _content(message: str | bytes) -> tuple[int, bytes]:
+    """The payload protocol identifier of a message, and its bytes (RFC 8831 sections 6.6 and 8)."""
+    if isinstance(message, str):
+        return (WEBRTC_STRING, message.encode()) if message else (WEBRTC_STRING_EMPTY, b"\0")
+    return (WEBRTC_BINARY, message) if message else (WEBRTC_BINARY_EMPTY, b"\0")

@@ -19,7 +19,6 @@ from aiortc import (
     RTCDataChannelParameters,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
-    RTCDtlsTransport,
     RTCIceGatherer,
     RTCIceParameters,
     RTCIceTransport,
@@ -32,6 +31,7 @@ from hallway.webrtc.endings import End, EndedBy, no_address
 from hallway.webrtc.sdp import Fingerprint, LocalDescription, RemoteDescription, Setup
 from hallway_aiortc_channel.gathering import Plan
 from hallway_aiortc_channel.ice import PolicedConnection
+from hallway_aiortc_channel.prompt import PromptDtls
 from hallway_aiortc_channel.recovery import LAN, WAN
 from hallway_aiortc_channel.sctp import BoundedSctp
 
@@ -75,7 +75,8 @@ class Session:
         certificate = RTCCertificate.generateCertificate()
         self.fingerprint = _sha256(certificate.getFingerprints())
         self._ice = RTCIceTransport(gatherer)
-        self._dtls = RTCDtlsTransport(self._ice, [certificate])
+        self._dtls = PromptDtls(self._ice, [certificate])
+        self.connection.read = self._dtls.read
         self.sctp = BoundedSctp(self._dtls, self, LAN if plan.reach.policy is IcePolicy.LAN else WAN)
         self._listener: SessionListener | None = None
         self._tasks: set[asyncio.Task[None]] = set()
