@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -28,7 +29,7 @@ KINDS: list[str | bytes] = [
 ]
 
 
-async def _send_all(channel: Channel, messages: list[bytes]) -> None:
+async def _send_all(channel: Channel, messages: Sequence[str | bytes]) -> None:
     for message in messages:
         await channel.send(message)
 
