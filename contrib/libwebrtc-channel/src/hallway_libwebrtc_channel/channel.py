@@ -38,6 +38,7 @@ class LibwebrtcChannel(Channel):
         self._extra = 0
         self._arrivals = Arrivals()
         self._flow = Flow()
+        self._hears_progress = False
         self._handed = 0
         self._gone = 0
         self._end: End | None = None
@@ -149,7 +150,6 @@ class LibwebrtcChannel(Channel):
         self._data_channel = data_channel
         data_channel.on("message", self._arrived)
         data_channel.on("open", self._channel_open)
-        data_channel.on("bufferedamountlow", self._went_out)
         data_channel.on("close", self._channel_closed)
 
     def _channel_open(self, event: Event) -> None:
@@ -201,6 +201,10 @@ class LibwebrtcChannel(Channel):
         if not self._may_be_crowded():
             return
         while self._data_channel is not None and self._count() > self._flow.high_water:
+            if not self._hears_progress:
+                self._hears_progress = True
+                self._data_channel.on("bufferedamountlow", self._went_out)
+                continue
             # libwebrtc tells when it falls to the threshold, not of every step on the way there.
             self._data_channel.buffered_amount_low_threshold = self._flow.high_water // 2
             self._progress.clear()
@@ -208,6 +212,10 @@ class LibwebrtcChannel(Channel):
             self._check_alive()
 
     def _went_out(self, event: Event) -> None:
+        if self._progress.is_set() and self._data_channel is not None:
+            # Nobody waits any more. To hear of it costs as much as to hear of a message, and every message goes out.
+            self._hears_progress = False
+            self._data_channel.off("bufferedamountlow", self._went_out)
         self._progress.set()
 
     def _count(self) -> int:

@@ -30,6 +30,7 @@ MAX_SKIPPED = 64
 """Frames that are sent as they are after several that did not shrink, at most."""
 LEVEL = 1
 LIMIT = 2**64
+_BYTES = frozenset((bytes,))
 
 
 class Batch(NamedTuple):
@@ -67,7 +68,7 @@ def read(data: bytes) -> Batch:
     if not isinstance(content, list) or len(content) != 3:
         raise ValueError("expected prefix, number and bodies")
     prefix, first, bodies = content
-    if not isinstance(bodies, list) or len(bodies) > MAX_MESSAGES or not set(map(type, bodies)) <= {bytes}:
+    if not isinstance(bodies, list) or len(bodies) > MAX_MESSAGES or not _BYTES.issuperset(map(type, bodies)):
         raise ValueError(f"expected at most {MAX_MESSAGES} bodies")
     if type(prefix) is not int or type(first) is not int or not 0 <= prefix < LIMIT or not 0 <= first < LIMIT - MAX_MESSAGES:
         raise ValueError("prefix and number are whole and not negative")

@@ -232,8 +232,8 @@ def _read_messages(data: bytes) -> Messages:
     heavy = weights.of_headers(data) if len(data) <= packed.LARGE else sum(map(packed.weight, bodies))
     if heavy > weights.MAX_WEIGHT:
         raise ValueError(f"so many values that they take {heavy} bytes of memory")
-    items = map(Message, batches.message_ids(prefix, first, len(bodies)), map(packed.unpack, bodies))
-    return Messages(tuple(items), heavy)
+    ids = batches.message_ids(prefix, first, len(bodies))
+    return Messages(tuple(map(Message, ids, map(packed.unpack, bodies))), heavy)
 
 
 def _read_squeezed(data: bytes) -> Frame:

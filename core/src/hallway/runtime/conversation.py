@@ -164,11 +164,12 @@ class Conversation:
         except BadFrame as error:
             self._failed(self._run, str(error), DownReason.PROTOCOL)
             return
-        effects = self._link.received(self._run.id, frame, self._now())
-        for effect in effects:
+        others: list[Effect] = []
+        for effect in self._link.received(self._run.id, frame, self._now()):
             if isinstance(effect, Deliver):
                 self._deliver(effect)
-        others: list[Effect] = [effect for effect in effects if not isinstance(effect, Deliver)]
+            else:
+                others.append(effect)
         # Messages alone prove nothing that a timer would have to know.
         if others or not isinstance(frame, Messages):
             self._carry_out(others)

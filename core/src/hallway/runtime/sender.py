@@ -38,11 +38,12 @@ class Sender:
             BadMessage, MessageTooLarge, PeerUnavailable, OutboxFull, StoreError: it was not sent.
 
         """
-        body, link, ttl_ms = _packed(message), self._links.find(peer_id), milliseconds(ttl)
+        body, ttl_ms = _packed(message), milliseconds(ttl)
         if not durable or not self._delivery.stores(peer_id):
             message_id = await self._links.get(peer_id).send(body)
             self._publisher.sent(peer_id, message_id, message)
             return Receipt(peer_id, message_id, durable=False)
+        link = self._links.find(peer_id)
         if link is not None:
             link.check(body)
         if link is None and not await self._delivery.acquaintances.includes(peer_id):
