@@ -106,15 +106,19 @@ class PolicedConnection(Connection):
         return True
 
     async def sendto(self, data: bytes, component: int) -> None:
+        """Send a datagram: see `write`."""
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
         """Send a datagram; while the connection is being made, copies of it follow.
 
         Raises:
             ConnectionError: no pair is nominated.
 
         """
-        pair = self._nominated.get(component)
+        pair = self._nominated.get(COMPONENT)
         if pair is None:
-            raise ConnectionError("Cannot send data, not connected")
+            raise ConnectionError("no path to the peer is known yet, or any more")
         pair.protocol.transport.sendto(data, pair.remote_addr)
         if self._repeats.connecting:
             self._repeats.take(lambda: pair.protocol.transport.sendto(data, pair.remote_addr))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiortc import RTCDtlsTransport
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcdtlstransport import State
 from OpenSSL import SSL
 
@@ -32,7 +32,14 @@ def at_once(work: Coroutine[Any, Any, None]) -> None:
 
 
 class PromptDtls(RTCDtlsTransport):
-    """A DTLS transport that reads a datagram when it comes. aiortc queues each for a task; that still makes the handshake."""
+    """A DTLS transport that reads a datagram when it comes. aiortc queues each for a task; that still makes the handshake.
+
+    ``write`` sends a datagram.
+    """
+
+    def __init__(self, transport: RTCIceTransport, certificate: RTCCertificate, write: Callable[[bytes], None]) -> None:
+        super().__init__(transport, [certificate])
+        self._write = write
 
     def read(self, data: bytes) -> bool:
         """Read one datagram, if no other waits in the queue; False: queue it.
@@ -58,3 +65,10 @@ class PromptDtls(RTCDtlsTransport):
             # What is no data may have to be answered.
             at_once(self._write_ssl())
         return True
+
+    async def _send_data(self, data: bytes) -> None:
+        if self._state is not State.CONNECTED:
+            raise ConnectionError("the DTLS connection is not open")
+        assert self._ssl is not None
+        self._ssl.send(data)
+        self._write(self._ssl.bio_read(RECORD))

@@ -75,7 +75,7 @@ class Session:
         certificate = RTCCertificate.generateCertificate()
         self.fingerprint = _sha256(certificate.getFingerprints())
         self._ice = RTCIceTransport(gatherer)
-        self._dtls = PromptDtls(self._ice, [certificate])
+        self._dtls = PromptDtls(self._ice, certificate, self.connection.write)
         self.connection.read = self._dtls.read
         self.sctp = BoundedSctp(self._dtls, self, LAN if plan.reach.policy is IcePolicy.LAN else WAN)
         self._listener: SessionListener | None = None
