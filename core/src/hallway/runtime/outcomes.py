@@ -20,9 +20,11 @@ class Outcomes:
 
     def delivered(self, peer: str, message_ids: Iterable[str]) -> None:
         """These, by their ids, are in the peer's inbox for good."""
+        is_heard = self._publisher.is_heard(Delivered.name)
         for message_id in message_ids:
             self._receipts.settle(peer, message_id)
-            self._publisher.publish(Delivered(peer, message_id))
+            if is_heard:
+                self._publisher.publish(Delivered(peer, message_id))
 
     def undelivered(self, peer: str, buried: Iterable[Acked], reason: str) -> None:
         """These are dead letters now."""

@@ -156,6 +156,10 @@ class Publisher:
         if handling is not None:
             handling.end()
 
+    def is_heard(self, name: str) -> bool:
+        """Whether anybody might want an event of that name that no observer is told: making one for each message costs time."""
+        return bool(self._subscriptions) or name in self._heard
+
     def sent(self, peer_id: str, message_id: str, message: Any) -> None:
         """Tell the observers of a message that went out."""
         if self._observes_messages:
