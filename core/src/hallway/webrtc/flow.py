@@ -21,14 +21,11 @@ class Flow:
     A measurement runs only while something is under way, so that silence does not count as slowness.
     """
 
+    high_water: int = LOWEST
+    """Above this many bytes under way, a sender waits."""
     _rate: float = 0.0
     _since: float | None = None
     _acked: int = 0
-
-    @property
-    def high_water(self) -> int:
-        """Above this many bytes under way, a sender waits."""
-        return int(min(max(self._rate * TARGET, LOWEST), HIGHEST))
 
     def started(self, now: float) -> None:
         """Something was sent."""
@@ -47,3 +44,4 @@ class Flow:
 
     def _measure(self, rate: float) -> None:
         self._rate += (rate - self._rate) * (SMOOTHING if self._rate else 1.0)
+        self.high_water = int(min(max(self._rate * TARGET, LOWEST), HIGHEST))

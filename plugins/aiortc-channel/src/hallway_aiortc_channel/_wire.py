@@ -19,10 +19,6 @@ PARAMETERS_AT = {1: INIT_FIXED, 2: INIT_FIXED, 4: 0, 5: 0, 6: 0, 9: 0, 130: 0}
 """Chunk type to the offset of its parameters: INIT, INIT ACK, HEARTBEAT and its ACK, ABORT, ERROR, RE-CONFIG."""
 
 
-def _padded(length: int) -> int:
-    return (length + 3) & ~3
-
-
 def check_parameters(packet: bytes, start: int, end: int) -> None:
     """Check the type-length-value list in ``packet[start:end]``.
 
@@ -34,7 +30,7 @@ def check_parameters(packet: bytes, start: int, end: int) -> None:
         (length,) = unpack_from("!H", packet, start + 2)
         if length < CHUNK_HEADER:
             raise ProtocolViolation("an SCTP parameter has an impossible length")
-        start += _padded(length)
+        start += (length + 3) & ~3
 
 
 def check_packet(packet: bytes) -> bool:
@@ -55,5 +51,5 @@ def check_packet(packet: bytes) -> bool:
         bears_data = bears_data or kind == DATA
         if kind in PARAMETERS_AT:
             check_parameters(packet, at + CHUNK_HEADER + PARAMETERS_AT[kind], min(at + length, len(packet)))
-        at += _padded(length)
+        at += (length + 3) & ~3
     return bears_data

@@ -162,7 +162,7 @@ class AiortcChannel(Channel):
     def _adopt(self, data_channel: RTCDataChannel) -> None:
         # Handlers first: aiortc keeps no message for a handler that comes later.
         self._data_channel = data_channel
-        data_channel.on("message", self._arrived)
+        self._session.sctp.hand_to(data_channel, self._arrived)
         data_channel.on("open", self._channel_open)
         data_channel.on("close", self._channel_closed)
         if data_channel.readyState == "open":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aioice import stun
 from aioice.ice import StunProtocol
@@ -19,8 +19,6 @@ from hallway_aiortc_channel.errors import PEER_MADE
 from hallway_aiortc_channel.repeats import CHECKS, Repeat
 
 if TYPE_CHECKING:
-    from aioice.ice import Connection
-
     from hallway_aiortc_channel.ice import PolicedConnection
 
 logger = logging.getLogger(__name__)
@@ -52,8 +50,9 @@ class FilteredProtocol(StunProtocol):
     * DTLS passes from known remote candidates only.
     """
 
-    def __init__(self, receiver: Connection) -> None:
+    def __init__(self, receiver: PolicedConnection) -> None:
         super().__init__(receiver)
+        self._connection = receiver
         self._under_way: dict[tuple[str, int], stun.Message] = {}
         self._name = f"{receiver.local_username}:".encode()
         self._socket: socket.socket | None = None
@@ -87,7 +86,7 @@ class FilteredProtocol(StunProtocol):
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """Take one datagram; those that wait behind it come after whatever it has brought about."""
-        self.take(cast("bytes", data), addr)
+        self.take(data, addr)  # type: ignore[arg-type]  # never text, whatever aioice says
         if self._socket is not None and not self._looks:
             self._looks = True
             asyncio.get_running_loop().call_soon(self._take_waiting, self._socket)
@@ -101,14 +100,13 @@ class FilteredProtocol(StunProtocol):
 
     def take(self, data: bytes, addr: tuple[Any, ...]) -> None:
         """Take one datagram, or drop it."""
-        connection = cast("PolicedConnection", self.receiver)
-        if not data or not connection.admits(addr[0]):
+        if not data or not self._connection.admits(addr[0]):
             return
         if is_stun(data):
             if self._concerns(data):
                 self._stun_received(data, addr)
-        elif is_dtls(data) and connection.is_known((addr[0], addr[1])):
-            connection.data_received(data, self.local_candidate.component)
+        elif is_dtls(data) and self._connection.is_known((addr[0], addr[1])):
+            self._connection.dtls_received(data)
 
     def _concerns(self, data: bytes) -> bool:
         """Whether a STUN message asks for this session, or may answer what it has asked."""

@@ -14,7 +14,7 @@ from aioice.turn import TurnTransport
 
 from hallway.model import Path
 from hallway_aiortc_channel._records import RecordFilter
-from hallway_aiortc_channel.datagrams import MAX_DATAGRAM, FilteredProtocol, is_dtls
+from hallway_aiortc_channel.datagrams import MAX_DATAGRAM, FilteredProtocol
 from hallway_aiortc_channel.gathering import COMPONENT, Plan, gather_from_servers, gather_hosts
 from hallway_aiortc_channel.repeats import HandshakeRepeats
 
@@ -83,18 +83,17 @@ class PolicedConnection(Connection):
         return False
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Keep what DTLS may see of one datagram, if fewer than `MAX_QUEUE` wait.
+        """Drop it: aioice hands on here, whoever sent it, what looks like STUN and cannot be parsed."""
 
-        aioice hands on here, whoever sent it, what looks like STUN and cannot be parsed.
-        """
-        if not is_dtls(data) or len(data) > MAX_DATAGRAM or self._queue.qsize() >= MAX_QUEUE:
+    def dtls_received(self, data: bytes) -> None:
+        """Let DTLS see of one datagram what it may, at once or, if fewer than `MAX_QUEUE` wait, in its turn."""
+        waiting = self._queue.qsize()
+        if len(data) > MAX_DATAGRAM or waiting >= MAX_QUEUE:
             return
-        if (passed := self.records.take(data)) and not self._read_now(passed):
-            super().data_received(passed, component)
+        if (passed := self.records.take(data)) and (waiting or not self._read_now(passed)):
+            self._queue.put_nowait((passed, COMPONENT))
 
     def _read_now(self, data: bytes) -> bool:
-        if not self._queue.empty():
-            return False
         try:
             return self.read(data)
         except ConnectionError:

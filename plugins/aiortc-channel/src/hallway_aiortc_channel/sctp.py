@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from aiortc import RTCDataChannel, RTCDtlsTransport, RTCSctpTransport
@@ -44,6 +44,7 @@ MAX_WINDOW = 192 * 1024
 the losses that it provokes at the end of a burst cost a timeout each."""
 MAX_STREAMS = 64
 """Streams that a peer may use: we need one."""
+_EMPTY: dict[int, str | bytes] = {WEBRTC_STRING_EMPTY: "", WEBRTC_BINARY_EMPTY: b""}
 _TSN_MODULO = 1 << 32
 _HALF = 1 << 31
 
@@ -67,6 +68,8 @@ class BoundedSctp(AcknowledgingSctp):
     def __init__(self, transport: RTCDtlsTransport, listener: SctpListener, timing: Timing) -> None:
         super().__init__(transport, timing)
         self._listener = listener
+        self._taken: RTCDataChannel | None = None
+        self._taker: Callable[[str | bytes], None] = _drop
         self._broken = False
         self._bears_data = False
         """Whether there is data in the packet that is being taken."""
@@ -96,9 +99,16 @@ class BoundedSctp(AcknowledgingSctp):
     def send_now(self, channel: RTCDataChannel, message: str | bytes) -> None:
         """Send a message on an open data channel, as far as the window goes, at once: aiortc starts a task for each."""
         kind, data = _content(message)
-        channel._addBufferedAmount(len(data))
-        self._data_channel_queue.append((channel, kind, data))
-        at_once(self._data_channel_flush())
+        if self._data_channel_queue or self._outbound_queue or channel.id is None:
+            channel._addBufferedAmount(len(data))
+            self._data_channel_queue.append((channel, kind, data))
+            at_once(self._data_channel_flush())
+        else:
+            at_once(self._send(channel.id, kind, data))
+
+    def hand_to(self, channel: RTCDataChannel, taker: Callable[[str | bytes], None]) -> None:
+        """Give ``taker`` the messages of that data channel, without aiortc's events."""
+        self._taken, self._taker = channel, taker
 
     async def _handle_data(self, data: bytes) -> None:
         if not self._broken:
@@ -141,7 +151,14 @@ class BoundedSctp(AcknowledgingSctp):
     async def _receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
         if len(data) > LOCAL_MAX_MESSAGE:
             raise ProtocolViolation(f"it sent a message of {len(data)} bytes where {LOCAL_MAX_MESSAGE} are allowed")
-        await super()._receive(stream_id, pp_id, data)
+        if self._taken is None or self._data_channels.get(stream_id) is not self._taken or pp_id == WEBRTC_DCEP:
+            await super()._receive(stream_id, pp_id, data)
+        elif pp_id == WEBRTC_BINARY:
+            self._taker(data)
+        elif pp_id == WEBRTC_STRING:
+            self._taker(data.decode())
+        elif pp_id in _EMPTY:
+            self._taker(_EMPTY[pp_id])
 
     async def _receive_data_chunk(self, chunk: DataChunk) -> None:
         self._check_held(chunk)
@@ -217,3 +234,7 @@ def _content(message: str | bytes) -> tuple[int, bytes]:
     if isinstance(message, str):
         return (WEBRTC_STRING, message.encode()) if message else (WEBRTC_STRING_EMPTY, b"\0")
     return (WEBRTC_BINARY, message) if message else (WEBRTC_BINARY_EMPTY, b"\0")
+
+
+def _drop(message: str | bytes) -> None:
+    """Nobody takes messages yet."""
