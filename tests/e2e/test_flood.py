@@ -22,6 +22,8 @@ pytestmark = pytest.mark.alone
 SUPPORT = Path(__file__).parent / "support"
 SECONDS = either(6, 60)
 NEWCOMERS = int(either(1, 8))
+ADDRESSES = 60
+"""That the hostile host takes, so that none of them is over its own rate."""
 LINKED = 2.0
 """Seconds from a newcomer's start (it is ready) to its link, at both ends."""
 GROWTH = 50.0
@@ -85,13 +87,18 @@ async def comes(host: Host, state: Path, flood: Flood, others: dict[str, Process
 
 @pytest.mark.attack("A19")
 @pytest.mark.timeout(60 + 4 * SECONDS)
-async def test_links_live_and_who_belongs_links_while_one_host_floods_everything_that_is_open(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize("addresses", [1, ADDRESSES])
+async def test_links_live_and_who_belongs_links_while_one_host_floods_everything_that_is_open(
+    lab: Lab, tmp_path: Path, addresses: int
+) -> None:
     lan, site = lab.lan(), Property(tmp_path, "tablet-1", "newcomer")
     first, second, third, bad = (lan.host(f"host-{number}") for number in range(1, 5))
     one, two = await sealed_up(first, site.state("desk")), await sealed_up(second, site.state("tablet-1"))
     await asyncio.gather(linked(one, "tablet-1"), linked(two, "desk"))
     core = max(os.sched_getaffinity(0))
-    arguments = [str(core), bad.address, "_hallway._tcp.local.", first.address, "8090"]
+    more = [str(lan.network[100 + number]) for number in range(addresses - 1)]
+    bad.ip(*(f"addr add {address}/24 dev eth0" for address in more))
+    arguments = [str(core), ",".join([bad.address, *more]), "_hallway._tcp.local.", first.address, "8090"]
     flood = Flood(await bad.spawn([sys.executable, str(SUPPORT / "flooder.py"), *arguments]), first, second)
     await flood.process.wait_for(matching(event="ready"))
     devices = {"desk": one, "tablet-1": two}

@@ -227,7 +227,7 @@ async def test_a_member_that_is_the_signal_server(lab: Lab, tmp_path: Path) -> N
     [lan] = await posted(hosts[2], hosts[1].address, {"on the LAN": (OCTETS, bytes.fromhex(again["body"]))})
     after = await refusals(two)
     print(f"A6 over the cloud once more: {again['got']}; on the LAN: {lan['status']}; refused as replay: {after['replay']}")
-    assert again["got"] == {"the target": "forbidden", "who made it": "unauthenticated", "as another": "forbidden"}
+    assert again["got"] == {"the target": "replay", "who made it": "unauthenticated", "as another": "replay"}
     assert lan["status"] == 403
     assert after["replay"] == before.get("replay", 0) + 3
     await says(one, "tablet-1", "still here")

@@ -198,6 +198,8 @@ class RefusalCode(Enum):
     UNAUTHENTICATED = "unauthenticated"
     """It does not come from a member of the property."""
     FORBIDDEN = "forbidden"
+    REPLAY = "replay"
+    """These very bytes have come before, whoever sends them now."""
     NOT_FOUND = "not-found"
     GLARE = "glare"
     OCCUPIED = "occupied"

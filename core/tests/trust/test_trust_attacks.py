@@ -16,6 +16,7 @@ from hallway.protocol.redial import PATIENT_SECONDS, Redial
 from hallway.trust import envelope, jws
 from hallway.trust.claims import b64, unb64
 from hallway.trust.credential import Subject, issue
+from hallway.trust.guard import Signal
 from hallway.trust.jws import Typ
 from hallway.trust.keys import DeviceKeys
 from hallway.trust.messages import Head, Message
@@ -157,8 +158,8 @@ def test_an_offer_counts_once_for_its_receiver_and_only_for_a_while():
     body = offer(a, "b").body
     b.read(Envelope("offer", "", body), NOW)
     got = {f"{after} s later": reason_again(b, body, NOW + after) for after in (0, 61, 119, 299)}
+    got["at a restarted device, 121 s later"] = reason_again(SITE.guard("b"), body, NOW + 121)
     restarted = SITE.guard("b")
-    got["at a restarted device, 121 s later"] = reason_again(restarted, body, NOW + 121)
     restarted.read(Envelope("offer", "", body), NOW)
     got["at a restarted device, the second time"] = reason_again(restarted, body, NOW + 1)
     got["at a third device"] = reason_again(SITE.guard("c"), body, NOW)
@@ -166,7 +167,22 @@ def test_an_offer_counts_once_for_its_receiver_and_only_for_a_while():
     got["at a third device, sealed for it"] = reason_again(SITE.guard("c"), sealed(SITE.guard("c"), token, *chain), NOW)
     got["at who made it, sealed for it"] = reason_again(a, sealed(a, token, *chain), NOW)
     print(f"A6 the same offer again: {got}")
-    assert list(got.values()) == ["replay", "replay", "replay", "expired", "expired", "replay", "seal", "to", "from"]
+    assert list(got.values()) == ["replay", "replay", "replay", "replay", "expired", "replay", "seal", "to", "from"]
+
+
+@pytest.mark.attack("A6")
+@pytest.mark.parametrize("off", [0.0, 7200.0])
+def test_who_repeats_what_it_has_recorded_costs_as_little_as_an_outsider(off):
+    """Also if the offer was not let in the first time: its maker would seal another one."""
+    a, b = SITE.guard("a"), SITE.guard("b")
+    envelope = offer(a, "b", NOW + off)
+    first = b.open(envelope, ORIGIN, NOW)
+    again = [b.open(envelope, ORIGIN, NOW + 1) for _ in range(3)]
+    spent = quickest(lambda: b.open(envelope, ORIGIN, NOW + 2))
+    print(f"A6 a recorded offer ({off:.0f} s off) for the second time: {again[0]}, {spent:.3f} ms")
+    assert isinstance(first, Signal) == (off == 0.0)
+    assert again == [Refusal(RefusalCode.REPLAY, "refused")] * 3
+    assert spent < 0.2
 
 
 def reason_again(guard: SealedGuard, body: bytes, now: float) -> str:

@@ -4,8 +4,12 @@ import asyncio
 import gzip
 import itertools
 import logging
+from collections import Counter
 
 import pytest
+
+from hallway.model import Refusal, RefusalCode
+from hallway_http_local_signaling._status import STATUS
 
 ATTACKER = "127.0.0.3"
 GENUINE = "127.0.0.2"
@@ -150,6 +154,60 @@ async def test_an_address_over_its_rate_is_told_to_wait_and_others_are_not(rig, 
 
 async def test_several_devices_of_our_own_machine_share_a_larger_rate(rig, wire):
     assert [(await rig.ask(wire.post("/offer"))).status for _ in range(30)] == [200] * 30
+
+
+async def flood_from_many(wire, rig, request, times):
+    """``request``, so often from each of sixty addresses, as fast as they are answered; how often which status came."""
+
+    async def one(source):
+        return [(await rig.ask(request, source)).status for _ in range(times)]
+
+    statuses = await asyncio.gather(*(one(f"127.0.1.{host}") for host in range(1, 61)))
+    return Counter(itertools.chain.from_iterable(statuses))
+
+
+@pytest.mark.attack("A19")
+@pytest.mark.parametrize("code", [RefusalCode.UNAUTHENTICATED, RefusalCode.REPLAY])
+async def test_sixty_addresses_of_nobody_take_nothing_from_who_belongs(start_rig, wire, code):
+    rig = await start_rig(None, rate=0.001, burst=8.0)
+    rig.host.outcome = Refusal(code, "refused")
+    refused = await flood_from_many(wire, rig, wire.post("/offer"), 4)
+    rig.host.outcome = wire.answer
+    statuses = [(await rig.ask(wire.post("/offer"), GENUINE)).status for _ in range(8)]
+
+    assert refused == {STATUS[code]: 240}
+    assert statuses == [200] * 8
+
+
+@pytest.mark.attack("A19")
+@pytest.mark.parametrize("path", ["/health", "/nothing", "/pair"])
+async def test_sixty_addresses_that_offer_nothing_take_nothing_from_who_belongs(start_rig, wire, path):
+    rig = await start_rig(None, rate=0.001, burst=8.0)
+    await flood_from_many(wire, rig, wire.post(path) if path == "/pair" else wire.get(path), 4)
+
+    assert [(await rig.ask(wire.post("/offer"), GENUINE)).status for _ in range(8)] == [200] * 8
+
+
+@pytest.mark.attack("A19")
+async def test_what_sixty_addresses_make_us_work_is_bounded_in_all(start_rig, wire):
+    rig = await start_rig(None, rate=0.001, burst=8.0)
+    statuses = await flood_from_many(wire, rig, wire.post("/offer"), 4)
+
+    assert statuses[200] == len(rig.host.seen) == 8
+    assert statuses[429] == 232
+
+
+@pytest.mark.attack("A19")
+async def test_who_hangs_up_has_still_made_us_work(start_rig, wire):
+    rig = await start_rig(None, rate=0.001, burst=1.0)
+    rig.host.hold = asyncio.Event()
+    connection = await connect(wire, rig)
+    await connection.send(wire.post("/offer"))
+    await rig.host.begun.wait()
+    await connection.close()
+    await rig.host.cancelled.wait()
+
+    assert (await rig.ask(wire.post("/offer"), GENUINE)).status == 429
 
 
 @pytest.mark.attack("A19")

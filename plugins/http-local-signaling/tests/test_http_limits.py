@@ -21,6 +21,15 @@ def test_a_bucket_is_full_at_first_and_refills_at_its_rate():
     assert bucket.wait(100.0) == 0.0
 
 
+def test_a_token_that_comes_back_makes_a_full_bucket_no_fuller():
+    bucket = Bucket(rate=1.0, burst=2.0, now=0.0)
+    assert bucket.take(0.0)
+    bucket.give_back()
+    bucket.give_back()
+
+    assert [bucket.take(0.0) for _ in range(3)] == [True, True, False]
+
+
 def test_a_clock_that_goes_back_gives_no_tokens():
     bucket = Bucket(rate=1.0, burst=1.0, now=10.0)
     assert bucket.take(10.0)
@@ -31,33 +40,56 @@ def test_a_clock_that_goes_back_gives_no_tokens():
 
 def test_an_address_over_its_rate_takes_nothing_from_the_others():
     limit = RateLimit(SMALL, 0.0)
-    waits = [limit.take("10.0.0.1", 1, 0.0) for _ in range(100)]
+    waits = [limit.ask("10.0.0.1", 1, 0.0) for _ in range(100)]
 
     assert waits.count(0.0) == 3
     assert waits[-1] == 1.0
-    assert [limit.take("10.0.0.2", 1, 0.0) for _ in range(3)] == [0.0] * 3
+    assert [limit.ask("10.0.0.2", 1, 0.0) for _ in range(3)] == [0.0] * 3
 
 
-def test_all_together_have_a_rate_too():
+def test_all_together_have_a_rate_for_what_costs():
     limit = RateLimit(SMALL, 0.0)
-    granted = sum(limit.take(f"10.0.0.{host}", 1, 0.0) == 0.0 for host in range(50))
+    waits = [limit.take("offer", 0.0) for _ in range(50)]
 
-    assert granted == 10
+    assert waits.count(0.0) == 10
+    assert waits[-1] == 0.1
+
+
+def test_what_cost_nothing_takes_nothing_from_the_others():
+    limit = RateLimit(SMALL, 0.0)
+    for _ in range(1000):
+        assert limit.take("offer", 0.0) == 0.0
+        limit.give_back("offer")
+
+    assert [limit.take("offer", 0.0) for _ in range(11)] == [0.0] * 10 + [0.1]
+
+
+def test_joiners_take_nothing_from_members():
+    limit = RateLimit(SMALL, 0.0)
+    while not limit.take("pair", 0.0):
+        pass
+
+    assert limit.take("offer", 0.0) == 0.0
 
 
 def test_our_own_machine_has_several_shares():
     limit = RateLimit(Bounds(), 0.0)
 
-    assert sum(limit.take("127.0.0.1", 4, 0.0) == 0.0 for _ in range(200)) == 80
+    assert sum(limit.ask("127.0.0.1", 4, 0.0) == 0.0 for _ in range(200)) == 80
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1)), max_size=200))
+@given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1), st.booleans()), max_size=200))
 def test_the_table_of_rates_is_bounded_and_grants_no_more_than_the_total(steps):
     limit = RateLimit(SMALL, 0.0)
     now, granted = 0.0, 0
-    for host, step in steps:
+    for host, step, cheap in steps:
         now += step
-        granted += limit.take(f"10.0.0.{host}", 1, now) == 0.0
+        limit.ask(f"10.0.0.{host}", 1, now)
+        if limit.take("offer", now) == 0.0:
+            if cheap:
+                limit.give_back("offer")
+            else:
+                granted += 1
         assert len(limit) <= SMALL.addresses
 
     assert granted <= SMALL.burst + SMALL.rate * now + 1e-6

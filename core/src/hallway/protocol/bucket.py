@@ -29,6 +29,10 @@ class Bucket:
         self._tokens -= 1.0
         return True
 
+    def give_back(self) -> None:
+        """Put a token back that was taken for nothing."""
+        self._tokens = min(self._burst, self._tokens + 1.0)
+
 
 class PeerBuckets:
     """A bucket for each linked peer, made when it first asks. Ids are compared without case."""

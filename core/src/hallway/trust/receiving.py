@@ -1,6 +1,7 @@
-"""What comes in, from the cheapest check to the dearest: size, hint, seal, signature and chain, receiver, time, replay, revoked, role.
+"""What comes in, from the cheapest check to the dearest: size, hint, seal, bytes that came before, signature and chain, receiver, time,
+replay, revoked, role.
 
-Nothing is kept for a sender before its signature holds, and nothing is given out before the last check.
+Nothing but a digest is kept before the sender's signature holds, and nothing is given out before the last check.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from hallway.trust.credential import Chain, Role
 from hallway.trust.membership import Membership
 from hallway.trust.messages import SKEW, Message, read_message
 from hallway.trust.reasons import Reason, refused
-from hallway.trust.replay import Challenges, ReplayCache
+from hallway.trust.replay import Challenges, Opened, ReplayCache
 
 SIGNALING_ROLES = frozenset({Role.ADMIN, Role.MEMBER})
 
@@ -63,6 +64,7 @@ class Receiver:
         self._replays = replays
         self._challenges = challenges
         self._roles = roles
+        self._opened = Opened()
 
     def open(self, body: bytes, kind: Literal["offer", "answer", "challenge"], now: float, waiting: Collection[bytes] = ()) -> Received:
         """Open an envelope that should hold a message of ``kind``; ``waiting`` are the digests of our offers that may still be answered.
@@ -74,6 +76,7 @@ class Receiver:
         """
         membership, time = self._membership, self._membership.time(now)
         held, parts = envelope.open_sealed(body, membership.keys.id, lambda kid: membership.book.held(kid, time))
+        self._opened.note(kind, body)
         chain = membership.verify(parts[1:], now)
         received = Received(read_message(parts[0], kind, chain.leaf.identity), chain)
         self._check_ends(received)

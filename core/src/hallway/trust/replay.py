@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import hashlib
+from collections import OrderedDict, defaultdict
 
+from hallway.errors import Untrusted
 from hallway.trust.keys import Random
 from hallway.trust.reasons import Reason, refused
 
@@ -18,6 +20,37 @@ CHALLENGE_LIFE = 30.0
 """Seconds in which a challenge must come back."""
 MAX_CHALLENGES = 128
 """Challenges that are out at once, one for each peer."""
+MAX_OPENED = 4096
+"""Envelopes whose very bytes are remembered; that of longest ago is forgotten first."""
+
+
+class Repeated(Untrusted):
+    """These very bytes have come before, and it took no look at a signature to tell."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.REPLAY.value, "this very envelope has come before")
+
+
+class Opened:
+    """The envelopes that could be opened: who has recorded one, and knows no secret, makes this device open it once.
+
+    It spares work and is no bound of trust: `ReplayCache` is, since a member can seal one message in many ways.
+    """
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def note(self, kind: str, body: bytes) -> None:
+        """Remember an envelope that came as ``kind``. Raises `Repeated` if it was there before."""
+        key = hashlib.sha256(kind.encode() + b"\0" + body).digest()
+        if key in self._seen:
+            raise Repeated
+        self._seen[key] = None
+        if len(self._seen) > MAX_OPENED:
+            self._seen.popitem(last=False)
 
 
 class ReplayCache:

@@ -12,6 +12,8 @@ from hallway.protocol.bucket import Bucket
 
 Key = TypeVar("Key", bound=Hashable)
 
+_PAIR = "pair"
+
 
 @attrs.frozen(kw_only=True)
 class Bounds:
@@ -39,6 +41,7 @@ class Bounds:
     connections: int = 64
     address_connections: int = 8
     rate: float = 50.0
+    """Of all addresses together, for what costs: what neither its head nor the host refuses as nobody's. Joiners have one of their own."""
     burst: float = 100.0
     address_rate: float = 5.0
     address_burst: float = 20.0
@@ -49,26 +52,33 @@ class Bounds:
 
 
 class RateLimit:
-    """One bucket for all requesters and one for each address. An address that is over its own rate takes nothing from the others."""
+    """What requesters may ask, each address by itself, and what they may make this device do, all together.
+
+    An address pays for every request, and one that is over its rate takes nothing from the others. All together pay for what costs only:
+    an attacker may have any number of addresses, and with what is cheap to refuse they must lock out nobody.
+    """
 
     def __init__(self, bounds: Bounds, now: float) -> None:
         self._bounds = bounds
-        self._all = Bucket(bounds.rate, bounds.burst, now)
+        # Whoever belongs to nothing can make us pair, and must not use up what members share.
+        self._work = {pairs: Bucket(bounds.rate, bounds.burst, now) for pairs in (False, True)}
         self._of: OrderedDict[tuple[str, int], Bucket] = OrderedDict()
 
     def __len__(self) -> int:
         """How many addresses are remembered."""
         return len(self._of)
 
-    def take(self, address: str, share: int, now: float) -> float:
-        """Take one request of ``address`` and return 0, or take nothing and return the seconds after which one will be free."""
-        bucket = self._bucket(address, share, now)
-        wait = max(bucket.wait(now), self._all.wait(now))
-        if wait:
-            return wait
-        bucket.take(now)
-        self._all.take(now)
-        return 0.0
+    def ask(self, address: str, share: int, now: float) -> float:
+        """Count one request of ``address`` and return 0, or count nothing and return the seconds after which it may ask again."""
+        return _take(self._bucket(address, share, now), now)
+
+    def take(self, kind: str, now: float) -> float:
+        """Take from all what one request of ``kind`` costs and return 0, or take nothing and return the seconds after which it can be."""
+        return _take(self._work[kind == _PAIR], now)
+
+    def give_back(self, kind: str) -> None:
+        """It has cost nothing."""
+        self._work[kind == _PAIR].give_back()
 
     def _bucket(self, address: str, share: int, now: float) -> Bucket:
         key = (address, share)
@@ -78,6 +88,13 @@ class RateLimit:
                 self._of.popitem(last=False)
         self._of.move_to_end(key)
         return self._of[key]
+
+
+def _take(bucket: Bucket, now: float) -> float:
+    wait = bucket.wait(now)
+    if not wait:
+        bucket.take(now)
+    return wait
 
 
 @attrs.frozen

@@ -13,6 +13,7 @@ STATUS: Mapping[RefusalCode, int] = {
     RefusalCode.BAD_REQUEST: 400,
     RefusalCode.UNAUTHENTICATED: 401,
     RefusalCode.FORBIDDEN: 403,
+    RefusalCode.REPLAY: 403,
     RefusalCode.WRONG_PROPERTY: 403,
     RefusalCode.NOT_FOUND: 404,
     RefusalCode.WRONG_DEVICE: 404,

@@ -25,6 +25,9 @@ from hallway_http_local_signaling.responses import respond
 
 _log = logging.getLogger(__name__)
 
+CHEAP = frozenset({RefusalCode.UNAUTHENTICATED, RefusalCode.REPLAY})
+"""How the host refuses what is nobody's, before it does anything that costs."""
+
 Handler = Callable[[Envelope, Origin], Awaitable[Envelope | Refusal]]
 """What decides on an envelope. It is cancelled when the requester has gone."""
 
@@ -160,7 +163,16 @@ class HttpServer:
         if self._closed:
             return reject(RefusalCode.CLOSING, "this device is closing")
         with self._gate.answering(connection):
-            return await self._handler(Envelope(route.value, content_type(head), body), Origin(NAME, _remote(request)))
+            return await self._decide(Envelope(route.value, content_type(head), body), Origin(NAME, _remote(request)))
+
+    async def _decide(self, envelope: Envelope, origin: Origin) -> Envelope | Refusal:
+        assert self._rate is not None
+        if wait := self._rate.take(envelope.kind, asyncio.get_running_loop().time()):
+            return _too_many(wait)
+        outcome = await self._handler(envelope, origin)
+        if isinstance(outcome, Refusal) and outcome.code in CHEAP:
+            self._rate.give_back(envelope.kind)
+        return outcome
 
     def _refuse_early(self, connection: Connection) -> Rejection | None:
         assert self._gate is not None
@@ -168,11 +180,11 @@ class HttpServer:
         visit = self._gate.visit(connection)
         if self._closed or visit is None:
             return reject(RefusalCode.CLOSING, "this device is closing")
-        wait = self._rate.take(visit.address, visit.share, asyncio.get_running_loop().time())
+        wait = self._rate.ask(visit.address, visit.share, asyncio.get_running_loop().time())
         if not wait:
             return None
         after: dict[str, str] = {hdrs.RETRY_AFTER: str(math.ceil(wait))}
-        return Rejection(Refusal(RefusalCode.RATE_LIMITED, f"too many requests; ask again in {wait:.1f} s"), headers=after)
+        return Rejection(_too_many(wait), headers=after)
 
     def _health(self) -> Envelope:
         name = {} if self._device_id is None else {"deviceId": self._device_id}
@@ -194,6 +206,10 @@ class HttpServer:
         except web.RequestPayloadError:
             return reject(RefusalCode.BAD_REQUEST, "the body is broken")
         return bytes(body)
+
+
+def _too_many(wait: float) -> Refusal:
+    return Refusal(RefusalCode.RATE_LIMITED, f"too many requests; ask again in {wait:.1f} s")
 
 
 def _head(request: web.BaseRequest) -> Head:
