@@ -36,6 +36,7 @@
     │   ├── WrongPassphrase           it does not open the recovery file
     │   ├── AlreadyEnrolled           it holds an enrolment, and not the one that was asked for
     │   ├── NotAdmin                  this device may not take others in or turn them away
+    │   ├── ClockDoubtful             the clock of this admin is years ahead of all that was signed before
     │   └── StateBusy                 another process has it
     └── NetworkError                  nobody's: the network between
         ├── Unreachable               refused, no route, reset
@@ -288,6 +289,12 @@ class NotAdmin(TrustStateError):
     """The device is no admin of its property: it may not take others in or turn them away."""
 
     code = "not-admin"
+
+
+class ClockDoubtful(TrustStateError):
+    """By the clock of this admin every credential of its property has ended, and nobody bears it out: it takes nobody in by that time."""
+
+    code = "clock-doubtful"
 
 
 class StateBusy(TrustStateError):

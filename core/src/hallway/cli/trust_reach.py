@@ -62,7 +62,7 @@ async def _served(state: TrustState, port: int | None, interfaces: Sequence[str]
     invitations = Invitations(registrar, lambda: host.listen, tasks)
     registrar.serve(commands)
     invitations.serve(commands)
-    registrar.require_admin()
+    registrar.require_able()
     async with lan_carrier(port, interfaces) as carrier:
         try:
             await carrier.start(host)

@@ -127,7 +127,7 @@ class Invitations:
         yes, code = command.get("yes", False), command.get("code", True)
         if not isinstance(yes, bool) or not isinstance(code, bool):
             raise BadCommand("'yes' and 'code' are true or false")
-        self._registrar.require_admin()
+        self._registrar.require_able()
         if self._window is not None and self._window.closed is None:
             raise BusyError("an invitation of this device is open already", hint="use it, or end the `hallway invite` that shows it")
         places = self._places()

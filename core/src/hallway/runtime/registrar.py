@@ -63,9 +63,9 @@ class Registrar:
             await self._put_in_force(taken.roster, now)
             return taken.content(self.membership)
 
-    def require_admin(self) -> None:
-        """Raise `NotAdmin` unless this device may take others in."""
-        admin.require_admin(self.membership)
+    def require_able(self) -> None:
+        """Raise `NotAdmin` or `ClockDoubtful` unless this device may take others in now."""
+        admin.require_able(self.membership, time.time())
 
     async def _revoke(self, command: Json) -> Json:
         device = command.get("deviceId")
@@ -103,7 +103,7 @@ class Registrar:
         async with self._one:
             self._noticed = (self._noticed or now) if self.membership.book.unsettled else None
             due = admin.upkeep_at(self.membership, self._noticed)
-            if due is None or now < due:
+            if due is None or now < due or (self._noticed is None and self.membership.doubts(now)):
                 return
             try:
                 await self._put_in_force(admin.settle(self.membership, now, os.urandom), now)

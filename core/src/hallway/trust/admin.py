@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from hallway.errors import MisuseError, NotAdmin, PeerUnavailable
+from hallway.errors import ClockDoubtful, MisuseError, NotAdmin, PeerUnavailable
 from hallway.trust.claims import b64
 from hallway.trust.credential import Chain, Role, Subject, check_times, issue, issue_admin, renew, verify_chain
 from hallway.trust.group import GroupSecret
@@ -50,11 +50,11 @@ def admit(own: Membership, subject: Subject, now: float, random: Random) -> Admi
     """Take a device in. One that is a member already, with the same key, gets a new credential.
 
     Raises:
-        NotAdmin: this device may not.
+        NotAdmin, ClockDoubtful: this device may not, or not by its clock.
         Untrusted: the name is another device's (``name``), the key was revoked (``revoked``), or there is no room (``size``).
 
     """
-    require_admin(own)
+    require_able(own, now)
     time, book, current = own.time(now), own.book, own.book.current
     credential = issue(own.keys.identity, own.chain, subject, time, random, epoch=current.epoch + 1)
     tokens = (credential, *own.chain.tokens)
@@ -69,11 +69,11 @@ def renewed(own: Membership, chain: Chain, now: float, random: Random) -> tuple[
     """A new chain for the device that has ``chain``, which verified and stands.
 
     Raises:
-        NotAdmin: this device may not.
+        NotAdmin, ClockDoubtful: this device may not, or not by its clock.
         Untrusted: it was revoked itself, or its own credential has ended.
 
     """
-    require_admin(own)
+    require_able(own, now)
     check_times(own.chain, own.time(now))
     if not own.book.stands(own.chain):
         raise refused(Reason.REVOKED, "this device was revoked")
@@ -82,7 +82,7 @@ def renewed(own: Membership, chain: Chain, now: float, random: Random) -> tuple[
 
 
 def revoke(own: Membership, device: str, now: float, random: Random) -> str:
-    """The roster without ``device``, with a new group secret for those who stay.
+    """The roster without ``device``, with a new group secret for those who stay. If the clock is in doubt, it is of the floor's time.
 
     Raises:
         NotAdmin: this device may not.
@@ -96,13 +96,13 @@ def revoke(own: Membership, device: str, now: float, random: Random) -> str:
         raise PeerUnavailable(f"no device of the property has the name {device}", hint="`hallway members` lists them")
     if member.sub == own.keys.id:
         raise MisuseError("a device cannot revoke itself", hint="run `hallway revoke` on another admin; `hallway recover` makes one")
-    return _next(own, (), (member.sub,), GroupSecret.generate(random), own.time(now))
+    return _next(own, (), (member.sub,), GroupSecret.generate(random), _certain(own, now))
 
 
 def settle(own: Membership, now: float, random: Random) -> str:
     """The roster that says all that the branches of a fork say, with a new group secret. Raises `NotAdmin` if this device may not."""
     require_admin(own)
-    return _next(own, (), (), GroupSecret.generate(random), own.time(now))
+    return _next(own, (), (), GroupSecret.generate(random), _certain(own, now))
 
 
 def upkeep_at(own: Membership, noticed: float | None) -> float | None:
@@ -118,7 +118,7 @@ def upkeep_at(own: Membership, noticed: float | None) -> float | None:
 
 
 def recover(own: Membership, root: SigningKey, now: float, random: Random) -> Membership:
-    """This member as an admin, by the root's word.
+    """This member as an admin, by the root's word, also about the time.
 
     Raises:
         Untrusted: the root is another property's (``property``), or this device was revoked (``revoked``).
@@ -128,7 +128,8 @@ def recover(own: Membership, root: SigningKey, now: float, random: Random) -> Me
         raise refused(Reason.PROPERTY, "the recovery file is of another property than this device")
     if own.book.is_revoked(own.keys.id):
         raise refused(Reason.REVOKED, "this device was revoked")
-    time = own.time(now)
+    # Later than every admin before, whatever the clocks were: so this one can silence them.
+    time = max(own.time(now), own.book.named + 1.0)
     chain = _named(own.keys, own.chain.leaf.name, root, time, random, own.book.current.epoch + 1)
     admin = Membership(own.keys, own.root, chain, own.book, own.floor, own.property_name)
     secret = GroupSecret.generate(random) if own.book.unsettled else own.book.secret
@@ -165,6 +166,21 @@ def _next(own: Membership, add: Iterable[Member], revoke: Iterable[str], secret:
 def _without_namesakes(lost: Iterable[Member], current: Roster, add: tuple[Member, ...]) -> list[Member]:
     taken = {member.name.lower(): member.sub for member in (*current.members, *add)}
     return [member for member in lost if taken.get(member.name.lower(), member.sub) == member.sub]
+
+
+def _certain(own: Membership, now: float) -> float:
+    return float(own.floor) if own.doubts(now) else own.time(now)
+
+
+def require_able(own: Membership, now: float) -> None:
+    """Raise `NotAdmin` unless the device is one, and `ClockDoubtful` if what it would sign now could be of a time that is years away."""
+    require_admin(own)
+    if own.doubts(now):
+        days = int((now - own.floor) / DAY)
+        raise ClockDoubtful(
+            f"the clock of this device is {days} days ahead of the newest that an admin of its property has signed",
+            hint="set the clock; if it is right, let this device run beside another one whose clock is right too, or run `hallway recover`",
+        )
 
 
 def require_admin(own: Membership) -> None:

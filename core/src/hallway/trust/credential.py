@@ -151,10 +151,10 @@ def _issue(key: SigningKey, pid: bytes, subject: Subject, expires: int, now: flo
 
 
 def verify_chain(tokens: Sequence[str], root: bytes, now: float | None) -> Chain:
-    """Verify a chain, the leaf first, from the public key ``root`` on. ``now`` None: whenever it was or will be valid.
+    """Verify a chain, the leaf first, from the public key ``root`` on. ``now`` None: also if it has ended.
 
     Raises:
-        Untrusted: some link of it does not hold, may not be there, or is not valid now.
+        Untrusted: some link of it does not hold, may not be there, or has ended.
 
     """
     if not 0 < len(tokens) <= MAX_CHAIN:
@@ -173,7 +173,7 @@ def verify_chain(tokens: Sequence[str], root: bytes, now: float | None) -> Chain
 
 
 def check_times(chain: Chain, now: float) -> None:
-    """Raise `Untrusted` unless the whole chain is valid now."""
+    """Raise `Untrusted` if a credential of the chain has ended."""
     for credential in chain.credentials:
         check_time(credential, now)
 
@@ -188,9 +188,11 @@ def _verified(token: str, issuer: bytes) -> Claims:
 
 
 def check_time(credential: Credential, now: float) -> None:
-    """Raise `Untrusted` unless the credential is valid now."""
-    if now < credential.not_before:
-        raise refused(Reason.CREDENTIAL_EARLY, f"the credential of {credential.name} is not valid yet")
+    """Raise `Untrusted` if the credential has ended.
+
+    One whose time has not come is none: it says itself that its admin's clock has been there, and whoever thinks otherwise is behind, or
+    that admin was ahead. Neither is a reason to refuse it.
+    """
     if now >= credential.expires:
         raise refused(Reason.CREDENTIAL_EXPIRED, f"the credential of {credential.name} has expired")
 

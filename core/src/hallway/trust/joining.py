@@ -91,9 +91,7 @@ class Joiner:
     def _membership(self, content: Claims, now: float) -> Membership:
         root = content.octets("root", KEY_BYTES)
         roster = verify_roster(content.text("roster", MAX_ROSTER + MAX_CREDENTIAL + 1), root, None)
-        # A clock that is behind takes the admin's word for it, as it would later on.
-        time = max(now, float(roster.issued))
-        chain = verify_chain(content.texts("chain", MAX_CHAIN, MAX_CREDENTIAL), root, time)
+        chain = verify_chain(content.texts("chain", MAX_CHAIN, MAX_CREDENTIAL), root, max(now, float(roster.issued)))
         leaf, member = chain.leaf, roster.member(self._name)
         if (leaf.identity, leaf.sealing, leaf.name) != (self._keys.identity.public, self._keys.sealing.public, self._name):
             raise refused(Reason.TO, "the credential is for another device than this one")

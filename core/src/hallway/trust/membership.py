@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import attrs
 
 from hallway.errors import Untrusted
-from hallway.trust.credential import Chain, Credential, Role, check_times, property_id, verify_chain
+from hallway.trust.credential import DEVICE_LIFE, Chain, Credential, Role, check_times, property_id, verify_chain
 from hallway.trust.keys import DeviceKeys
 from hallway.trust.reasons import Reason, refused
 from hallway.trust.roster_book import News, RosterBook
+
+LEAP = 86_400
+"""Seconds beyond this device's clock to which one word of an admin lifts its floor, at most: the admin's clock may be years ahead."""
+WITNESSED = 86_400.0
+"""Seconds for which a clock is borne out by a member's that says the same."""
 
 
 @attrs.define
@@ -20,12 +27,14 @@ class Membership:
     chain: Chain
     book: RosterBook
     floor: int = 0
-    """The newest time that an admin has signed: no clock is taken for earlier."""
+    """The newest time that an admin has signed, as far as this device believes it: no clock is taken for earlier. 0: of the rest."""
     property_name: str = ""
     """What people call the property; the key is what it is."""
+    witnessed: float = attrs.field(default=-inf, eq=False)
+    """When, by this device's clock, a member's clock has said the same."""
 
     def __attrs_post_init__(self) -> None:
-        self._lift(max(one.issued for one in self.chain.credentials), self.book.current.issued)
+        self.floor = self.floor or max(self.book.current.issued, *(one.issued for one in self.chain.credentials))
 
     @property
     def property_id(self) -> bytes:
@@ -36,11 +45,15 @@ class Membership:
         """``now``, or the floor if the clock says that it is earlier."""
         return max(now, float(self.floor))
 
+    def doubts(self, now: float) -> bool:
+        """Whether its clock may be years ahead: all credentials of the floor's time would have ended, and no member bears it out."""
+        return now > self.floor + DEVICE_LIFE and abs(now - self.witnessed) > WITNESSED
+
     def learn(self, roster: str, now: float) -> News:
         """Take in a roster. Raises as `RosterBook.offered`; then nothing has changed."""
         news = self.book.offered(roster, self.time(now))
         if news.replaced:
-            self._lift(self.book.current.issued)
+            self._lift(self.book.current.issued, now)
         return news
 
     def renewed(self, tokens: tuple[str, ...], now: float) -> None:
@@ -56,15 +69,14 @@ class Membership:
             raise refused(Reason.SENDER, "a new credential is not for this device as it is")
         if new.issued <= old.issued:
             raise refused(Reason.ROLLBACK, "a credential is older than the one that this device has")
-        # A clock that is behind takes the admin's word for it.
-        check_times(chain, max(self.time(now), float(new.issued)))
+        check_times(chain, self.time(now))
         self.chain = chain
-        self._lift(new.issued)
+        self._lift(new.issued, now)
 
     def catch_up(self, stored: Membership) -> None:
         """Be as the same device's membership was ``stored``."""
         self.chain, self.book, self.property_name = stored.chain, stored.book, stored.property_name
-        self._lift(stored.floor)
+        self.floor = max(self.floor, stored.floor)
 
     def apart(self, use: str) -> Membership:
         """The same place in the property, where only members see it that are apart for the same ``use`` in the same epoch.
@@ -105,5 +117,5 @@ class Membership:
             return False
         return self.book.stands(chain)
 
-    def _lift(self, *times: int) -> None:
-        self.floor = max(self.floor, *times)
+    def _lift(self, signed: int, now: float) -> None:
+        self.floor = max(self.floor, min(signed, int(self.time(now)) + LEAP))

@@ -31,7 +31,6 @@ class Reason(StrEnum):
     """No chain of credentials from the property's root."""
     ISSUER = "issuer"
     """The issuer may not issue this."""
-    CREDENTIAL_EARLY = "credential-early"
     CREDENTIAL_EXPIRED = "credential-expired"
     SENDER = "from"
     """Signed by another than it names, or by this device itself."""

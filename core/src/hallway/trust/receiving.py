@@ -86,6 +86,8 @@ class Receiver:
         self._check_standing(received)
         if late is not None:
             raise NeedsChallenge(late, received)
+        if abs(now - received.message.head.issued) <= SKEW:
+            membership.witnessed = now
         if membership.lapsed(chain, now):
             raise NeedsRenewal(received)
         if held.until is not None:

@@ -123,6 +123,12 @@ class RosterBook:
         taken = {member.name.lower() for member in self.current.members}
         return [member for member in roster.members if member.sub not in present and member.name.lower() not in taken]
 
+    @property
+    def named(self) -> int:
+        """When the root has named the newest of the admins that this device has heard (seconds since 1970)."""
+        signers = (one.chain.leaf.issued for one in (self.current, *self.branches))
+        return max((*signers, *(one.named for one in self.revocations.values())))
+
     def is_revoked(self, *devices: str) -> bool:
         """Whether one of these key ids is revoked."""
         return not self.revocations.keys().isdisjoint(devices)
@@ -197,7 +203,8 @@ class RosterBook:
             return
         known = next((one for one in self.secrets if one.secret.same(secret)), None)
         if known is None:
-            since = roster.issued
+            # Not later than now: the secret would be kept for as long as the admin's clock is ahead.
+            since = min(roster.issued, int(now))
         elif known is not self.secrets[0]:
             since = roster.issued if known.since is None else known.since
         older = [one for one in self.secrets if one is not known]

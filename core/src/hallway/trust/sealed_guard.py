@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import attrs
 
-from hallway.errors import MisuseError, NotAdmin, PeerUnavailable, Untrusted
+from hallway.errors import ClockDoubtful, MisuseError, NotAdmin, PeerUnavailable, Untrusted
 from hallway.model import Binding, Candidate, Description, DeviceInfo, Envelope, Origin, Refusal, RefusalCode, same_device
 from hallway.protocol.throttle import Throttle
 from hallway.trust import admin, envelope, hello, sdp_policy
@@ -134,7 +134,7 @@ class SealedGuard(Guard):
             return Refusal(code, REFUSED, self.help(error, now))
         except Untrusted as failure:
             return _refusal(failure)
-        except NotAdmin:
+        except (NotAdmin, ClockDoubtful):
             return _refusal(error)
 
     def shown(self, refusal: Refusal) -> Refusal:
@@ -186,6 +186,7 @@ class SealedGuard(Guard):
         Raises:
             Untrusted: too many challenges are out, or this device cannot renew any more.
             NotAdmin: it could not at any time.
+            ClockDoubtful: it cannot before its clock is right.
 
         """
         peer = error.received.chain.leaf
