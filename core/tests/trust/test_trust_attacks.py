@@ -170,6 +170,26 @@ def test_an_offer_counts_once_for_its_receiver_and_only_for_a_while():
     assert list(got.values()) == ["replay", "replay", "replay", "replay", "expired", "replay", "seal", "to", "from"]
 
 
+@pytest.mark.attack("A8")
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_a_device_signs_beside_its_property_is_nothing_in_it_and_the_other_way_round(turned):
+    """A member that stands between seals anew what `hallway bench` has signed: else what waits for a device would go to its bench."""
+
+    def guard(name: str, *, beside: bool) -> SealedGuard:
+        plain = SITE.guard(name)
+        if not beside:
+            return plain
+        return SealedGuard(plain._device, plain.membership.apart("bench"), plain._reach, SITE.random)
+
+    a, b = guard("a", beside=not turned), guard("b", beside=turned)
+    parts = envelope.open_sealed(offer(a, "b").body, b.membership.keys.id, lambda kid: a.membership.book.held(kid, NOW))[1]
+    between = envelope.seal(b.membership.book.secret, b.membership.keys.id, parts, SITE.random(12))
+    got = reason_again(b, between, NOW)
+    print(f"A8 an offer {'for the property, to a bench' if turned else 'of a bench, to the property'}, sealed anew by a member: {got}")
+    assert got == "type"
+    assert b.read(offer(guard("a", beside=turned), "b"), NOW).sender == "a"
+
+
 @pytest.mark.attack("A6")
 @pytest.mark.parametrize("off", [0.0, 7200.0])
 def test_who_repeats_what_it_has_recorded_costs_as_little_as_an_outsider(off):

@@ -30,6 +30,8 @@ class Membership:
     """The newest time that an admin has signed, as far as this device believes it: no clock is taken for earlier. 0: of the rest."""
     property_name: str = ""
     """What people call the property; the key is what it is."""
+    use: str = ""
+    """What it is `apart` for."""
     witnessed: float = attrs.field(default=-inf, eq=False)
     """When, by this device's clock, a member's clock has said the same."""
 
@@ -83,7 +85,7 @@ class Membership:
 
         Never write it down: its group secret is another.
         """
-        return attrs.evolve(self, book=self.book.apart(use))
+        return attrs.evolve(self, book=self.book.apart(use), use=use)
 
     def is_known(self, credential: Credential) -> bool:
         """Whether nobody else in the roster in force has the credential's name."""

@@ -41,6 +41,8 @@ class Head:
     """SHA-256 of what the issuer of the sender's credential signed."""
     roster: bytes
     """SHA-256 of the roster in force at the sender."""
+    use: str = ""
+    """`Membership.use`, or "" within the property: nothing that is signed for one passes for another."""
 
     def json(self) -> dict[str, Any]:
         """Its claims."""
@@ -55,6 +57,7 @@ class Head:
             "exp": self.issued + LIFE,
             "cred": b64(self.credential),
             "rh": b64(self.roster),
+            **({"use": self.use} if self.use else {}),
         }
 
     @classmethod
@@ -69,6 +72,7 @@ class Head:
             issued=claims.number("iat"),
             credential=claims.octets("cred", jws.DIGEST),
             roster=claims.octets("rh", jws.DIGEST),
+            use=claims.text("use", MAX_NAME) if claims.has("use") else "",
         )
         if claims.number("v") != VERSION:
             raise wrong("v")

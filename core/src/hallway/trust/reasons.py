@@ -21,7 +21,7 @@ class Reason(StrEnum):
     HEADER = "header"
     """A JWS header other than the one that we write: another algorithm, ``crit``, a key of its own."""
     TYPE = "type"
-    """Signed for another purpose: a credential shown as an offer."""
+    """Signed for another purpose: a credential shown as an offer, or an offer of a bench shown to the property."""
     SIGNATURE = "signature"
     CLAIMS = "claims"
     """Signed, and yet a claim is missing, twice there, or out of its range."""

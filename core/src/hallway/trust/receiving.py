@@ -102,6 +102,8 @@ class Receiver:
             raise refused(Reason.SENDER, "a message is not from whom it says")
         if head.to != own.keys.id:
             raise refused(Reason.TO, f"{leaf.name} meant a message for another device")
+        if head.use != own.use:
+            raise refused(Reason.TYPE, f"{leaf.name} meant a message for another use of this device")
 
     def _time_error(self, message: Message, time: float, now: float, waiting: Collection[bytes]) -> Untrusted | None:
         """What is wrong with the time of a message. What names a fresh secret of ours (our offer, our challenge) is fresh itself."""

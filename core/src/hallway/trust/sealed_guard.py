@@ -350,8 +350,8 @@ class SealedGuard(Guard):
 
     def _head(self, to: str, now: float) -> Head:
         own = self.membership
-        current, session = own.book.current, self._random(SESSION_BYTES)
-        return Head(own.property_id, current.epoch, own.keys.id, to, session, int(own.time(now)), own.chain.digest, current.digest)
+        current, session, time = own.book.current, self._random(SESSION_BYTES), int(own.time(now))
+        return Head(own.property_id, current.epoch, own.keys.id, to, session, time, own.chain.digest, current.digest, own.use)
 
     def _seal_offer(self, message: Message, now: float) -> Envelope:
         peer = message.head.to
