@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import attrs
 
 from hallway.errors import ClockDoubtful, MisuseError, NotAdmin, PeerUnavailable, Untrusted
-from hallway.model import Binding, Candidate, Description, DeviceInfo, Envelope, Origin, Refusal, RefusalCode, same_device
+from hallway.model import Binding, Candidate, Description, DeviceInfo, Envelope, Origin, Refusal, RefusalCode
 from hallway.protocol.throttle import Throttle
 from hallway.trust import admin, envelope, hello, sdp_policy
 from hallway.trust.credential import Chain
@@ -21,6 +21,7 @@ from hallway.trust.hello import Transcript
 from hallway.trust.keys import Random
 from hallway.trust.membership import Membership
 from hallway.trust.messages import SESSION_BYTES, Head, Message
+from hallway.trust.names import Names
 from hallway.trust.open_guard import WEBRTC, WIRE_VERSION
 from hallway.trust.reasons import Reason, refused
 from hallway.trust.receiving import NeedsChallenge, NeedsRenewal, NeedsRoster, Received, Receiver
@@ -39,8 +40,6 @@ ROSTER = "roster"
 """The kind of an envelope that hands over what its receiver lacks: a roster, or a new credential."""
 REFUSED = "refused"
 """All that a refusal says: why is in this device's log and counters, and would help an attacker to try on."""
-MAX_LEARNED = 128
-"""Members known by their credential and not yet by a roster, at most."""
 MAX_ADMITTED = 512
 """Peers whose last HELLO is remembered, at most."""
 LOG_PERIOD = 60.0
@@ -80,7 +79,7 @@ class SealedGuard(Guard):
         self._receiver = Receiver(membership, ReplayCache(), self._challenges)
         self._told = Throttle(LOG_PERIOD)
         self._asked: dict[str, bytes] = {}
-        self._learned: dict[str, Chain] = {}
+        self._names = Names(membership)
         self._admitted: dict[str, Standing] = {}
         self._listeners: list[Callable[[frozenset[str]], None]] = []
 
@@ -95,7 +94,7 @@ class SealedGuard(Guard):
         """
         if isinstance(content, Candidate) or content.kind != WEBRTC:
             raise MisuseError("sealed security carries complete descriptions of kind webrtc only", hint="use a channel plugin of that kind")
-        peer = self._member_id(to)
+        peer = self._names.id_of(to)
         allowed = sdp_policy.apply(content.sdp + _lines(content), content.type, self._reach())
         message = Message(
             content.type,
@@ -217,11 +216,9 @@ class SealedGuard(Guard):
 
     def learn(self, roster: str, now: float) -> News:
         """Take in a roster, and tell those who `watch`. Raises `Untrusted`; then nothing has changed."""
-        names = {member.sub: member.name for member in self.membership.book.current.members} | {
-            chain.leaf.sub: chain.leaf.name for chain in self._learned.values()
-        }
+        names = self._names.by_id()
         news = self.membership.learn(roster, now)
-        self._learned = {name: chain for name, chain in self._learned.items() if self.membership.book.stands(chain)}
+        self._names.forget_fallen()
         if news:
             self.changed(frozenset(names[sub] for sub in news.revoked if sub in names))
         return news
@@ -246,7 +243,7 @@ class SealedGuard(Guard):
     def knows(self, device_id: str) -> bool:
         """See `Guard.knows`: whether it is a member, as far as this device has heard."""
         try:
-            self._member_id(device_id)
+            self._names.id_of(device_id)
         except PeerUnavailable:
             return False
         return True
@@ -289,7 +286,7 @@ class SealedGuard(Guard):
         if binding is None:
             return None
         try:
-            return self._exchanges.transcript(self._member_id(peer), binding, now, unadmitted=unadmitted)
+            return self._exchanges.transcript(self._names.id_of(peer), binding, now, unadmitted=unadmitted)
         except PeerUnavailable:
             return None
 
@@ -322,31 +319,15 @@ class SealedGuard(Guard):
     def _remember(self, received: Received, now: float) -> None:
         message, leaf = received.message, received.chain.leaf
         if message.type == "offer":
-            self._learn_name(received.chain)
+            self._names.learn(received.chain)
             self._exchanges.received(received, now)
             return
         offer = self._exchanges.own(message.answers or b"", now)
         if offer is None or offer.to != leaf.sub:
             raise refused(Reason.ANSWER, f"{leaf.name} answers an offer that was made to another device")
-        self._learn_name(received.chain)
+        self._names.learn(received.chain)
         described = Transcript("offerer", offer.digest, message.digest, offer.fingerprint, message.fingerprint, received.chain)
         self._exchanges.described(described, now)
-
-    def _learn_name(self, chain: Chain) -> None:
-        name = chain.leaf.name.lower()
-        known = self._learned.get(name)
-        if same_device(name, self._device.device_id) or (known is not None and known.leaf.sub != chain.leaf.sub):
-            raise refused(Reason.NAME, f"another member has the name {chain.leaf.name}")
-        if known is None and len(self._learned) >= MAX_LEARNED:
-            self._learned.pop(next(iter(self._learned)))
-        self._learned[name] = chain
-
-    def _member_id(self, name: str) -> str:
-        learned, listed = self._learned.get(name.lower()), self.membership.book.current.member(name)
-        sub = listed.sub if listed is not None else learned.leaf.sub if learned is not None else None
-        if sub is None or self.membership.book.is_revoked(sub):
-            raise PeerUnavailable(f"no member of the property has the name {name}", hint="see `hallway members`")
-        return sub
 
     def _head(self, to: str, now: float) -> Head:
         own = self.membership
