@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from hallway.errors import HallwayError, PeerUnavailable
+from hallway.errors import HallwayError
 from hallway.runtime.commands import BadCommand, Commands
 from hallway.trust import admin
 from hallway.trust.credential import Role, Subject
@@ -73,12 +73,9 @@ class Registrar:
             raise BadCommand("revoke needs 'deviceId' (a text)")
         async with self._one:
             now = time.time()
-            member = self.membership.book.current.member(device)
-            roster = admin.revoke(self.membership, device, now, os.urandom)
-            if member is None:
-                raise PeerUnavailable(f"no device of the property has the name {device}")
-            await self._put_in_force(roster, now)
-        return {"deviceId": member.name, "keyId": member.sub, "epoch": self.membership.book.current.epoch}
+            sub, name = admin.whom(self.membership, device)
+            await self._put_in_force(admin.revoke(self.membership, device, now, os.urandom), now)
+        return {"deviceId": name or sub, "keyId": sub, "epoch": self.membership.book.current.epoch}
 
     async def _members(self, _: Json) -> Json:
         own, current = self.membership, self.membership.book.current
@@ -88,7 +85,7 @@ class Registrar:
             "deviceId": own.chain.leaf.name,
             "isAdmin": own.chain.leaf.role is Role.ADMIN,
             "epoch": current.epoch,
-            "members": [{"deviceId": one.name, "role": one.role.value, "keyId": one.sub} for one in current.members],
+            "members": [{"deviceId": name, "role": role.value, "keyId": sub} for sub, name, role in admin.belonging(own)],
             "revoked": [{"keyId": one.sub, "at": one.at, "deviceId": one.name or None} for one in own.book.revocations.values()],
         }
 

@@ -11,13 +11,14 @@ from collections.abc import Iterable
 import attrs
 
 from hallway.errors import ClockDoubtful, MisuseError, NotAdmin, PeerUnavailable
-from hallway.trust.claims import b64
+from hallway.model import same_device
+from hallway.trust.claims import KEY_ID, b64
 from hallway.trust.credential import Chain, Role, Subject, check_times, issue, issue_admin, renew, verify_chain
 from hallway.trust.group import GroupSecret
 from hallway.trust.keys import DeviceKeys, Random, SigningKey
 from hallway.trust.membership import Membership
 from hallway.trust.reasons import Reason, refused
-from hallway.trust.roster import Draft, Member, Roster, following, issue_roster, verify_roster
+from hallway.trust.roster import MAX_MEMBERS, Draft, Member, Roster, following, issue_roster, verify_roster
 from hallway.trust.roster_book import HeldSecret, RosterBook
 
 FIRST_EPOCH = 1
@@ -86,17 +87,37 @@ def revoke(own: Membership, device: str, now: float, random: Random) -> str:
 
     Raises:
         NotAdmin: this device may not.
-        PeerUnavailable: there is no such device.
+        PeerUnavailable: there is no device of that name or key id.
         MisuseError: it is this device itself.
 
     """
     require_admin(own)
-    member = own.book.current.member(device)
-    if member is None:
-        raise PeerUnavailable(f"no device of the property has the name {device}", hint="`hallway members` lists them")
-    if member.sub == own.keys.id:
+    sub, _ = whom(own, device)
+    if sub == own.keys.id:
         raise MisuseError("a device cannot revoke itself", hint="run `hallway revoke` on another admin; `hallway recover` makes one")
-    return _next(own, (), (member.sub,), GroupSecret.generate(random), _certain(own, now))
+    return _next(own, (), (sub,), GroupSecret.generate(random), _certain(own, now))
+
+
+def whom(own: Membership, device: str) -> tuple[str, str]:
+    """The key id and the name of the device that is called ``device``, or has that key id.
+
+    It may be an admin that has signed what is in force, and left itself out: it is one all the same. Raises `PeerUnavailable`.
+    """
+    known = {sub: name for sub, name, _ in belonging(own)}
+    named = next((sub for sub, name in known.items() if same_device(name, device)), None)
+    sub = named or (device.lower() if KEY_ID.fullmatch(device.lower()) else None)
+    if sub is None:
+        raise PeerUnavailable(f"no device of the property has the name {device}", hint="`hallway members` lists them")
+    return sub, known.get(sub, "")
+
+
+def belonging(own: Membership) -> list[tuple[str, str, Role]]:
+    """Key id, name and role of all that belong to the property: the members, and admins whose rosters this device keeps."""
+    book = own.book
+    listed = [(member.sub, member.name, member.role) for member in book.current.members]
+    subs = {sub for sub, _, _ in listed} | book.revocations.keys()
+    signers = {one.chain.leaf.sub: one.chain.leaf for one in (book.current, *book.branches)}
+    return listed + [(sub, leaf.name, leaf.role) for sub, leaf in signers.items() if sub not in subs]
 
 
 def settle(own: Membership, now: float, random: Random) -> str:
@@ -133,7 +154,7 @@ def recover(own: Membership, root: SigningKey, now: float, random: Random) -> Me
     chain = _named(own.keys, own.chain.leaf.name, root, time, random, own.book.current.epoch + 1)
     admin = Membership(own.keys, own.root, chain, own.book, own.floor, own.property_name)
     secret = GroupSecret.generate(random) if own.book.unsettled else own.book.secret
-    admin.learn(_next(admin, (Member.of(chain.leaf),), (), secret, time), time)
+    admin.learn(_next(admin, (Member.of(chain.leaf),), (), secret, time, room_for=chain.leaf.sub), time)
     return admin
 
 
@@ -154,12 +175,17 @@ def _named(keys: DeviceKeys, device: str, root: SigningKey, now: float, random: 
     return verify_chain([issue_admin(root, subject, now, random, epoch=epoch)], root.public, now)
 
 
-def _next(own: Membership, add: Iterable[Member], revoke: Iterable[str], secret: GroupSecret, now: float) -> str:
-    """The next roster; it also settles what a fork has left."""
-    book, current = own.book, own.book.current
-    also = [one for sub, one in book.revocations.items() if sub not in current.revoked_ids]
-    lost = _without_namesakes(book.lost, current, add := tuple(add))
-    draft = following(current, revoke=revoke, add=(*lost, *add), also=also, now=now)
+def _next(
+    own: Membership, add: Iterable[Member], revoke: Iterable[str], secret: GroupSecret, now: float, *, room_for: str | None = None
+) -> str:
+    """The next roster; it also settles what a fork has left, as far as there is room. ``room_for``: a key id for which others go."""
+    book, current, add, revoke = own.book, own.book.current, tuple(add), tuple(revoke)
+    room = MAX_MEMBERS - len({member.sub for member in (*current.members, *add)}.difference(revoke))
+    lost = _without_namesakes(book.lost, current, add)[: max(0, room)]
+    draft = following(current, revoke=revoke, add=(*lost, *add), also=book.revocations.values(), now=now)
+    if room_for is not None and len(draft.members) > MAX_MEMBERS:
+        others = [member for member in draft.members if member.sub != room_for]
+        draft = attrs.evolve(draft, members=(*others[: MAX_MEMBERS - 1], *(one for one in draft.members if one.sub == room_for)))
     return issue_roster(own.keys.identity, own.chain, draft, secret, now)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from hallway.trust.reasons import Reason, refused
 
 Made = TypeVar("Made")
 
+KEY_ID = re.compile(r"d[a-z2-7]{26}")
+"""What names a key (`hallway.trust.keys.key_id`)."""
 MAX_NUMBER = (1 << 53) - 1
 """Whole numbers that every JSON reader keeps exact (RFC 8259 section 6)."""
 
@@ -48,7 +51,14 @@ class Claims:
     def text(self, name: str, limit: int) -> str:
         """A text of 1 to ``limit`` characters."""
         value = self.values.get(name)
-        if not isinstance(value, str) or not 0 < len(value) <= limit:
+        if not isinstance(value, str) or not 0 < len(value) <= limit or any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise wrong(name)
+        return value
+
+    def key_id(self, name: str) -> str:
+        """The name of a key."""
+        value = self.values.get(name)
+        if not isinstance(value, str) or KEY_ID.fullmatch(value) is None:
             raise wrong(name)
         return value
 

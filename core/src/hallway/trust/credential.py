@@ -18,7 +18,7 @@ from hallway.model import DEVICE_ID, is_device_id
 from hallway.trust import jws
 from hallway.trust.claims import Claims, b64, wrong
 from hallway.trust.jws import Typ
-from hallway.trust.keys import KEY_BYTES, MAX_KEY_ID, Random, SigningKey, key_id, seal_to, verifying_key
+from hallway.trust.keys import KEY_BYTES, Random, SigningKey, key_id, seal_to, verifying_key
 from hallway.trust.reasons import Reason, refused
 
 SERIAL_BYTES = 16
@@ -212,8 +212,8 @@ def _read(claims: Claims) -> Credential:
     identity = claims.octets("ik", KEY_BYTES)
     found = Credential(
         property_id=claims.octets("pid", jws.DIGEST),
-        issuer=claims.text("iss", MAX_KEY_ID),
-        sub=claims.text("sub", MAX_KEY_ID),
+        issuer=claims.key_id("iss"),
+        sub=claims.key_id("sub"),
         identity=identity,
         sealing=claims.octets("xk", KEY_BYTES),
         role=read_role(claims),

@@ -15,7 +15,7 @@ from hallway.trust import jws
 from hallway.trust.claims import b64
 from hallway.trust.credential import Chain
 from hallway.trust.jws import Typ
-from hallway.trust.keys import MAX_KEY_ID, SigningKey, verifying_key
+from hallway.trust.keys import SigningKey, verifying_key
 from hallway.trust.messages import MAX_FINGERPRINT
 from hallway.trust.reasons import Reason, refused
 
@@ -62,9 +62,9 @@ def check(proof: str, own: str, transcript: Transcript, binding: Binding) -> tup
     """
     peer = transcript.peer.leaf
     claims = jws.verify(proof, Typ.HELLO, verifying_key(peer.identity), MAX_PROOF)
-    if claims.text("from", MAX_KEY_ID) != peer.sub:
+    if claims.key_id("from") != peer.sub:
         raise refused(Reason.SENDER, f"HELLO of {peer.name} names another sender")
-    if claims.text("to", MAX_KEY_ID) != own:
+    if claims.key_id("to") != own:
         raise refused(Reason.TO, f"HELLO of {peer.name} is for another device")
     other = "answerer" if transcript.role == "offerer" else "offerer"
     digests = (claims.octets("oh", jws.DIGEST), claims.octets("ah", jws.DIGEST))

@@ -26,7 +26,7 @@ KEY_BYTES = 32
 """Octets of every key here, private or public (RFC 8032, RFC 7748)."""
 SEAL_BYTES = 48
 """Octets that `seal_to` adds: an ephemeral public key and a tag (RFC 9180)."""
-MAX_KEY_ID = 27
+_PROBE = X25519PrivateKey.from_private_bytes(bytes(range(KEY_BYTES)))
 
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
@@ -58,6 +58,14 @@ def seal_to(public: bytes, octets: bytes, info: bytes) -> bytes:
     """
     try:
         return _SUITE.encrypt(octets, X25519PublicKey.from_public_bytes(public), info)
+    except ValueError as error:
+        raise refused(Reason.CLAIMS, "a public key cannot be sealed to") from error
+
+
+def check_sealing(public: bytes) -> None:
+    """Raise `Untrusted` if nothing can be sealed to that key."""
+    try:
+        _PROBE.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
         raise refused(Reason.CLAIMS, "a public key cannot be sealed to") from error
 

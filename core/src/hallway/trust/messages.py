@@ -10,7 +10,7 @@ from hallway.model import MAX_NAME
 from hallway.trust import jws
 from hallway.trust.claims import Claims, b64, wrong
 from hallway.trust.jws import Typ
-from hallway.trust.keys import MAX_KEY_ID, SigningKey, verifying_key
+from hallway.trust.keys import SigningKey, verifying_key
 from hallway.trust.replay import CHALLENGE_BYTES
 from hallway.webrtc.sdp import MAX_SDP
 
@@ -66,8 +66,8 @@ class Head:
         head = cls(
             property_id=claims.octets("pid", jws.DIGEST),
             epoch=claims.number("ep"),
-            sender=claims.text("from", MAX_KEY_ID),
-            to=claims.text("to", MAX_KEY_ID),
+            sender=claims.key_id("from"),
+            to=claims.key_id("to"),
             session=claims.octets("sid", SESSION_BYTES),
             issued=claims.number("iat"),
             credential=claims.octets("cred", jws.DIGEST),

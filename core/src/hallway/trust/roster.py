@@ -17,7 +17,7 @@ from hallway.trust.claims import Claims, b64, wrong
 from hallway.trust.credential import MAX_CREDENTIAL, SERIAL_BYTES, Chain, Credential, Role, read_role, verify_chain
 from hallway.trust.group import GroupSecret
 from hallway.trust.jws import Typ
-from hallway.trust.keys import KEY_BYTES, MAX_KEY_ID, SEAL_BYTES, SealingKey, SigningKey, seal_to, verifying_key
+from hallway.trust.keys import KEY_BYTES, SEAL_BYTES, SealingKey, SigningKey, check_sealing, seal_to, verifying_key
 from hallway.trust.reasons import Reason, refused
 
 MAX_MEMBERS = 128
@@ -64,7 +64,7 @@ class Revocation:
         name = claims.text("nm", 63) if claims.has("nm") else ""
         if name and not is_device_id(name):
             raise wrong("nm")
-        return cls(claims.text("sub", MAX_KEY_ID), claims.octets("ser", SERIAL_BYTES), claims.number("at"), name)
+        return cls(claims.key_id("sub"), claims.octets("ser", SERIAL_BYTES), claims.number("at"), name)
 
 
 @attrs.frozen
@@ -127,16 +127,21 @@ def following(
 ) -> Draft:
     """The draft of the epoch after ``current``: without the key ids ``revoke``, with the members ``add``, and ``also`` revocations.
 
+    Of more revocations than fit the newest stay: a device knows the others if it has ever heard of them.
+
     Raises:
         Untrusted: a name would be there twice.
 
     """
     gone, known = set(revoke), {member.sub: member for member in current.members}
     new = [_revocation(sub, known.get(sub), int(now)) for sub in sorted(gone)]
-    revoked = {one.sub: one for one in (*new, *also, *current.revoked)}
+    revoked: dict[str, Revocation] = {}
+    for one in (*new, *current.revoked, *also):
+        revoked.setdefault(one.sub, one)
+    kept = tuple(revoked.values())[:MAX_REVOKED]
     members = {member.sub: member for member in (*current.members, *add) if member.sub not in revoked}
     _check_names(members.values())
-    return Draft(current.epoch + 1, tuple(members.values()), tuple(revoked.values()), current.digest, current.min_epoch, current.admins)
+    return Draft(current.epoch + 1, tuple(members.values()), kept, current.digest, current.min_epoch, current.admins)
 
 
 def _revocation(sub: str, member: Member | None, at: int) -> Revocation:
@@ -165,6 +170,7 @@ def issue_roster(admin: SigningKey, own: Chain, draft: Draft, secret: GroupSecre
         "prev": b64(draft.previous),
         "iat": int(now),
         "min_ep": draft.min_epoch,
+        "cred": b64(own.digest),
         "admins": list(draft.admins),
         "revoked": [one.json() for one in draft.revoked],
         "members": [_member_json(member) for member in draft.members],
@@ -187,6 +193,8 @@ def verify_roster(text: str, root: bytes, now: float | None) -> Roster:
     claims = jws.verify(token, Typ.ROSTER, verifying_key(chain.leaf.identity), MAX_ROSTER)
     if claims.octets("pid", jws.DIGEST) != chain.leaf.property_id:
         raise refused(Reason.PROPERTY, "a roster is of another property")
+    if claims.octets("cred", jws.DIGEST) != chain.digest:
+        raise refused(Reason.ISSUER, "a roster was signed under another credential of its admin")
     roster = Roster(
         text=text,
         digest=jws.digest(token),
@@ -237,9 +245,10 @@ def _read_member(claims: Claims) -> Member:
     name = claims.text("nm", 63)
     if not is_device_id(name):
         raise wrong("nm")
-    return Member(
-        claims.text("sub", MAX_KEY_ID), claims.octets("ser", SERIAL_BYTES), name, read_role(claims), claims.octets("xk", KEY_BYTES)
-    )
+    sealing = claims.octets("xk", KEY_BYTES)
+    # The next roster is sealed to it, whoever makes that.
+    check_sealing(sealing)
+    return Member(claims.key_id("sub"), claims.octets("ser", SERIAL_BYTES), name, read_role(claims), sealing)
 
 
 def _read_sealed(claims: Claims) -> dict[str, bytes]:

@@ -13,16 +13,22 @@ from collections.abc import Collection, Iterable, Sequence
 
 import attrs
 
-from hallway.trust.credential import Chain, Credential
+from hallway.trust.claims import wrong
+from hallway.trust.credential import ADMIN_LIFE, Chain, Credential
 from hallway.trust.group import GroupSecret
 from hallway.trust.keys import DeviceKeys
 from hallway.trust.reasons import Reason, refused
-from hallway.trust.roster import Member, Revocation, Roster, verify_roster
+from hallway.trust.roster import MAX_MEMBERS, MAX_REVOKED, Member, Revocation, Roster, verify_roster
 
 HAND_OVER = 30 * 86_400
 """Seconds for which the group secret of an earlier epoch still gets its holder the new roster."""
 MAX_SECRETS = 32
 """Group secrets that are kept, the one in force included."""
+MAX_UNION = 1024
+"""Revocations of all branches together that are kept, those first that are said by the admin that the root has named last."""
+EPOCH_AHEAD = ADMIN_LIFE
+"""Epochs beyond the seconds since 1970 that are believed: the first of a property begun anew is those seconds, and none comes every second.
+So no admin can use the numbers up."""
 MAX_BRANCHES = 3
 """Rosters beside the one in force that are kept, and told to others, since they say what it does not."""
 
@@ -108,7 +114,8 @@ class RosterBook:
     @property
     def unsettled(self) -> bool:
         """Whether a fork has left work for an admin: a revoked device holds the secret in force, or a member of one branch has none."""
-        return bool(self.revocations.keys() - self.current.revoked_ids or self.lost)
+        untold = self.revocations.keys() - self.current.revoked_ids and len(self.current.revoked) < MAX_REVOKED
+        return bool(untold or (self.lost and len(self.current.members) < MAX_MEMBERS))
 
     @property
     def lost(self) -> tuple[Member, ...]:
@@ -166,6 +173,8 @@ class RosterBook:
         if text in {self.current.text, *(one.text for one in self.branches)}:
             return News(replaced=False, revoked=frozenset())
         roster = verify_roster(text, self._root, now)
+        if roster.epoch > now + EPOCH_AHEAD:
+            raise wrong("ep")
         if self._is_silenced(roster.chain.leaf):
             raise _of_a_revoked_admin(roster)
         union = _united(self.revocations, roster)
@@ -224,7 +233,10 @@ def _united(revocations: dict[str, Revocation], roster: Roster) -> dict[str, Rev
     for one in roster.revoked:
         known = united.get(one.sub, one)
         united[one.sub] = attrs.evolve(known, name=known.name or one.name, named=max(known.named, named))
-    return united
+    if len(united) <= MAX_UNION:
+        return united
+    # Stable: of those that weigh the same, what was heard first stays.
+    return {one.sub: one for one in sorted(united.values(), key=lambda one: one.named, reverse=True)[:MAX_UNION]}
 
 
 def _led_by(roster: Roster, keys: DeviceKeys, secrets: Iterable[HeldSecret]) -> tuple[HeldSecret, ...]:

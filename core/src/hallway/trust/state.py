@@ -31,13 +31,11 @@ from hallway.trust.credential import MAX_CHAIN, MAX_CREDENTIAL, verify_chain
 from hallway.trust.group import GroupSecret
 from hallway.trust.keys import KEY_BYTES, DeviceKeys, SealingKey, SigningKey
 from hallway.trust.membership import Membership
-from hallway.trust.roster import MAX_REVOKED, MAX_ROSTER, Revocation, verify_roster
-from hallway.trust.roster_book import MAX_BRANCHES, MAX_SECRETS, HeldSecret, RosterBook
+from hallway.trust.roster import MAX_ROSTER, Revocation, verify_roster
+from hallway.trust.roster_book import MAX_BRANCHES, MAX_SECRETS, MAX_UNION, HeldSecret, RosterBook
 
 FORMAT = 1
 IDENTITY, MEMBERSHIP, ROSTER, SECRETS, FOUNDING = "identity.json", "membership.json", "roster.json", "secrets.json", "founding.json"
-MAX_UNION = 16 * MAX_REVOKED
-"""Revocations of all branches together that are read back."""
 
 Made = TypeVar("Made")
 
