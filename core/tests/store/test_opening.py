@@ -49,6 +49,17 @@ async def test_a_second_process_is_refused_and_told_who_has_the_store_until_that
     await store.aclose()
 
 
+@pytest.mark.parametrize("suffix", [".lock", ".mark"])
+async def test_no_link_beside_the_store_is_written_through(tmp_path: Path, suffix: str) -> None:
+    """In a folder where others may make files, one could lead to any file of this user."""
+    path, treasure = tmp_path / "hallway.db", tmp_path / "treasure"
+    treasure.write_text("precious")
+    part(path, suffix).symlink_to(treasure)
+    with pytest.raises(StoreUnusable):
+        await Store.open(str(path))
+    assert treasure.read_text() == "precious"
+
+
 async def test_the_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "hallway.db"
     path.touch(0o644)

@@ -121,6 +121,17 @@ class TestWhoKnowsTheSecret:
         assert second.join(inviter, way(inviter), 1.1 + PATIENCE) is None
         assert ("Attempted", "given-up") in shown(inviter.events)
 
+    @pytest.mark.attack("A13")
+    def test_nobody_keeps_it_out_by_repeating_a_first_message(self, way):
+        """Without a proof that costs a stranger one attempt, and nobody would be told of it."""
+        inviter, newcomer = Inviter(), Newcomer("tablet-1")
+        stranger = Newcomer("x", seed=9).joiner(by_code(inviter))
+        inviter.post(stranger.first, 1.0)
+        for now in (PATIENCE / 2, PATIENCE):
+            inviter.post(stranger.first, now)
+        assert newcomer.join(inviter, way(inviter), 1.1 + PATIENCE) is None
+        assert ("Attempted", "given-up") in shown(inviter.events)
+
     def test_a_clock_that_is_wrong_does_not_keep_it_out(self, way):
         inviter, newcomer = Inviter(), Newcomer("tablet-1")
         joiner = newcomer.joiner(way(inviter))
@@ -154,6 +165,15 @@ class TestAPersonLooksAtWhoHasTheCode:
         inviter, newcomer, _, third = self.begun()
         assert inviter.post(third, 5.0 + PATIENCE) is No.SESSION
         assert shown(inviter.events)[-1] == ("TurnedAway", "session")
+        assert not inviter.window.answer(newcomer.keys.id, admit=True)
+
+    @pytest.mark.attack("A13")
+    def test_and_nobody_else_keeps_it_waiting_when_it_is_gone(self):
+        inviter, newcomer, joiner, third = self.begun()
+        overheard = attrs.evolve(read_request(third), confirm=bytes(32)).body()
+        for body in (overheard, joiner.first):
+            inviter.post(body, PATIENCE - 1)
+        assert inviter.post(third, 5.0 + PATIENCE) is No.SESSION
         assert not inviter.window.answer(newcomer.keys.id, admit=True)
 
     def test_and_nobody_asks_about_the_holder_of_the_invitation(self):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hallway.model import Gone, PeerRecord, Seen, Sighting
 from hallway.protocol.last_good import LastGood, best
+from hallway.store.lock import NO_LINK
 
 logger = logging.getLogger(__name__)
 
@@ -98,4 +99,4 @@ class AddressMemory:
 
 def _private(path: str, flags: int) -> int:
     """Who is at the site, and where, is nobody else's business."""
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | NO_LINK, 0o600)

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from hallway.errors import HallwayError, StorageFull, StoreBusy, StoreDamaged, StoreUnusable
+from hallway.store.lock import NO_LINK
 
 _NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _PROBE_BYTES = 8192
@@ -89,7 +90,7 @@ def _has_no_room(path: Path | None) -> bool:
         return False
     probe = path.with_name(path.name + ".probe")
     try:
-        file = os.open(probe, os.O_WRONLY | os.O_CREAT, 0o600)
+        file = os.open(probe, os.O_WRONLY | os.O_CREAT | NO_LINK, 0o600)
         try:
             os.write(file, bytes(_PROBE_BYTES))
             os.fsync(file)

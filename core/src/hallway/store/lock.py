@@ -8,6 +8,8 @@ from pathlib import Path
 
 from hallway.errors import StoreBusy
 
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""Whoever may make files beside a store could otherwise lead what is written there to another file."""
 _FAR = 1 << 30
 """Where the locked byte is on Windows, whose locks forbid reading: far behind the process id."""
 
@@ -24,7 +26,7 @@ class Lock:
 
         """
         beside = path.with_name(path.name + ".lock")
-        self._file = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(beside, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
         try:
             self._take(path)
         except BaseException:

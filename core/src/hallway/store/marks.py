@@ -14,6 +14,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from hallway.store.lock import NO_LINK
+
 logger = logging.getLogger(__name__)
 
 _BYTES = 64
@@ -43,7 +45,7 @@ class MarkFile:
             OSError: it cannot be opened.
 
         """
-        self._file = os.open(path.with_name(path.name + ".mark"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(path.with_name(path.name + ".mark"), os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
 
     def read(self) -> Mark | None:
         """The mark, or None if there is none that can be read."""

@@ -224,7 +224,7 @@ class Window:
     def _begin(self, first: First, now: float) -> Reply | No:
         session = self._session
         if session is not None and session.first == first:
-            session.heard = now
+            # Anybody can say again what it has heard: that is no sign of life.
             return Reply(session.answer.body())
         if (no := self._refused(first)) is not None:
             return no
@@ -267,12 +267,12 @@ class Window:
         session = self._session
         if session is None or not hmac.compare_digest(session.answer.session, third.session):
             return No.SESSION
-        session.heard = now
         if session.applicant is None:
             if (no := self._check(session, third)) is not None:
                 return no
         elif third.body() != session.third:
             return No.SESSION
+        session.heard = now
         return self._proceed(session)
 
     def _proceed(self, session: _Session) -> Reply | No | Application:
