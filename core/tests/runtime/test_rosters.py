@@ -14,7 +14,7 @@ from hallway.errors import ControlRefused
 from hallway.protocol.frames import LinkFrame
 from hallway.runtime import rosters
 from hallway.runtime.control import Bus
-from hallway.runtime.rosters import RENEW, ROSTER, Rosters
+from hallway.runtime.rosters import NEWS, RENEW, ROSTER, Rosters
 from hallway.runtime.tasks import TaskSet
 from hallway.trust.credential import DEVICE_LIFE
 from hallway.trust.roster import Member
@@ -132,6 +132,36 @@ async def test_a_roster_of_many_parts_arrives_whole(lines, monkeypatch):
     lines.link("a", "b")
     a.guard.learn(lines.site.next(lines.site.roster, revoke=("bad",)).text, NOW)
     await settled(a, b, epoch=2)
+
+
+async def test_news_that_come_while_a_roster_is_pulled_are_not_lost(lines, monkeypatch):
+    monkeypatch.setattr(rosters, "PART", 700)
+    monkeypatch.setattr(rosters, "PULL_PAUSE", 0.01, raising=False)
+    a, b, _ = lines.devices.values()
+    lines.link("a", "b")
+    second = lines.site.next(lines.site.roster, revoke=("bad",))
+    a.guard.learn(second.text, NOW)
+    async with asyncio.timeout(5):
+        while "a" not in b.rosters._pulling:
+            await asyncio.sleep(0)
+    a.guard.learn(lines.site.next(second, revoke=("c",)).text, NOW)
+    await settled(a, b, epoch=3)
+
+
+@pytest.mark.attack("A21")
+async def test_a_member_that_has_news_without_end_is_asked_once_a_second(lines, monkeypatch):
+    """To read a roster takes milliseconds in which nothing else is done."""
+    a, _, c = lines.devices.values()
+    lines.link("a", "c")
+    read = []
+    monkeypatch.setattr(a.guard, "learn", lambda text, now: read.append(text))
+    for number in range(50):
+        deadline = asyncio.get_running_loop().time() + 5
+        await c.bus.request("a", NEWS, {"digest": str(number)}, deadline)
+        for _ in range(20):
+            await asyncio.sleep(0)
+    print(f"A21 after {number + 1} news: {len(read)} rosters read")
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize("part", [-1, 1 << 40, "0", None, 1.5])

@@ -100,6 +100,11 @@ def test_who_stole_an_admin_cannot_keep_others_from_turning_it_away(what, healer
     assert not boss.book.unsettled
 
 
+@pytest.mark.parametrize("text", ["", "~", "\ud800~\ud800", "a" * 300_000, "é.é.é~é", "\0"])
+def test_what_is_no_roster_is_refused(text):
+    assert reason_of(site()[1]["a"].learn, text, NOW) in {"form", "size"}
+
+
 @pytest.mark.attack("A16")
 def test_an_admin_that_leaves_itself_out_is_seen_and_can_be_revoked_by_its_name_and_by_its_key():
     made, own = site()

@@ -38,6 +38,8 @@ ROSTER, NEWS, RENEW = "trust.roster", "trust.news", "trust.renew"
 PART = 48 * 1024
 """Characters of a roster in one answer, at most."""
 MAX_PARTS = -(-2 * (1 + MAX_BRANCHES) * MAX_ROSTER // PART)
+PULL_PAUSE = 1.0
+"""Seconds from one pull from a peer to the next, at least: a member may have news without end."""
 PATIENCE = 10.0
 """Seconds for one request to a peer."""
 RENEWAL_LOOK = 3600.0
@@ -66,6 +68,7 @@ class Rosters:
         self._changed = changed
         self._channels: dict[str, int] = {}
         self._pulling: set[str] = set()
+        self._again: set[str] = set()
         self._unsaved = asyncio.Event()
         self._relinked = asyncio.Event()
         for kind, handler in ((ROSTER, self._give), (NEWS, self._hear), (RENEW, self._renew)):
@@ -132,9 +135,24 @@ class Rosters:
     def _look_at(self, peer_id: str, digest: bytes) -> None:
         """Pull what a peer knows, unless that is the same as here, or the roster before."""
         book = self._guard.membership.book
-        if digest not in (book.digest, book.current.previous) and peer_id not in self._pulling:
-            self._pulling.add(peer_id)
-            self._tasks.start(self._pull(peer_id), f"pull the roster of {peer_id}")
+        if digest in (book.digest, book.current.previous):
+            return
+        if peer_id in self._pulling:
+            self._again.add(peer_id)
+            return
+        self._pulling.add(peer_id)
+        self._tasks.start(self._pull_all(peer_id), f"pull the rosters of {peer_id}")
+
+    async def _pull_all(self, peer_id: str) -> None:
+        """Pull once, and again after a pause for as long as there is news meanwhile."""
+        try:
+            self._again.add(peer_id)
+            while peer_id in self._again:
+                self._again.discard(peer_id)
+                await self._pull(peer_id)
+                await asyncio.sleep(PULL_PAUSE)
+        finally:
+            self._pulling.discard(peer_id)
 
     async def _pull(self, peer_id: str) -> None:
         try:
@@ -142,8 +160,6 @@ class Rosters:
                 self._take(peer_id, text)
         except HallwayError as error:
             logger.info("the roster of %s did not come: %s", peer_id, error)
-        finally:
-            self._pulling.discard(peer_id)
 
     def _take(self, peer_id: str, text: str) -> None:
         try:
