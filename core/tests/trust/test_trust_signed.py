@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sealed_site import NOW, Site, reason_of
+from spake2.ed25519_basic import NotOnCurve, decodepoint, scalarmult_element_safe_slow, xform_affine_to_extended, xform_extended_to_affine
 
 from hallway.errors import Untrusted
 from hallway.trust import jws
@@ -69,6 +70,22 @@ class TestKeys:
         assert word(two.unseal, sealed, info) == "seal"
         if other != info:
             assert word(one.unseal, sealed, other) == "seal"
+
+    @pytest.mark.attack("A11")
+    def test_keys_of_small_order_sign_nothing(self):
+        """What one of them has signed is everything, and everybody's; all there are, in every spelling that is read."""
+        prime, order = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+        found = set[int]()
+        for y in range(2, 60):
+            try:
+                point = xform_affine_to_extended(decodepoint(y.to_bytes(32, "little")))
+            except NotOnCurve:
+                continue
+            found.add(xform_extended_to_affine(scalarmult_element_safe_slow(point, order))[1])
+        assert len(found | {1}) == 5
+        spelled = [y + more for y in found | {1} for more in (0, prime) if y + more < 1 << 255]
+        keys = [(y | sign << 255).to_bytes(32, "little") for y in spelled for sign in (0, 1)]
+        assert [word(verifying_key, key) for key in keys] == ["claims"] * len(keys)
 
     def test_keys_of_low_order_are_not_sealed_to(self):
         assert word(seal_to, bytes(32), b"x", b"") == "claims"

@@ -28,6 +28,10 @@ SEAL_BYTES = 48
 """Octets that `seal_to` adds: an ephemeral public key and a tag (RFC 9180)."""
 _PROBE = X25519PrivateKey.from_private_bytes(bytes(range(KEY_BYTES)))
 
+_PRIME = 2**255 - 19
+_Y8 = int.from_bytes(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little")
+_SMALL_ORDER = frozenset(y.to_bytes(KEY_BYTES, "little") for y in (0, 1, _Y8, _PRIME - _Y8, _PRIME - 1, _PRIME, _PRIME + 1))
+"""The points of edwards25519 whose order divides 8, in each way in which they can be written, without the sign (RFC 8032 section 5.1)."""
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 
@@ -40,9 +44,11 @@ def verifying_key(public: bytes) -> Ed25519PublicKey:
     """The key that checks what the holder of ``public`` signs.
 
     Raises:
-        Untrusted: it is no Ed25519 key.
+        Untrusted: it is no Ed25519 key, or one of small order, which anybody can sign with.
 
     """
+    if len(public) == KEY_BYTES and public[:-1] + bytes([public[-1] & 0x7F]) in _SMALL_ORDER:
+        raise refused(Reason.CLAIMS, "a public key is of small order")
     try:
         return Ed25519PublicKey.from_public_bytes(public)
     except ValueError as error:
