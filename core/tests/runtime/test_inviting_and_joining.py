@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import random
 
 import pytest
@@ -127,6 +128,34 @@ async def test_silence_is_told_with_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(Unreachable) as caught:
         await join(Carrier(None, lambda: "request"), tmp_path / "tablet", Ticket.of_code("12345678"))
     assert "one network" in caught.value.hint
+
+
+@pytest.mark.attack("A13")
+@pytest.mark.parametrize("from_then_on", [0, 1])
+async def test_who_is_put_off_for_ever_is_told(desk, tmp_path, monkeypatch, from_then_on):
+    """Whatever is at the address of the device that invites may say for ever that it has too much to do."""
+    monkeypatch.setattr(joining, "REACH_SECONDS", 0.05)
+    await desk.invite()
+    steps = iter([""] * from_then_on)
+    with pytest.raises(Unreachable) as caught:
+        async with asyncio.timeout(10):
+            await join(Carrier(desk.window, lambda: next(steps, "limit")), tmp_path / "tablet", desk.ticket)
+    assert caught.value.hint
+
+
+async def test_another_device_at_one_of_its_addresses_keeps_nobody_out(desk, tmp_path):
+    """It may be this device itself: networks of virtual machines have one address on every host."""
+    await desk.invite()
+    elsewhere, carrier = "http://192.168.56.1:8090", Carrier(desk.window)
+    truly = carrier.request
+
+    async def request(endpoint, envelope, deadline):
+        return Refusal(RefusalCode.NOT_FOUND, "closed") if endpoint == elsewhere else await truly(endpoint, envelope, deadline)
+
+    carrier.request = request
+    state, places = TrustState(tmp_path / "tablet"), [(ipaddress.ip_address("192.168.56.1"), 8090), PLACE]
+    await Joining.of(carrier, places, device_keys(state), "tablet-1", desk.ticket).run(state, lambda: None)
+    assert desk.names == ["desk", "tablet-1"]
 
 
 def test_a_property_is_not_made_twice_nor_over_a_recovery_file(tmp_path, monkeypatch):

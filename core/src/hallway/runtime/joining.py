@@ -100,16 +100,22 @@ class Joining:
         return membership
 
     async def _reach(self, first: bytes) -> tuple[Place, bytes]:
-        """The first of the places that answers, and its answer."""
+        """The first of the places that takes it, and its answer."""
         begun, silent, causes = self._now(), False, dict[Place, Exception]()
+        no: PairingRefused | None = None
         while self._now() < begun + (REACH_SECONDS if silent else REFUSED_SECONDS):
             for place in self._places:
                 try:
                     return place, await self._post(place, first)
+                except PairingRefused as error:
+                    # Another device may have that address; what invites is perhaps at the next one.
+                    no = no or error
                 except (NetworkError, BadEnvelope) as error:
                     logger.debug("%s does not answer: %s", _url(place), error)
                     silent = silent or not isinstance(error, Unreachable)
                     causes[place] = error
+            if no is not None:
+                raise no
             await asyncio.sleep(PAUSE)
         tried = "; ".join(str(cause) for cause in causes.values())
         raise Unreachable(f"the device that invites is not there: {tried}", hint=_LOST)
@@ -145,8 +151,9 @@ class Joining:
                 return
 
     async def _post(self, place: Place, body: bytes) -> bytes:
-        """The body of the answer. A refusal that will pass is waited for."""
-        while True:
+        """The body of the answer. A refusal that will pass is waited for, as long as for an answer."""
+        end = self._now() + REACH_SECONDS
+        while self._now() < end:
             envelope = Envelope(KIND, CONTENT_TYPE, body)
             outcome = await self._carrier.request(_url(place), envelope, self._now() + REQUEST_SECONDS)
             if isinstance(outcome, Envelope):
@@ -154,6 +161,7 @@ class Joining:
             if outcome.code not in _PATIENT:
                 raise _refused(outcome)
             await asyncio.sleep(PAUSE)
+        raise Unreachable(f"the device at {_url(place)} has too much to do", hint="somebody may be flooding it; try again in a minute")
 
     @staticmethod
     def _now() -> float:
