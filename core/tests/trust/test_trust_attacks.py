@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -20,6 +21,7 @@ from hallway.trust.guard import Signal
 from hallway.trust.jws import Typ
 from hallway.trust.keys import DeviceKeys
 from hallway.trust.messages import Head, Message
+from hallway.trust.receiving import EARLIER_BURST
 from hallway.trust.replay import MAX_SEEN, MAX_SEEN_OF_ONE, MEMORY, ReplayCache
 from hallway.trust.roster import following, issue_roster
 from hallway.trust.sealed_guard import SealedGuard
@@ -282,6 +284,20 @@ def test_a_revoked_device_gets_nowhere_with_old_news():
     print(f"A12 a member that slept through it, after its first contact: epoch {b.status()['epoch']}, knows the thief: {b.knows('thief')}")
     assert not b.knows("thief")
     assert reason_again(b, offer(thief, "b").body, NOW) == "revoked"
+
+
+@pytest.mark.attack("A12", "A19")
+def test_a_revoked_device_cannot_spend_what_members_share():
+    """It has the secret of before, and signs as much as it likes; who was away and is helped by that secret is many fewer."""
+    a, b, thief, late = (SITE.guard(name) for name in ("a", "b", "thief", "c"))
+    news = SITE.next(SITE.roster, revoke=("thief",))
+    for guard in (a, b):
+        guard.learn(news.text, NOW)
+    codes = Counter(b.open(offer(thief, "b"), ORIGIN, NOW).code for _ in range(200))
+    print(f"A12 200 offers of a revoked device: {codes}")
+    assert codes == {RefusalCode.FORBIDDEN: EARLIER_BURST, RefusalCode.UNAUTHENTICATED: 200 - EARLIER_BURST}
+    assert isinstance(b.open(offer(a, "b"), ORIGIN, NOW), Signal)
+    assert b.open(offer(late, "b", NOW + 1), ORIGIN, NOW + 1).code is RefusalCode.STALE_ROSTER
 
 
 @pytest.mark.attack("A16")

@@ -12,6 +12,7 @@ from typing import Literal
 import attrs
 
 from hallway.errors import Untrusted
+from hallway.protocol.bucket import Bucket
 from hallway.trust import envelope
 from hallway.trust.credential import Chain, Role
 from hallway.trust.membership import Membership
@@ -19,6 +20,8 @@ from hallway.trust.messages import SKEW, Message, read_message
 from hallway.trust.reasons import Reason, refused
 from hallway.trust.replay import Challenges, Opened, ReplayCache
 
+EARLIER_RATE, EARLIER_BURST = 10.0, 40.0
+"""Envelopes a second, and at once, under a secret of before that are looked at: a revoked device has it too, and each costs signatures."""
 SIGNALING_ROLES = frozenset({Role.ADMIN, Role.MEMBER})
 
 
@@ -28,6 +31,13 @@ class Received:
 
     message: Message
     chain: Chain = attrs.field(repr=False)
+
+
+class Crowded(Untrusted):
+    """Too much comes under secrets of before; it took no look at a signature to tell."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.FULL.value, "as much has come under an earlier group secret as is looked at")
 
 
 class NeedsChallenge(Untrusted):
@@ -65,18 +75,22 @@ class Receiver:
         self._challenges = challenges
         self._roles = roles
         self._opened = Opened()
+        self._earlier = Bucket(EARLIER_RATE, EARLIER_BURST, 0.0)
 
     def open(self, body: bytes, kind: Literal["offer", "answer", "challenge"], now: float, waiting: Collection[bytes] = ()) -> Received:
         """Open an envelope that should hold a message of ``kind``; ``waiting`` are the digests of our offers that may still be answered.
 
         Raises:
             NeedsChallenge, NeedsRenewal, NeedsRoster: the sender may be helped.
+            Repeated, Crowded: it cost nothing to refuse it.
             Untrusted: it may not; the reason is that of the first check that failed.
 
         """
         membership, time = self._membership, self._membership.time(now)
         held, parts = envelope.open_sealed(body, membership.keys.id, lambda kid: membership.book.held(kid, time))
         self._opened.note(kind, body)
+        if held.until is not None and not self._earlier.take(now):
+            raise Crowded
         chain = membership.verify(parts[1:], now)
         received = Received(read_message(parts[0], kind, chain.leaf.identity), chain)
         self._check_ends(received)

@@ -24,7 +24,7 @@ from hallway.trust.messages import SESSION_BYTES, Head, Message
 from hallway.trust.names import Names
 from hallway.trust.open_guard import WEBRTC, WIRE_VERSION
 from hallway.trust.reasons import Reason, refused
-from hallway.trust.receiving import NeedsChallenge, NeedsRenewal, NeedsRoster, Received, Receiver
+from hallway.trust.receiving import Crowded, NeedsChallenge, NeedsRenewal, NeedsRoster, Received, Receiver
 from hallway.trust.replay import Challenges, Repeated, ReplayCache
 from hallway.trust.roster_book import News
 from hallway.webrtc.candidates import Reach
@@ -358,8 +358,12 @@ class SealedGuard(Guard):
 
 
 def _refusal(error: Untrusted) -> Refusal:
-    code = RefusalCode.REPLAY if isinstance(error, Repeated) else _CODES.get(Reason(error.reason), RefusalCode.FORBIDDEN)
-    return Refusal(code, REFUSED)
+    match error:
+        case Repeated():
+            return Refusal(RefusalCode.REPLAY, REFUSED)
+        case Crowded():
+            return Refusal(RefusalCode.UNAUTHENTICATED, REFUSED)
+    return Refusal(_CODES.get(Reason(error.reason), RefusalCode.FORBIDDEN), REFUSED)
 
 
 def _lines(content: Description) -> str:
