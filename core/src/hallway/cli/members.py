@@ -45,7 +45,8 @@ def members(state: Path, as_json: bool) -> None:
 @json_option
 @log_level_option
 def revoke(device: str, state: Path, as_json: bool) -> None:
-    """Turn DEVICE away: it does not belong to the property any more, and every other device is told so when it is met.
+    """Turn DEVICE away: it does not belong to the property any more, and every other device is told so when it is met. DEVICE is its name,
+    or its key id (`hallway members --json` has both).
 
     Run it on an admin, while the device runs or while it does not. It is for good: the device can join again with new keys only. A device
     that has met nobody since still trusts the one that was turned away.
