@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import ormsgpack
 import zstandard
@@ -33,14 +32,6 @@ LIMIT = 2**64
 _BYTES = frozenset((bytes,))
 
 
-class Batch(NamedTuple):
-    """What a frame of messages holds: message ``i`` has that of `message_ids`."""
-
-    prefix: int
-    first: int
-    bodies: list[bytes]
-
-
 def message_ids(prefix: int, first: int, count: int) -> list[str]:
     """The ids of messages whose numbers follow each other: 32 hexadecimal digits."""
     start = _start(prefix)
@@ -57,8 +48,8 @@ def encode(prefix: int, first: int, bodies: Sequence[bytes]) -> bytes:
     return bytes((MESSAGES,)) + ormsgpack.packb((prefix, first, bodies))
 
 
-def read(data: bytes) -> Batch:
-    """The batch that a frame holds.
+def read(data: bytes) -> tuple[int, int, list[bytes]]:
+    """The batch that a frame holds: prefix, number of the first message, bodies. Message ``i`` has that of `message_ids`.
 
     Raises:
         ValueError: it holds none.
@@ -72,7 +63,7 @@ def read(data: bytes) -> Batch:
         raise ValueError(f"expected at most {MAX_MESSAGES} bodies")
     if type(prefix) is not int or type(first) is not int or not 0 <= prefix < LIMIT or not 0 <= first < LIMIT - MAX_MESSAGES:
         raise ValueError("prefix and number are whole and not negative")
-    return Batch(prefix, first, bodies)
+    return prefix, first, bodies
 
 
 def unsqueeze(data: bytes) -> bytes:

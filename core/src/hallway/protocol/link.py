@@ -35,7 +35,7 @@ from hallway.protocol.effects import (
     SendFrame,
     Up,
 )
-from hallway.protocol.frames import MOVED, Bye, Frame, Hello
+from hallway.protocol.frames import MOVED, Bye, Frame, Hello, Messages
 from hallway.protocol.heartbeat import SUSPICION, Heartbeat
 from hallway.protocol.negotiation import Verdict, ended
 from hallway.protocol.states import State, Turn
@@ -173,6 +173,9 @@ class Link(Upkeep):
         return self._take(attempt, self._vitals, frame, now)
 
     def _take(self, current: Attempt, vitals: Vitals, frame: Frame, now: float) -> list[Effect]:
+        if isinstance(frame, Messages):
+            # They prove nothing: that the peer is heard does not show that it hears us.
+            return content(frame)
         match frame:
             case Bye(reason) if reason == MOVED:
                 current.left = True

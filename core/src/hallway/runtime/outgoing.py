@@ -158,11 +158,10 @@ class Outgoing:
         if self._ended:
             raise self._gone()
         number = self._maker.number()
-        message = Waiting(self._maker, number, body)
         if len(body) <= LONE_BYTES and self._is_first and self._is_quiet():
-            await self._send_alone(message)
+            await self._send_alone(number, body)
         else:
-            self._take(message)
+            self._take(Waiting(self._maker, number, body))
         return self._maker.id(number)
 
     def put_shared(self, maker: Maker, number: int, body: bytes) -> bool:
@@ -185,15 +184,14 @@ class Outgoing:
             self._since_look = self._channel.buffered
         return self._since_look <= LONE_BYTES
 
-    async def _send_alone(self, message: Waiting) -> None:
+    async def _send_alone(self, number: int, body: bytes) -> None:
         self._is_first = False
         self._loop.call_soon(self._turn_over)
         self._under_way.set()
         self._sent += 1
-        maker, number, body = message
         self._since_look += len(body)
         try:
-            await self._channel.send(body.decode() if self._plain else maker.frame(number, (body,)))
+            await self._channel.send(body.decode() if self._plain else self._maker.frame(number, (body,)))
         except (ChannelClosed, ClosedError) as error:
             raise self._gone() from error
 
