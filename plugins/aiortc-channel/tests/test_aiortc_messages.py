@@ -8,6 +8,8 @@ import pytest
 
 from hallway.errors import BadMessage, BusyError, ChannelClosed, ClosedError, DeadlineExceeded, MessageTooLarge
 from hallway.model import Binding, IcePolicy
+from hallway.webrtc.arrivals import READ_AHEAD
+from hallway_aiortc_channel import channel as channel_module
 
 
 async def test_text_and_bytes_arrive_as_they_were_sent(pair):
@@ -37,6 +39,30 @@ async def test_concurrent_senders_keep_the_order_of_their_calls(pair):
             group.create_task(pair.offering.send(f"{number}{body}"))
         received = [await pair.answering.receive() for _ in range(40)]
     assert [message.rstrip(".") for message in received] == [str(number) for number in range(40)]
+
+
+async def test_no_more_is_taken_in_while_the_reader_is_busy(pair, until, monkeypatch):
+    monkeypatch.setattr(channel_module, "READING", 60.0)
+    sent = [bytes([number]) * 65_536 for number in range(48)]
+    sending = asyncio.create_task(in_order(pair.offering, sent))
+    first = await pair.answering.receive()
+    await until(lambda: pair.answering._arrivals.crowded and pair.answering._session.connection._queue.qsize() > 0)
+    # It is busy with the first one; the peer has nothing more under way than one window.
+    assert pair.answering._arrivals.size < READ_AHEAD + 2 * 65_536
+    assert [first, *[await pair.answering.receive() for _ in sent[1:]]] == sent
+    await sending
+
+
+async def test_who_does_not_read_at_all_still_acknowledges(pair, until):
+    sent = [bytes([number]) * 65_536 for number in range(48)]
+    await in_order(pair.offering, sent)
+    await until(lambda: pair.offering.buffered == 0)
+    assert [await pair.answering.receive() for _ in sent] == sent
+
+
+async def in_order(channel, messages):
+    for message in messages:
+        await channel.send(message)
 
 
 async def test_closing_right_after_sending_delivers_everything(pair):

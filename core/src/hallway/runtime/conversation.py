@@ -17,6 +17,7 @@ from hallway.protocol.chunks import Assembly, Chunk
 from hallway.protocol.effects import Deliver, DownReason, Effect
 from hallway.protocol.frames import Messages, Pause, Resume, decode, decode_large
 from hallway.protocol.link import Link
+from hallway.protocol.turns import Turn, Turns
 from hallway.protocol.weights import of_json
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.run import AttemptRun
@@ -24,6 +25,8 @@ from hallway.runtime.services import Services
 
 logger = logging.getLogger(__name__)
 
+TURNS = Turns()
+"""The loop is shared by all conversations of this process."""
 MAX_GARBAGE = 10
 """Things that are no messages, at most, before the channel of a peer without frames is ended."""
 SURPLUS_BYTES = 8 * 1024 * 1024
@@ -107,10 +110,14 @@ class Conversation:
     async def _read(self) -> None:
         assert self._run.channel is not None
         self._run.channel.hand_first_to(self._take_now)
+        turn = Turn(TURNS)
         while True:
-            self._take(await self._run.channel.receive())
+            data = await self._run.channel.receive()
+            turn.begin(self._now())
+            self._take(data)
             # A channel with much to read must not starve the others.
-            await asyncio.sleep(0)
+            if (pause := turn.end(self._now())) is not None:
+                await asyncio.sleep(pause)
             if self._run.previous is not None:
                 await self._run.turn()
             if self._publisher.crowded:

@@ -7,6 +7,8 @@ from collections import deque
 MAX_WAITING = 16 * 1024 * 1024
 """Bytes that wait for a reader, at most; each message counts `OVERHEAD` more."""
 OVERHEAD = 64
+READ_AHEAD = 1024 * 1024
+"""Bytes beyond which a reader that is on its way is to come up before more is taken in."""
 
 
 class Arrivals:
@@ -15,6 +17,11 @@ class Arrivals:
     def __init__(self) -> None:
         self.messages: deque[str | bytes] = deque()
         self.size = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more waits than `READ_AHEAD`."""
+        return self.size > READ_AHEAD
 
     def put(self, message: str | bytes) -> bool:
         """Keep a message; False says that there is no room for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 from aiortc import RTCDataChannel
 
@@ -22,6 +23,8 @@ MAX_EXTRA_CHANNELS = 8
 """Data channels that a peer may open beyond the one, and that are closed, before it has broken the protocol."""
 CLOSE_TIME = 1.0
 """Seconds that `aclose` delivers without another deadline."""
+READING = 0.1
+"""Seconds after a message was taken for which the reader is awaited; one that takes longer is no reason to leave acknowledgements lying."""
 
 
 class AiortcChannel(Channel):
@@ -44,6 +47,8 @@ class AiortcChannel(Channel):
         self._opened = asyncio.Event()
         self._receiver: asyncio.Future[None] | None = None
         self._first_taker: Taker | None = None
+        self._read_at = -inf
+        self._read_up = asyncio.Event()
         self._turn = asyncio.Lock()
         self._progress = asyncio.Event()
 
@@ -86,13 +91,20 @@ class AiortcChannel(Channel):
             if self._closing:
                 raise ClosedError("the channel was closed at this end")
             if self._arrivals.messages:
-                return self._arrivals.pop()
+                return self._take()
             self._check_alive()
             await self._arrival()
 
     def hand_first_to(self, taker: Taker) -> None:
         """See `Channel.hand_first_to`."""
         self._first_taker = taker
+
+    def _take(self) -> str | bytes:
+        message = self._arrivals.pop()
+        self._read_at = self._loop.time()
+        if not self._arrivals.crowded:
+            self._read_up.set()
+        return message
 
     async def add_candidate(self, candidate: Candidate) -> None:
         """See `Channel.add_candidate`."""
@@ -146,6 +158,20 @@ class AiortcChannel(Channel):
         self._extra += 1
         if self._extra > MAX_EXTRA_CHANNELS:
             self._session.finish(End(EndedBy.VIOLATION, f"it opened more than {MAX_EXTRA_CHANNELS} data channels that nobody asked for"))
+
+    def has_room(self) -> bool:
+        """Implements `SessionListener`."""
+        return not self._arrivals.crowded or self._loop.time() - self._read_at >= READING or self._closing or self._end is not None
+
+    async def read_up(self) -> None:
+        """Implements `SessionListener`. What comes in faster than it is read would fill memory, and the link would be lost for it."""
+        while not self.has_room():
+            self._read_up.clear()
+            try:
+                async with asyncio.timeout(READING):
+                    await self._read_up.wait()
+            except TimeoutError:
+                continue
 
     def acknowledged(self, size: int) -> None:
         """Implements `SessionListener`."""
@@ -237,5 +263,6 @@ class AiortcChannel(Channel):
 
     def _wake(self) -> None:
         self._opened.set()
+        self._read_up.set()
         self._progress.set()
         self._wake_receiver()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any, cast
 
 from aioice import Candidate, Connection, stun
@@ -13,6 +14,7 @@ from aioice.ice import CandidatePair, StunProtocol
 from aioice.turn import TurnTransport
 
 from hallway.model import Path
+from hallway.protocol.turns import REST, Turn, Turns
 from hallway_aiortc_channel._records import RecordFilter
 from hallway_aiortc_channel.datagrams import MAX_DATAGRAM, FilteredProtocol
 from hallway_aiortc_channel.gathering import COMPONENT, Plan, gather_from_servers, gather_hosts
@@ -29,6 +31,8 @@ MAX_QUEUE = 1024
 """Datagrams that wait for DTLS, at most."""
 RELAY_GRACE = 0.25
 """Seconds that a TURN server has to confirm that its allocation is given up."""
+TURNS = Turns()
+"""The loop is shared by all sessions of this process."""
 
 _DISTANT = frozenset({"srflx", "relay"})
 _UNSTARTED = frozenset({CandidatePair.State.WAITING, CandidatePair.State.FROZEN})
@@ -50,9 +54,17 @@ class PolicedConnection(Connection):
         self._work = asyncio.Event()
         self._pacer: asyncio.Task[None] | None = None
         self._repeats = HandshakeRepeats()
+        self._turn = Turn(TURNS)
+        self._is_working = False
+        """Whether something that was queued is worked on."""
+        self._rests_until = -inf
         self.records = RecordFilter()
         self.read: Callable[[bytes], bool] = lambda _: False
         """Takes a datagram at once, or says that it has to be queued."""
+        self.has_room: Callable[[], bool] = lambda: True
+        """Whether more may be worked on."""
+        self.room: Callable[[], Awaitable[None]] = _at_once
+        """Waits until it may."""
 
     @property
     def path(self) -> Path | None:
@@ -94,15 +106,47 @@ class PolicedConnection(Connection):
             self._queue.put_nowait((passed, COMPONENT))
 
     def _read_now(self, data: bytes) -> bool:
+        now = asyncio.get_running_loop().time
+        if self._is_working or now() < self._rests_until or not self.has_room():
+            return False
+        self._turn.begin(now())
         try:
             return self.read(data)
         except ConnectionError:
             logger.debug("the connection has ended", exc_info=True)
         except Exception:
             logger.exception("a datagram could not be processed")
+        finally:
+            self._end_turn(now())
         # As aioice ends it when its socket is gone: whoever receives hears of it.
         self._queue.put_nowait(None)
         return True
+
+    def _end_turn(self, now: float) -> None:
+        if (pause := self._turn.end(now)) is not None:
+            # What comes in the same turn of the loop is to be queued, at least.
+            self._rests_until = now + max(pause, REST)
+
+    async def recvfrom(self) -> tuple[bytes, int]:
+        """Return the next datagram that was queued for DTLS, when `Turns` says.
+
+        aiortc's own task would work through all that waits, up to `MAX_QUEUE` datagrams.
+
+        Raises:
+            ConnectionError: no pair is nominated, or the connection was lost.
+
+        """
+        now = asyncio.get_running_loop().time
+        if self._is_working:
+            self._is_working = False
+            self._end_turn(now())
+        found = await super().recvfrom()
+        self._is_working = True
+        if (pause := self._rests_until - now()) > 0:
+            await asyncio.sleep(pause if pause > REST else 0)
+        await self.room()
+        self._turn.begin(now())
+        return found
 
     async def sendto(self, data: bytes, component: int) -> None:
         """Send a datagram: see `write`."""
@@ -207,6 +251,10 @@ class PolicedConnection(Connection):
         if pacer is not None:
             pacer.cancel()
             await asyncio.wait([pacer])
+
+
+async def _at_once() -> None:
+    return
 
 
 async def _give_up(relay: Any) -> None:

@@ -47,13 +47,19 @@ LABEL = "data"
 
 
 class SessionListener(Protocol):
-    """Who hears what happens in a session: its channel. No method may block or raise."""
+    """Who hears what happens in a session: its channel. No method may raise, and only `read_up` may wait."""
 
     def channel_found(self, data_channel: RTCDataChannel) -> None:
         """The peer opened a data channel."""
 
     def acknowledged(self, size: int) -> None:
         """The peer has ``size`` more bytes."""
+
+    def has_room(self) -> bool:
+        """Whether more may be taken in: the reader is not busy with what came before, or nobody reads at all."""
+
+    async def read_up(self) -> None:
+        """Wait until `has_room` holds."""
 
     def ended(self, end: End) -> None:
         """The session is over; told once."""
@@ -114,6 +120,7 @@ class Session:
     def start(self, remote: RemoteDescription, setup: Setup, listener: SessionListener) -> None:
         """Begin to connect; ``setup`` is our own part (active: DTLS client). The listener hears how it ends."""
         self._listener = listener
+        self.connection.has_room, self.connection.room = listener.has_room, listener.read_up
         self._remote = remote
         self.connection.ice_controlling = self.offerer or remote.lite
         self._dtls._set_role("client" if setup == "active" else "server")

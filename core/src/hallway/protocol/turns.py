@@ -1,0 +1,60 @@
+"""How peers share the loop: one that sends much must not hold up those that send little. Pure; `now` is given."""
+
+from __future__ import annotations
+
+from math import inf
+
+TURN = 0.001
+"""Seconds for which what one peer sends may keep the loop in one go; what is begun is done."""
+REST = 0.0001
+"""Seconds between two pieces of work after which the second one begins a new turn: others could have had the loop."""
+ACTIVE = 0.05
+"""Seconds for which another peer counts as active after something of it was worked on."""
+PATIENCE = 3.0
+"""How many times as long as one kept the loop it waits for the others."""
+LONGEST = 0.02
+"""Seconds of a pause, at most."""
+
+
+class Turns:
+    """Shares one loop among those who work for a peer each: while another one is active, none gets more than a quarter of it.
+
+    Of several that are busy one works while the others wait. One that is alone never waits.
+    """
+
+    def __init__(self) -> None:
+        self._latest: Turn | None = None
+        self._latest_at = -inf
+        self._others_at = -inf
+        """When another one than the latest has worked last."""
+
+    def is_shared(self, who: Turn, now: float) -> bool:
+        """Note that ``who`` works; whether others have a moment ago."""
+        if who is not self._latest:
+            self._latest, self._others_at = who, self._latest_at
+        self._latest_at = now
+        return now - self._others_at < ACTIVE
+
+
+class Turn:
+    """One of those who share: `begin` and `end` each piece of work, and wait as long as `end` says."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._kept = 0.0
+        self._began = self._ended = -inf
+
+    def begin(self, now: float) -> None:
+        """A piece of work begins."""
+        if now - self._ended > REST:
+            self._kept = 0.0
+        self._began = now
+
+    def end(self, now: float) -> float | None:
+        """It has ended. How many seconds to wait before the next one; None: it may begin at once, 0: behind what others have to do now."""
+        is_shared = self._turns.is_shared(self, now)
+        self._kept, self._ended = self._kept + now - self._began, now
+        if self._kept < TURN:
+            return None
+        pause, self._kept = min(PATIENCE * self._kept, LONGEST), 0.0
+        return pause if is_shared else 0.0
