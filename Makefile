@@ -52,7 +52,7 @@ soak: setup  ## outages of a minute each, every fault at full length, then SOAK_
 	SOAK=1 $(BIN)/pytest -s tests/e2e/test_faults_*.py tests/e2e/test_glare.py tests/e2e/test_thirty_devices.py tests/e2e/test_restarting_neighbour.py tests/e2e/test_durable_*.py tests/e2e/test_hostile_delivery.py tests/e2e/test_flood.py
 	$(BIN)/python -m tests.soak
 
-fuzz: setup  ## the parsers, for much longer than in `make test`; then guided by coverage, ATHERIS_SECONDS (60) for each
+fuzz: setup  ## the parsers, for much longer than in `make test`; then guided by coverage, ATHERIS_RUNS (100000) inputs and ATHERIS_SECONDS (60) at least for each
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest --timeout=3600 -m fuzz
 	$(BIN)/python -m tests.fuzz
 
