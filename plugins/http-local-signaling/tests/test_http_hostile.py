@@ -211,6 +211,21 @@ async def test_who_hangs_up_has_still_made_us_work(start_rig, wire):
 
 
 @pytest.mark.attack("A19")
+async def test_all_addresses_together_have_a_rate_too(rig, wire):
+    begun = asyncio.get_running_loop().time()
+    statuses = []
+    for block in range(2, 12):
+        # As many at once as there may be connections.
+        replies = await asyncio.gather(*(rig.ask(wire.post("/offer"), f"127.0.{block}.{host}") for host in range(1, 51)))
+        statuses += [reply.status for reply in replies]
+    most = 100 + 50 * (asyncio.get_running_loop().time() - begun)
+
+    print(f"A19 500 requests of 500 addresses: {statuses.count(200)} answered, {statuses.count(429)} told to wait, {most:.0f} allowed")
+    assert 100 <= statuses.count(200) == len(rig.host.seen) <= most
+    assert set(statuses) == {200, 429}
+
+
+@pytest.mark.attack("A19")
 async def test_pipelining_is_bounded_by_the_rate(rig, wire):
     connection = await connect(wire, rig)
     await connection.send(wire.get("/health") * 1000)
