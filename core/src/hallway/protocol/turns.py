@@ -10,14 +10,14 @@ REST = 0.0001
 """Seconds between two pieces of work after which the second one begins a new turn: others could have had the loop."""
 ACTIVE = 0.05
 """Seconds for which another peer counts as active after something of it was worked on."""
-PATIENCE = 3.0
+PATIENCE = 1.0
 """How many times as long as one kept the loop it waits for the others."""
 LONGEST = 0.02
 """Seconds of a pause, at most."""
 
 
 class Turns:
-    """Shares one loop among those who work for a peer each: while another one is active, none gets more than a quarter of it.
+    """Shares one loop among those who work for a peer each: while another one is active, none gets more than half of it.
 
     Of several that are busy one works while the others wait. One that is alone never waits.
     """

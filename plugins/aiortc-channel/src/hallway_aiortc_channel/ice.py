@@ -54,6 +54,7 @@ class PolicedConnection(Connection):
         self._work = asyncio.Event()
         self._pacer: asyncio.Task[None] | None = None
         self._repeats = HandshakeRepeats()
+        self._now = asyncio.get_running_loop().time
         self._turn = Turn(TURNS)
         self._is_working = False
         """Whether something that was queued is worked on."""
@@ -106,10 +107,10 @@ class PolicedConnection(Connection):
             self._queue.put_nowait((passed, COMPONENT))
 
     def _read_now(self, data: bytes) -> bool:
-        now = asyncio.get_running_loop().time
-        if self._is_working or now() < self._rests_until or not self.has_room():
+        began = self._now()
+        if self._is_working or began < self._rests_until or not self.has_room():
             return False
-        self._turn.begin(now())
+        self._turn.begin(began)
         try:
             return self.read(data)
         except ConnectionError:
@@ -117,7 +118,7 @@ class PolicedConnection(Connection):
         except Exception:
             logger.exception("a datagram could not be processed")
         finally:
-            self._end_turn(now())
+            self._end_turn(self._now())
         # As aioice ends it when its socket is gone: whoever receives hears of it.
         self._queue.put_nowait(None)
         return True
@@ -136,16 +137,15 @@ class PolicedConnection(Connection):
             ConnectionError: no pair is nominated, or the connection was lost.
 
         """
-        now = asyncio.get_running_loop().time
         if self._is_working:
             self._is_working = False
-            self._end_turn(now())
+            self._end_turn(self._now())
         found = await super().recvfrom()
         self._is_working = True
-        if (pause := self._rests_until - now()) > 0:
+        if (pause := self._rests_until - self._now()) > 0:
             await asyncio.sleep(pause if pause > REST else 0)
         await self.room()
-        self._turn.begin(now())
+        self._turn.begin(self._now())
         return found
 
     async def sendto(self, data: bytes, component: int) -> None:
