@@ -9,6 +9,7 @@ from hallway.model import RefusalCode
 from hallway.protocol.attempt import GREETING_PATIENCE, Phase
 from hallway.protocol.effects import (
     Admit,
+    Answer,
     Control,
     Deliver,
     Dial,
@@ -209,6 +210,15 @@ class TestDown:
     @pytest.mark.attack("A10")
     def test_a_second_hello_breaks_the_protocol(self):
         assert opened().received(1, hello(), 3.0) == [Drop(1, "a second HELLO"), Down(DownReason.PROTOCOL)]
+
+    @pytest.mark.attack("A21")
+    def test_who_broke_the_protocol_gets_no_new_link_for_a_second(self):
+        link = opened()
+        link.failed(1, "a forged frame", 3.0, DownReason.PROTOCOL)
+        assert link.offered(3.9, epoch="e1")[1] == [Refuse(2, RefusalCode.RATE_LIMITED)]
+        assert link.deadline is not None
+        assert 4.0 <= link.deadline <= 4.1
+        assert link.offered(4.0, epoch="e1")[1] == [Answer(3)]
 
     def test_time_is_counted_from_the_loss_and_not_from_an_offer_that_failed_before(self):
         link = opened()

@@ -7,6 +7,8 @@ state by the table of `protocol.states`, each attempt by that of `protocol.attem
 
 from __future__ import annotations
 
+from math import inf
+
 import attrs
 
 from hallway.model import PeerRecord, RefusalCode
@@ -44,6 +46,8 @@ from hallway.protocol.vitals import Vitals, content
 
 VERDICT_MARGIN = 0.5
 """Seconds beyond `SUSPICION` for which an offer is held that speaks against the open link: its death must come first."""
+SHUNNED = 1.0
+"""Seconds for which a peer that broke the protocol gets no new link: to make one costs more than to break it, and others pay with time."""
 TIMED_OUT = "the channel did not open in time"
 
 
@@ -55,6 +59,7 @@ class Link(Upkeep):
     """The device's, shared by its links."""
     _patience: Patience = attrs.field(factory=Patience, init=False)
     """What this link has learnt by itself since it was open last."""
+    _shunned_until: float = attrs.field(default=-inf, init=False)
 
     @property
     def deadline(self) -> float | None:
@@ -107,6 +112,8 @@ class Link(Upkeep):
         attempt = self._begin(Role.ANSWERER, Phase.HELD, now + HOLD_PATIENCE)
         if self.closed:
             return attempt.id, [Refuse(attempt.id, RefusalCode.CLOSING)]
+        if now < self._shunned_until:
+            return attempt.id, [Refuse(attempt.id, RefusalCode.RATE_LIMITED)]
         if stranger and self._is_settled_against(epoch):
             return attempt.id, [Refuse(attempt.id, RefusalCode.FORBIDDEN)]
         attempt.stranger, attempt.epoch = stranger, epoch
@@ -209,6 +216,8 @@ class Link(Upkeep):
         attempt = self.find(attempt_id)
         if attempt is None:
             return []
+        if down is DownReason.PROTOCOL:
+            self._shunned_until = now + SHUNNED
         if attempt is self.current:
             return ended(attempt, reason) + self._lost(attempt, down, now)
         expected = expected or self.current is not None or attempt.phase is Phase.HELD
@@ -348,7 +357,7 @@ class Link(Upkeep):
         self._left = lost.epoch if reason is DownReason.BYE else None
         self._since = now if self._is_wanted or self.incoming is not None else None
         if self._is_wanted and self.dial is None:
-            self._redial.lost(now)
+            self._redial.lost(max(now, self._shunned_until))
         self._turn(Turn.LEAVE if self._redial.at is None else Turn.LOSE)
         effects.append(Down(reason))
         if any(self.attempts()):
