@@ -23,9 +23,10 @@ BEFORE = 3.0
 EACH = either(1, 10)
 """Seconds of each attack."""
 SETTLE = 1.0
-SLOWER = 4.0
-"""How many times as long the 95th percentile of the round trips may be, of all attacks together. It is less than 2 on a machine with nothing
-else to do, and was 240 and more while whatever came in was worked on at once: all peers share one loop."""
+SLOWER = either(20, 2.5)
+"""How many times as long the 95th percentile of the round trips may be, of all attacks together. It is about 2 on a
+machine with nothing else to do, and was 240 and more while whatever came in was worked on at once: all peers share
+one loop."""
 GROWTH = 50.0
 """MB."""
 
@@ -63,6 +64,8 @@ async def test_a_hostile_member_costs_its_own_link_and_little_of_the_time_of_oth
     during: list[float] = []
     for name in ATTACKS:
         await hostile.send_json([name, EACH])
+        await hostile.wait_for(matching(event="attacking"), 20)
+        await times(friend)
         done = await hostile.wait_for(matching(event="attacked", attack=name), EACH + 20)
         took = await times(friend)
         during += took

@@ -1,7 +1,8 @@
 """A device that links properly and then breaks the rules of its channel: ``hostile_channel.py DEVICE_ID PROPERTY_ID VICTIM CORE``.
 
 Each line of stdin is ``[attack, seconds]``. The attack is made over a link of its own, again over the next one as soon as it has cost the
-link, until the time is over; then ``{"event": "attacked", "attack", "links"}`` says how many links it cost.
+link, until the time is over: from ``{"event": "attacking"}`` on. Then ``{"event": "attacked", "attack", "links"}`` says how many links it
+cost.
 """
 
 from __future__ import annotations
@@ -98,7 +99,9 @@ ATTACKS: dict[str, Attack] = {
 
 
 async def attack(hostile: Hostile, make: Attack, seconds: float) -> int:
-    """Attack for so long; returns how many links it cost."""
+    """Attack for so long, from the first link on; returns how many links it cost."""
+    await hostile.link()
+    print(json.dumps({"event": "attacking"}), flush=True)
     cost, over = 0, asyncio.get_running_loop().time() + seconds
     with suppress(TimeoutError):
         async with asyncio.timeout_at(over):

@@ -37,12 +37,16 @@ class Turns:
 
 
 class Turn:
-    """One of those who share: `begin` and `end` each piece of work, and wait as long as `end` says."""
+    """One of those who share: `begin` and `end` each piece of work, and begin none while `rest` says how long to wait."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._kept = 0.0
-        self._began = self._ended = -inf
+        self._began = self._ended = self._rests_until = -inf
+
+    def rest(self, now: float) -> float:
+        """Seconds to wait before the next piece of work; 0: none. Less than `REST`: behind what others have to do now."""
+        return max(0.0, self._rests_until - now)
 
     def begin(self, now: float) -> None:
         """A piece of work begins."""
@@ -50,11 +54,10 @@ class Turn:
             self._kept = 0.0
         self._began = now
 
-    def end(self, now: float) -> float | None:
-        """It has ended. How many seconds to wait before the next one; None: it may begin at once, 0: behind what others have to do now."""
+    def end(self, now: float) -> None:
+        """It has ended."""
         is_shared = self._turns.is_shared(self, now)
         self._kept, self._ended = self._kept + now - self._began, now
-        if self._kept < TURN:
-            return None
-        pause, self._kept = min(PATIENCE * self._kept, LONGEST), 0.0
-        return pause if is_shared else 0.0
+        if self._kept >= TURN:
+            pause, self._kept = min(PATIENCE * self._kept, LONGEST), 0.0
+            self._rests_until = now + (max(pause, REST) if is_shared else REST)

@@ -17,7 +17,7 @@ from hallway.protocol.chunks import Assembly, Chunk
 from hallway.protocol.effects import Deliver, DownReason, Effect
 from hallway.protocol.frames import Messages, Pause, Resume, decode, decode_large
 from hallway.protocol.link import Link
-from hallway.protocol.turns import Turn, Turns
+from hallway.protocol.turns import REST, Turn, Turns
 from hallway.protocol.weights import of_json
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.run import AttemptRun
@@ -58,6 +58,7 @@ class Conversation:
         self._carry_out = carry_out
         self._failed = failed
         self._take = self._take_frame if run.speaks_hallway else self._take_plain
+        self._turn = Turn(TURNS)
         self._garbage = 0
         self._surplus = 0
         self._assembly = Assembly(REST_SECONDS + services.timing.lost_after)
@@ -110,14 +111,14 @@ class Conversation:
     async def _read(self) -> None:
         assert self._run.channel is not None
         self._run.channel.hand_first_to(self._take_now)
-        turn = Turn(TURNS)
         while True:
             data = await self._run.channel.receive()
-            turn.begin(self._now())
-            self._take(data)
             # A channel with much to read must not starve the others.
-            if (pause := turn.end(self._now())) is not None:
-                await asyncio.sleep(pause)
+            if pause := self._turn.rest(self._now()):
+                await asyncio.sleep(pause if pause > REST else 0)
+            self._turn.begin(self._now())
+            self._take(data)
+            self._turn.end(self._now())
             if self._run.previous is not None:
                 await self._run.turn()
             if self._publisher.crowded:
@@ -125,14 +126,18 @@ class Conversation:
 
     def _take_now(self, data: str | bytes) -> bool:
         """Take what comes, unless there is something to wait for before."""
-        if self._run.previous is not None or self._publisher.crowded:
+        began = self._now()
+        if self._run.previous is not None or self._publisher.crowded or self._turn.rest(began):
             return False
+        self._turn.begin(began)
         try:
             self._take(data)
         except Exception:
             # It must not end in the channel, which would hold it for a mistake of the peer.
             logger.exception("a frame of %s could not be processed", self._run.peer_id)
             self._failed(self._run, "an internal error", DownReason.CLOSED)
+        finally:
+            self._turn.end(self._now())
         return True
 
     async def _make_room(self) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
-from math import inf
 from typing import Any, cast
 
 from aioice import Candidate, Connection, stun
@@ -58,7 +57,6 @@ class PolicedConnection(Connection):
         self._turn = Turn(TURNS)
         self._is_working = False
         """Whether something that was queued is worked on."""
-        self._rests_until = -inf
         self.records = RecordFilter()
         self.read: Callable[[bytes], bool] = lambda _: False
         """Takes a datagram at once, or says that it has to be queued."""
@@ -108,7 +106,7 @@ class PolicedConnection(Connection):
 
     def _read_now(self, data: bytes) -> bool:
         began = self._now()
-        if self._is_working or began < self._rests_until or not self.has_room():
+        if self._is_working or self._turn.rest(began) or not self.has_room():
             return False
         self._turn.begin(began)
         try:
@@ -118,15 +116,10 @@ class PolicedConnection(Connection):
         except Exception:
             logger.exception("a datagram could not be processed")
         finally:
-            self._end_turn(self._now())
+            self._turn.end(self._now())
         # As aioice ends it when its socket is gone: whoever receives hears of it.
         self._queue.put_nowait(None)
         return True
-
-    def _end_turn(self, now: float) -> None:
-        if (pause := self._turn.end(now)) is not None:
-            # What comes in the same turn of the loop is to be queued, at least.
-            self._rests_until = now + max(pause, REST)
 
     async def recvfrom(self) -> tuple[bytes, int]:
         """Return the next datagram that was queued for DTLS, when `Turns` says.
@@ -139,10 +132,10 @@ class PolicedConnection(Connection):
         """
         if self._is_working:
             self._is_working = False
-            self._end_turn(self._now())
+            self._turn.end(self._now())
         found = await super().recvfrom()
         self._is_working = True
-        if (pause := self._rests_until - self._now()) > 0:
+        if pause := self._turn.rest(self._now()):
             await asyncio.sleep(pause if pause > REST else 0)
         await self.room()
         self._turn.begin(self._now())
