@@ -144,6 +144,23 @@ async def test_a_person_decides_and_a_joiner_that_is_killed_goes_on_where_it_was
     assert (await tablet.join("tablet-1", *by_text(shown))) == again | {"already": True}
 
 
+@pytest.mark.attack("A15")
+async def test_what_was_typed_before_the_question_is_no_answer(site: Site) -> None:
+    tablet = site.machine("tablet-1")
+    inviting, shown = await site.desk.invite(terminal=True)
+    await inviting.send_bytes(b"yes\n")
+    assert (await inviting.read_line()).strip() == "yes"
+    joining = await tablet.begin_to_join("tablet-1", *by_code(shown))
+    await inviting.wait_for(matching(event="asking"))
+    await inviting.send_bytes(b"no\n")
+    assert await joining.wait() == 1
+    assert "said no" in joining.transcript()
+    await inviting.send_bytes(b"\x03")
+    assert await inviting.wait() == 1
+    assert '"reason": "stopped"' in inviting.transcript()
+    assert site.desk.names() == ["front-desk"]
+
+
 @pytest.mark.attack("A18")
 async def test_while_the_devices_run(site: Site) -> None:
     """invite, members and revoke go to the running device, which tells the others; an eavesdropper sees nothing of all that."""

@@ -15,6 +15,8 @@ from netlab import Finished, Host, Process, matching
 
 Json = dict[str, Any]
 PATIENCE = 40.0
+TERMINAL = (sys.executable, "-c", "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)")
+"""Runs a program at a terminal of its own, which echoes what is typed."""
 
 
 @attrs.frozen
@@ -39,9 +41,10 @@ class Machine:
         value: Json = json.loads(finished.stdout.splitlines()[-1])
         return value
 
-    async def invite(self, *words: str) -> tuple[Process, Json]:
-        """Open a window; the process that shows it, and what it shows first."""
-        process = await self.host.spawn(self._argv("invite", "--json", *words))
+    async def invite(self, *words: str, terminal: bool = False) -> tuple[Process, Json]:
+        """Open a window, perhaps at a terminal; the process that shows it, and what it shows first."""
+        argv = self._argv("invite", "--json", *words)
+        process = await self.host.spawn([*TERMINAL, *argv] if terminal else argv)
         return process, await process.wait_for(matching(event="invitation"))
 
     async def join(self, device: str, *words: str, status: int = 0) -> Json:

@@ -8,6 +8,7 @@ import io
 import json
 import signal
 import sys
+import termios
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ CLOSINGS = {
     "enrolled": "Done.",
     "attempts": "Closed: three attempts have failed. If nobody mistyped the code, somebody on this network tries to get in.",
     "expired": "Closed: the five minutes are over.",
-    "stopped": "Closed.",
+    "stopped": "Closed: nobody has joined.",
 }
 OUTCOMES = {
     "wrong": "Somebody tried a wrong code.",
@@ -53,6 +54,7 @@ async def run(state: Path, port: int | None, interfaces: Sequence[str], *, yes: 
         try:
             return await screen.run()
         except asyncio.CancelledError:
+            screen.stop()
             return screen.enrolled
         finally:
             await screen.aclose()
@@ -80,6 +82,11 @@ class _Screen:
                 self._tell(event)
         return self.enrolled
 
+    def stop(self) -> None:
+        """Say that the window is not wanted any more, if nobody has come in by it."""
+        if not self.enrolled:
+            self._tell({"event": "closed", "reason": "stopped"})
+
     async def aclose(self) -> None:
         """Close the window, if it is open, and read no more."""
         if self._reading is not None:
@@ -96,25 +103,27 @@ class _Screen:
         if self._as_json:
             _print({"event": "invitation", **self._opened})
             return
-        drawing = io.StringIO()
-        segno.make(self._opened["invitation"], error="m").terminal(drawing, compact=True, border=2)
-        click.echo(drawing.getvalue())
-        click.echo(self._opened["invitation"])
-        if self._opened["code"] is not None:
-            click.echo(f"\nor the code {self._opened['code']} at {' or '.join(self._opened['hosts'])}")
+        code, hosts = self._opened["code"], self._opened["hosts"]
         until = time.strftime("%H:%M:%S", time.localtime(self._opened["expires"]))
-        click.echo(f"\nOne device may join {self._opened['property']} until {until}. On that device, with a folder and a name of its own:")
-        click.echo("  hallway join --state DIR --device NAME --invitation -      (then paste the text above, which is in the QR code too)")
-        if self._opened["code"] is not None:
-            click.echo(f"  hallway join --state DIR --device NAME --code {self._opened['code']} --host {self._opened['hosts'][0]}")
+        click.echo(f"One device may join {self._opened['property']} until {until}. On that device, with a folder and a name of its own:")
+        click.echo("  hallway join --state DIR --device NAME --invitation -      (then paste the text below, which is in the QR code too)")
+        if code is not None:
+            click.echo(f"  hallway join --state DIR --device NAME --code {code} --host {hosts[0]}")
+        click.echo(f"\n{self._opened['invitation']}\n")
+        if code is not None:
+            click.echo(f"or the code {code} at {' or '.join(hosts)}")
+        _draw(self._opened["invitation"])
 
     def _tell(self, event: Json) -> None:
         self.enrolled = self.enrolled or event["event"] == "enrolled"
+        asks = event["event"] == "asking"
+        if asks:
+            _forget_what_was_typed()
         if self._as_json:
             _print(event)
         elif (text := _sentence(event)) is not None:
             click.echo(text)
-        if event["event"] == "asking":
+        if asks:
             self._asked = event["keyId"]
             self._reading = self._reading or asyncio.create_task(self._read(), name="answers")
 
@@ -139,7 +148,7 @@ def _sentence(event: Json) -> str | None:
     match event["event"]:
         case "attempt":
             text = OUTCOMES.get(event["outcome"])
-            return text and f"{text} {event['left']} attempts are left."
+            return text and f"{text} {_left(event['left'])} left."
         case "asking":
             return f"{event['deviceId']} wants to join, and must show {event['check']}. Does it, and shall it? [yes/no]"
         case "turned-away":
@@ -147,6 +156,24 @@ def _sentence(event: Json) -> str | None:
         case "enrolled":
             return f"{event['deviceId']} is enrolled. It shows {event['check']}."
     return CLOSINGS[event["reason"]]
+
+
+def _left(attempts: int) -> str:
+    return "1 attempt is" if attempts == 1 else f"{attempts or 'no'} attempts are"
+
+
+def _draw(text: str) -> None:
+    """The QR code comes last and in colours of its own: whole on a small terminal, and dark on light whatever the terminal's colours."""
+    drawing = io.StringIO()
+    segno.make(text, error="m").terminal(drawing, compact=True, border=2)
+    for line in drawing.getvalue().splitlines():
+        click.secho(line, fg="bright_white", bg="black")
+
+
+def _forget_what_was_typed() -> None:
+    """Nobody at a terminal has answered a question before it was put."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def _print(event: Json) -> None:
