@@ -53,7 +53,11 @@ def join(
     from hallway.runtime.enrolling import enrol
 
     ticket, places = _ticket(unlisted(invitation, "Invitation"), unlisted(code, "Code"), host)
-    made = asyncio.run(enrol(state, device, ticket, places, interfaces, lambda event: _tell(event, as_json=as_json)))
+    try:
+        made = asyncio.run(enrol(state, device, ticket, places, interfaces, lambda event: _tell(event, places, as_json=as_json)))
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Run the same command again: it goes on where it was.", err=True)
+        raise SystemExit(1) from None
     _tell_end(state, made, as_json=as_json)
 
 
@@ -80,16 +84,22 @@ def _place(host: str) -> Place:
         raise click.BadParameter("it must be an address and a port, such as 192.168.1.20:8090", param_hint="--host") from None
 
 
+def _shown(place: Place) -> str:
+    ip, port = place
+    return f"[{ip}]:{port}" if ip.version == 6 else f"{ip}:{port}"
+
+
 def _parts(host: str) -> tuple[str, str]:
     text, colon, port = host.rpartition(":")
     return (text, port) if colon and not host.endswith("]") else (host, "")
 
 
-def _tell(event: dict[str, str], *, as_json: bool) -> None:
+def _tell(event: dict[str, str], places: Sequence[Place], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(event))
     elif event["event"] == "joining":
         click.echo(f"This device shows {event['check']}; the other device must show the same.")
+        click.echo(f"Looking for the other device at {' or '.join(_shown(place) for place in places)}.")
     else:
         click.echo("Waiting for the person at the other device, who is asked there.")
 
