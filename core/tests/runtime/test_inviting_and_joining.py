@@ -7,11 +7,13 @@ import ipaddress
 import random
 
 import pytest
+from click.testing import CliRunner
 from enrolment_rig import PLACE, Carrier, Desk, join
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallway.errors import AlreadyEnrolled, PairingRefused, StateBusy, StorageFull, Unreachable
+from hallway.cli.members import members
+from hallway.errors import AlreadyEnrolled, PairingRefused, PeerUnavailable, StateBusy, StorageFull, Unreachable
 from hallway.model import Envelope, Origin, Refusal, RefusalCode
 from hallway.runtime import founding, invitations, joining
 from hallway.runtime.joining import Joining, device_keys
@@ -170,6 +172,21 @@ def test_a_property_is_not_made_twice_nor_over_a_recovery_file(tmp_path, monkeyp
         founding.found(tmp_path / "b", "Hill View", "desk", tmp_path / "recovery.json", lambda: None)
     assert (tmp_path / "recovery.json").read_bytes() == before
     assert not TrustState(tmp_path / "b").is_enrolled
+
+
+async def test_a_device_that_was_revoked_is_named_as_such(desk, tmp_path):
+    await desk.invite()
+    await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    told = await asyncio.to_thread(CliRunner().invoke, members, ["--state", str(tmp_path / "tablet")])
+    assert told.stdout.startswith("Sea View: 2 devices, epoch 2, as far as this device has heard\n")
+    await desk.commands.run({"command": "revoke", "deviceId": "tablet-1"})
+    with pytest.raises(PeerUnavailable, match="Tablet-1 is revoked already"):
+        await desk.commands.run({"command": "revoke", "deviceId": "Tablet-1"})
+    with pytest.raises(PeerUnavailable, match="no device of the property has the name tablet-2"):
+        await desk.commands.run({"command": "revoke", "deviceId": "tablet-2"})
+    told = await asyncio.to_thread(CliRunner().invoke, members, ["--state", str(tmp_path / "desk")])
+    *_, title, revoked = told.stdout.splitlines()
+    assert (title, revoked.split()[0]) == ("1 revoked:", "tablet-1")
 
 
 async def test_a_device_that_starts_has_what_a_command_has_changed_meanwhile(desk, tmp_path):

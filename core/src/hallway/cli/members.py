@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,15 @@ def members(state: Path, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     count = len(found["members"])
-    click.echo(f"{found['property']}: {count} {'device' if count == 1 else 'devices'}, epoch {found['epoch']}")
+    heard = "" if found["isAdmin"] else ", as far as this device has heard"
+    click.echo(f"{found['property']}: {count} {'device' if count == 1 else 'devices'}, epoch {found['epoch']}{heard}")
     for member in found["members"]:
         mark = "  (this device)" if member["deviceId"] == found["deviceId"] else ""
         click.echo(f"  {member['deviceId']}  {member['role']}{mark}")
     if found["revoked"]:
-        click.echo(f"{len(found['revoked'])} revoked")
+        click.echo(f"{len(found['revoked'])} revoked:")
+    for one in found["revoked"]:
+        click.echo(f"  {one['deviceId'] or one['keyId']}  {time.strftime('%Y-%m-%d %H:%M', time.localtime(one['at']))}")
 
 
 @click.command()

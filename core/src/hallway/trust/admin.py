@@ -106,6 +106,8 @@ def whom(own: Membership, device: str) -> tuple[str, str]:
     known = {sub: name for sub, name, _ in belonging(own)}
     named = next((sub for sub, name in known.items() if same_device(name, device)), None)
     sub = named or (device.lower() if KEY_ID.fullmatch(device.lower()) else None)
+    if sub is None and any(same_device(one.name or "", device) for one in own.book.revocations.values()):
+        raise PeerUnavailable(f"{device} is revoked already", hint="there is nothing left to do: the others learn of it when they are met")
     if sub is None:
         raise PeerUnavailable(f"no device of the property has the name {device}", hint="`hallway members` lists them")
     return sub, known.get(sub, "")
