@@ -133,6 +133,18 @@ async def test_every_reason_is_named_when_none_gets_through(scene):
     assert caught.value.hint
 
 
+async def test_how_the_peer_has_refused_stays_with_the_attempt(scene):
+    async def refuse(_):
+        return Refusal(RefusalCode.FORBIDDEN, "refused")
+
+    scene.lan.script, scene.cloud.script, run = refuse, raising(DeadlineExceeded("no answer in time")), AttemptRun(1, "tablet-2")
+    assert run.refused is None
+    with pytest.raises(Unreachable):
+        await scene.dialer.reach(run, PEER)
+    await run.aclose(graceful=False)
+    assert run.refused is RefusalCode.FORBIDDEN
+
+
 async def test_an_answer_of_somebody_else_or_that_cannot_be_read_counts_as_a_failure(scene):
     async def of_another(envelope):
         return await scene.answer(envelope, OpenGuard(DeviceInfo("tablet-3", "p")))

@@ -142,6 +142,7 @@ class Dialer:
         """Post the offer to one endpoint; the answer comes in the response, or later by itself."""
         reply = await carrier.signaling.request(endpoint, envelope, deadline)
         if isinstance(reply, Refusal):
+            run.refused = reply.code
             helped = await self._help(run.peer_id, carrier, endpoint, reply, deadline)
             raise _Helped(f"{run.peer_id} wants the offer otherwise") if helped else _refused(run.peer_id, reply)
         if reply.kind != "answer":

@@ -7,7 +7,7 @@ import logging
 
 from hallway.errors import RemoteViolation
 from hallway.events import ErrorHappened
-from hallway.model import IcePolicy
+from hallway.model import IcePolicy, RefusalCode
 from hallway.protocol.attempt import Phase
 from hallway.protocol.bucket import Bucket
 from hallway.protocol.throttle import Throttle
@@ -36,6 +36,10 @@ STEPS = {
 }
 """By the phase in which an attempt failed: what that means, and what to do next."""
 DISTANT_HINT = "see that both devices run and reach the signal server"
+FORBIDDEN_HINT = (
+    "that device runs and can be reached, and does not take this one: if they are enrolled, see with `hallway members` on an admin "
+    "whether both belong, and that their clocks are right"
+)
 VIOLATION_HINT = "see which version that device runs, and whether it is what it says to be; nothing of this device is lost"
 
 
@@ -52,6 +56,8 @@ class Reports:
         meaning, hint = STEPS.get(phase, ("it ended", ""))
         if phase is Phase.SIGNALING and run.policy is IcePolicy.WAN:
             hint = DISTANT_HINT
+        if phase is Phase.SIGNALING and run.refused is RefusalCode.FORBIDDEN:
+            hint = FORBIDDEN_HINT
         way = f" over {run.signaling}" if run.signaling else ""
         if phase is not Phase.SIGNALING and run.channel_plugin:
             way += f" and {run.channel_plugin} ({'any path' if run.policy is IcePolicy.WAN else 'LAN only'})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from hallway.errors import DeadlineExceeded
 from hallway.interfaces import Channel, Dialing
-from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, Path, Refusal
+from hallway.model import Candidate, Description, DeviceInfo, Envelope, IcePolicy, Path, Refusal, RefusalCode
 from hallway.protocol.frames import Bye, Hello, LinkFrame
 from hallway.runtime.outgoing import Outgoing
 from hallway.trust import Guard, Signal
@@ -40,6 +40,8 @@ class AttemptRun:
         """The peer's HELLO, once the guard has admitted it."""
         self.faded = asyncio.Event()
         """Set once nothing that comes over its channel counts any more."""
+        self.refused: RefusalCode | None = None
+        """How the peer has refused the offer, if it has."""
         self.dialing: Dialing | None = None
         self.channel: Channel | None = None
         self.outgoing: Outgoing | None = None
