@@ -26,7 +26,7 @@ REASONS = {
     "address-changed": "its address has changed",
     "revoked": "it is no longer trusted",
     "protocol": "it broke the protocol",
-    "closed": "the connection was lost",
+    "closed": "the connection was closed",
 }
 """What each `hallway.protocol.effects.DownReason` means, as a clause."""
 
@@ -60,5 +60,5 @@ def _of_messages(event: MessageReceived | Delivered | Undelivered | ErrorHappene
         case Undelivered(peer_id, message_id, reason):
             text = f"the message {message_id} to {peer_id} is a dead letter: {reason}"
         case ErrorHappened(code, problem, hint):
-            text = f"error {code}: {problem}. {hint}"
+            text = f"error {code}: {problem}{hint and f'; {hint}'}"
     return text

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _NO_STATE = Mistake(
     "trust.state",
     "is missing: security is sealed, for which a device must be enrolled",
-    "name the folder that `hallway init` or `hallway join` made (--state DIR), "
+    "name the folder that `hallway init` or `hallway join` made: --state DIR, in Python trust_state=DIR; "
     'or say security = "open": whoever reaches this network may join',
 )
 

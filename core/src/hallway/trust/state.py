@@ -64,7 +64,8 @@ class TrustState:
             lock = Lock(self.folder / "state")
         except StoreBusy as busy:
             raise StateBusy(
-                f"{self.folder} is in use by another process", hint=f"wait until it has ended; its id is in {self.folder / 'state.lock'}"
+                f"{self.folder} is in use by another process, such as `hallway up` or `hallway invite`",
+                hint=f"end it, or wait until it has ended; its id is in {self.folder / 'state.lock'}",
             ) from busy
         except OSError as error:
             raise files.unusable(self.folder, error) from error
