@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+from enrolling import TERMINAL
+
 from netlab import Host, Lab, Process, matching
 from site_devices import end, hears, linked, says, up
 
@@ -52,6 +57,22 @@ async def test_without_multicast_one_entry_on_one_device_links_two(lab: Lab) -> 
     assert unread(one) == unread(two) == []
     await end(one, two)
     assert all(host.packets_outside_lan() == 0 for host in hosts)
+
+
+@pytest.mark.parametrize("at_a_terminal", [True, False])
+async def test_at_a_terminal_a_failure_is_told_once_and_otherwise_it_is_in_the_log_too(lab: Lab, at_a_terminal: bool) -> None:
+    lan = lab.lan()
+    lan.block_multicast()
+    host, other = lan.host("host-1"), lan.host("host-2")
+    settings = ("security=open", "device.id=tablet-1", "device.property=hotel-1", STATIC, at("tablet-2", other.address))
+    argv = [sys.executable, "-m", "hallway.cli", "up", *(word for setting in settings for word in ("--set", setting))]
+    device = await host.spawn([*TERMINAL, *argv] if at_a_terminal else argv)
+    lines = [await device.read_line()]
+    while "error attempt-failed: tablet-2 was not reached" not in lines[-1]:
+        lines.append(await device.read_line())
+    await device.terminate()
+    logged = [line for line in [*lines, *device.stderr_lines] if "WARNING hallway.runtime.reports" in line]
+    assert len(logged) == (0 if at_a_terminal else 1)
 
 
 async def test_one_list_for_the_whole_site_links_every_device_whenever_it_comes(lab: Lab) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ IN_MEMORY = (
     "messages that wait are kept in memory only, and are lost with this process; to keep them on disk, name a file in [delivery].store"
 )
 """What an operator is told of a device without a store."""
+REPORTS = "hallway.runtime.reports"
+"""Its warnings are events too: whoever reads both at one terminal is to read them once."""
 
 
 @click.command()
@@ -72,6 +75,8 @@ async def _run_for_people(peer: Any, stop: asyncio.Event) -> None:
     from hallway.cli.json_lines import FLUSH_SECONDS, LineWriter
     from hallway.events import SignalingMode
 
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        logging.getLogger(REPORTS).addFilter(lambda record: record.levelno != logging.WARNING)
     writer = LineWriter(1)
     is_up = False
     events = peer.events(lambda event: is_up or not isinstance(event, SignalingMode))
