@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import subprocess
 import sys
@@ -11,8 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from hallway.cli.main import cli
-from hallway.cli.trust_options import new_passphrase
+from hallway.cli.trust_options import new_passphrase, unlisted
+from hallway.trust.invitation import Invitation
 from hallway.trust.state import TrustState
+
+INVITATION = Invitation(bytes(32), bytes(16), ((ipaddress.ip_address("192.168.1.20"), 8090),)).text()
 
 
 def run(*words, stdin=""):
@@ -81,6 +85,24 @@ def test_at_a_terminal_the_passphrase_is_asked_for_until_it_is_the_same_twice(mo
     assert new_passphrase() == chosen
     assert list(answers) == []
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "read", "asked"),
+    [
+        ([INVITATION], INVITATION, 1),
+        ([INVITATION[:80], INVITATION[80:]], INVITATION, 2),
+        ([INVITATION[:20], INVITATION[20:-2], INVITATION[-2:]], INVITATION, 3),
+        ([INVITATION[:80].lower(), ""], INVITATION[:80].lower(), 2),
+        (["nonsense"], "nonsense", 1),
+    ],
+)
+def test_an_invitation_may_be_pasted_in_several_lines(monkeypatch, typed, read, asked):
+    answers = iter(typed)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: next(answers))
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
+    assert unlisted("-", "Invitation", Invitation.is_cut_off) == read
+    assert (len(typed), list(answers)) == (asked, [])
 
 
 def test_the_folder_comes_from_the_option_the_variable_or_the_configuration(state, tmp_path, monkeypatch):

@@ -165,7 +165,7 @@ def _left(attempts: int) -> str:
 def _draw(text: str) -> None:
     """The QR code comes last and in colours of its own: whole on a small terminal, and dark on light whatever the terminal's colours."""
     drawing = io.StringIO()
-    segno.make(text, error="m").terminal(drawing, compact=True, border=2)
+    segno.make(text, error="l").terminal(drawing, compact=True, border=2)
     for line in drawing.getvalue().splitlines():
         click.secho(line, fg="bright_white", bg="black")
 

@@ -51,8 +51,9 @@ def join(
     if (invitation is None) == (code is None) or (code is None) != (host is None):
         raise click.UsageError("Give either --invitation TEXT, or --code CODE and --host ADDR:PORT.")
     from hallway.runtime.enrolling import enrol
+    from hallway.trust.invitation import Invitation
 
-    ticket, places = _ticket(unlisted(invitation, "Invitation"), unlisted(code, "Code"), host)
+    ticket, places = _ticket(unlisted(invitation, "Invitation", Invitation.is_cut_off), unlisted(code, "Code"), host)
     try:
         made = asyncio.run(enrol(state, device, ticket, places, interfaces, lambda event: _tell(event, places, as_json=as_json)))
     except KeyboardInterrupt:

@@ -70,12 +70,18 @@ def property_name(_: click.Context, option: click.Parameter, value: str | None) 
     return value
 
 
-def unlisted(value: str | None, what: str) -> str | None:
-    """``value``, and for "-" what somebody types or writes to stdin: every user of a machine can read its command lines."""
+def unlisted(value: str | None, what: str, is_cut_off: Callable[[str], bool] = lambda _: False) -> str | None:
+    """``value``, and for "-" what somebody types or writes to stdin: every user of a machine can read its command lines.
+
+    At a terminal, what ``is_cut_off`` goes on in the next line; an empty one ends it.
+    """
     if value != "-":
         return value
     if sys.stdin.isatty():
-        return str(click.prompt(what, err=True))
+        text = str(click.prompt(what, err=True))
+        while is_cut_off(text) and (rest := str(click.prompt("The rest of it", default="", show_default=False, err=True))):
+            text += rest
+        return text
     line = sys.stdin.readline().strip()
     if not line:
         raise click.UsageError(f"There is nothing on stdin: write the {what.lower()} to it.")

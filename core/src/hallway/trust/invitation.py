@@ -22,6 +22,7 @@ from hallway.network.interfaces import Address
 from hallway.trust.keys import Random
 
 VERSION = "HW1"
+FIELDS = 5
 TOKEN_BYTES = 16
 HASH_BYTES = 32
 MAX_ADDRESSES = 4
@@ -50,6 +51,13 @@ class Invitation:
         places = "/".join(_place_text(place) for place in self.places[:MAX_ADDRESSES])
         head = f"{VERSION}:{_b32(self.admin)}:{_b32(self.token)}:{places}"
         return f"{head}:{_checksum(head)}"
+
+    @staticmethod
+    def is_cut_off(text: str) -> bool:
+        """Whether ``text`` is the beginning of an invitation: what was copied from a narrow screen comes line by line."""
+        plain = "".join(text.split())
+        fields = plain.split(":")
+        return plain.upper().startswith(VERSION) and (len(fields) < FIELDS or (len(fields) == FIELDS and len(fields[-1]) < _CHECKSUM))
 
     @classmethod
     def parse(cls, text: str) -> Invitation:
