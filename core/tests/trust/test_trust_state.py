@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 
@@ -13,7 +14,7 @@ from sealed_site import NOW, Site, description
 from hallway.errors import NotEnrolled, StateCorrupt, StateExposed, StateUnusable, TrustStateError, WrongPassphrase
 from hallway.trust import files
 from hallway.trust.claims import b64
-from hallway.trust.recovery import make_passphrase, read_recovery, write_recovery
+from hallway.trust.recovery import make_passphrase, read_recovery, recovers, write_recovery
 from hallway.trust.state import TrustState
 
 SITE = Site("a", "b")
@@ -82,6 +83,14 @@ class TestTheFolder:
         os.mkfifo(path, 0o600)
         with pytest.raises(StateUnusable):
             state.load()
+
+    def test_what_cannot_be_swept_does_not_keep_the_lock(self, state):
+        obstacle = state.folder / ".roster.json.new"
+        obstacle.mkdir()
+        with pytest.raises(StateUnusable):
+            state.lock()
+        obstacle.rmdir()
+        state.lock().release()
 
     def test_nothing_there_is_no_enrolment(self, tmp_path):
         for folder in (tmp_path / "none", tmp_path):
@@ -156,6 +165,13 @@ class TestRecovery:
             files.write(path, content)
             with pytest.raises(StateCorrupt, match="recovery"):
                 read_recovery(path, "x")
+
+    def test_one_that_names_no_property_is_damaged(self, tmp_path):
+        path = tmp_path / "recovery.json"
+        write_recovery(path, SITE.root, "a passphrase", SITE.random)
+        files.write(path, json.dumps(json.loads(path.read_bytes()) | {"property": "?"}).encode())
+        with pytest.raises(StateCorrupt, match="damaged"):
+            recovers(path)
 
     @given(st.integers(0, 1 << 30))
     def test_made_up_passphrases_are_readable(self, seed):

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
@@ -54,7 +55,7 @@ def write_recovery(path: Path, root: SigningKey, passphrase: str, random: Random
 
 def recovers(path: Path) -> bytes:
     """The id of the property whose root is in the file; nobody has vouched for it before the file is opened. Raises as `read_recovery`."""
-    return Claims(_parsed(path, _content(path))[0]).octets("property", DIGEST)
+    return _parsed(path, _content(path)).property_id
 
 
 def read_recovery(path: Path, passphrase: str) -> SigningKey:
@@ -67,9 +68,9 @@ def read_recovery(path: Path, passphrase: str) -> SigningKey:
         StateExposed, StateUnusable: it cannot be read as it is.
 
     """
-    head, salt, nonce, sealed = _parsed(path, _content(path))
+    read = _parsed(path, _content(path))
     try:
-        raw = ChaCha20Poly1305(_stretched(passphrase, salt)).decrypt(nonce, sealed, _authenticated(head))
+        raw = ChaCha20Poly1305(_stretched(passphrase, read.salt)).decrypt(read.nonce, read.sealed, _authenticated(read.head))
     except InvalidTag:
         raise WrongPassphrase(
             f"the passphrase does not open {path}", hint="type it again as it was printed or chosen at `hallway init`"
@@ -84,16 +85,30 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _parsed(path: Path, content: bytes) -> tuple[dict[str, Any], bytes, bytes, bytes]:
+@attrs.frozen
+class _Recovery:
+    head: dict[str, Any]
+    property_id: bytes
+    salt: bytes
+    nonce: bytes
+    sealed: bytes
+
+    @classmethod
+    def read(cls, head: dict[str, Any]) -> _Recovery:
+        """Read it. Raises `Untrusted` (``claims``)."""
+        claims = Claims(head)
+        salt, nonce = claims.octets("salt", SALT_BYTES), claims.octets("nonce", NONCE_BYTES)
+        return cls(head, claims.octets("property", DIGEST), salt, nonce, claims.octets("sealed", KEY_BYTES + TAG_BYTES))
+
+
+def _parsed(path: Path, content: bytes) -> _Recovery:
     try:
         head = json.loads(content)
         if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("n") != LOG_N:
             raise ValueError("of another format")
-        claims = Claims(head)
-        parts = claims.octets("salt", SALT_BYTES), claims.octets("nonce", NONCE_BYTES), claims.octets("sealed", KEY_BYTES + TAG_BYTES)
+        return _Recovery.read(head)
     except (ValueError, RecursionError, Untrusted) as error:
         raise StateCorrupt(f"{path} is not a recovery file, or is damaged", hint="use another copy of the recovery file") from error
-    return head, *parts
 
 
 def _authenticated(head: dict[str, Any]) -> bytes:

@@ -69,7 +69,11 @@ class TrustState:
             ) from busy
         except OSError as error:
             raise files.unusable(self.folder, error) from error
-        files.sweep(self.folder)
+        try:
+            files.sweep(self.folder)
+        except BaseException:
+            lock.release()
+            raise
         return lock
 
     @property
