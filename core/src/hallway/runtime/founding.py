@@ -10,11 +10,12 @@ from pathlib import Path
 
 import attrs
 
-from hallway.errors import AlreadyEnrolled, MisuseError, StateUnusable, Untrusted, WrongPassphrase
+from hallway.errors import AlreadyEnrolled, MisuseError, NotAdmin, StateUnusable, Untrusted, WrongPassphrase
 from hallway.runtime.joining import device_keys
 from hallway.trust import admin
 from hallway.trust.keys import SigningKey
 from hallway.trust.membership import Membership
+from hallway.trust.reasons import Reason
 from hallway.trust.recovery import make_passphrase, read_recovery, recovers, write_recovery
 from hallway.trust.state import TrustState
 
@@ -93,6 +94,7 @@ def recovered(folder: Path, recovery: Path, name: str | None, device: str | None
     Raises:
         MisuseError: they are not.
         NotEnrolled, WrongPassphrase: there is no such recovery file, or the passphrase is another one, or it is another property's.
+        NotAdmin: this device was revoked.
         TrustStateError, StorageFull: something cannot be read or written.
 
     """
@@ -114,9 +116,10 @@ def _again(own: Membership, root: SigningKey, now: float) -> Membership:
     try:
         return admin.recover(own, root, now, os.urandom)
     except Untrusted as error:
-        raise WrongPassphrase(
-            f"this device cannot be made an admin: {error}", hint="name the recovery file of this device's own property with --recovery"
-        ) from error
+        problem = f"this device cannot be made an admin: {error}"
+        if error.reason == Reason.PROPERTY:
+            raise WrongPassphrase(problem, hint="name the recovery file of this device's own property with --recovery") from error
+        raise NotAdmin(problem, hint="run it on another device of the property, or on this one with an empty --state") from error
 
 
 def _check_names(own: Membership | None, name: str | None, device: str | None) -> None:
