@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import random
+import threading
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -13,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hallway.cli.members import members
-from hallway.errors import AlreadyEnrolled, PairingRefused, PeerUnavailable, StateBusy, StorageFull, Unreachable
+from hallway.errors import (
+    AlreadyEnrolled,
+    NotAdmin,
+    PairingRefused,
+    PeerUnavailable,
+    StateBusy,
+    StorageFull,
+    Unreachable,
+    WrongPassphrase,
+)
 from hallway.model import Envelope, Origin, Refusal, RefusalCode
 from hallway.runtime import founding, invitations, joining
 from hallway.runtime.joining import Joining, device_keys
@@ -40,7 +51,7 @@ async def desk(tmp_path, monkeypatch):
 async def test_whatever_is_lost_on_the_way_there_is_one_member(desk, tmp_path, seed):
     source = random.Random(seed)
     await desk.invite()
-    carrier = Carrier(desk.window, lambda: source.choice(["", "request", "answer", "limit"]))
+    carrier = Carrier(desk.window, lambda: source.choice(["", "request", "answer", "limit", "garbled"]))
     membership = await join(carrier, tmp_path / "tablet", desk.ticket)
     assert desk.names == ["desk", "tablet-1"]
     loaded = TrustState(tmp_path / "tablet").load()
@@ -160,6 +171,36 @@ async def test_another_device_at_one_of_its_addresses_keeps_nobody_out(desk, tmp
     assert desk.names == ["desk", "tablet-1"]
 
 
+@pytest.mark.parametrize("end", ["closed by the person", "expired"])
+async def test_a_window_ends_after_the_device_that_is_being_written_down(desk, tmp_path, monkeypatch, end):
+    monkeypatch.setattr(invitations, "LOOK", 0)
+    shown = await desk.invite()
+    loop, writing, go_on, save = asyncio.get_running_loop(), asyncio.Event(), threading.Event(), TrustState.save
+
+    def slow(self, membership):
+        if self.folder == desk.state.folder:
+            loop.call_soon_threadsafe(writing.set)
+            assert go_on.wait(10)
+        save(self, membership)
+
+    monkeypatch.setattr(TrustState, "save", slow)
+    tablet = asyncio.create_task(join(Carrier(desk.window), tmp_path / "tablet", desk.ticket))
+    await writing.wait()
+    if end == "expired":
+        monkeypatch.setattr("hallway.trust.pairing.LIFE", 0)
+        closing = None
+    else:
+        closing = asyncio.create_task(desk.commands.run({"command": "invite-close", "window": shown["window"]}))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    go_on.set()
+    membership = await tablet
+    if closing is not None:
+        await closing
+    assert membership.chain.leaf.name == "tablet-1"
+    assert [event["event"] for event in (await desk.news())["events"]] == ["attempt", "enrolled", "closed"]
+
+
 def test_a_property_is_not_made_twice_nor_over_a_recovery_file(tmp_path, monkeypatch):
     monkeypatch.setattr("hallway.trust.recovery.LOG_N", 10)
     made = founding.found(tmp_path / "a", "Sea View", "desk", tmp_path / "recovery.json", lambda: None)
@@ -187,6 +228,23 @@ async def test_a_device_that_was_revoked_is_named_as_such(desk, tmp_path):
     told = await asyncio.to_thread(CliRunner().invoke, members, ["--state", str(tmp_path / "desk")])
     *_, title, revoked = told.stdout.splitlines()
     assert (title, revoked.split()[0]) == ("1 revoked:", "tablet-1")
+
+
+async def test_a_recovery_that_fails_blames_neither_passphrase_nor_file_for_a_device_that_is_revoked(desk, tmp_path):
+    await desk.invite()
+    recovery = desk.state.folder / "recovery.json"
+    await join(Carrier(desk.window), tmp_path / "tablet", desk.ticket)
+    await desk.commands.run({"command": "revoke", "deviceId": "tablet-1"})
+    tablet = TrustState(tmp_path / "tablet")
+    revoked = tablet.load()
+    revoked.learn(desk.registrar.membership.book.current.text, time.time())
+    tablet.save(revoked)
+    with pytest.raises(NotAdmin, match="revoked") as caught:
+        founding.recovered(tablet.folder, recovery, None, None, lambda: "a passphrase")
+    assert "another device" in caught.value.hint
+    founding.found(tmp_path / "other", "Hill View", "desk", tmp_path / "other.json", lambda: "a passphrase")
+    with pytest.raises(WrongPassphrase, match="another property"):
+        founding.recovered(tablet.folder, tmp_path / "other.json", None, None, lambda: "a passphrase")
 
 
 async def test_a_device_that_starts_has_what_a_command_has_changed_meanwhile(desk, tmp_path):

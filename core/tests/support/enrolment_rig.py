@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from hallway.errors import DeadlineExceeded
+from hallway.errors import BadEnvelope, DeadlineExceeded
 from hallway.model import Origin, Refusal, RefusalCode
 from hallway.runtime import founding
 from hallway.runtime.commands import Commands
@@ -19,7 +19,8 @@ PLACE = (ipaddress.ip_address("10.0.0.1"), 8090)
 
 
 class Carrier:
-    """Hands requests to the window; ``lose`` says what becomes of each: "request", "answer" or "" (nothing is lost)."""
+    """Hands requests to the window; ``lose`` says what becomes of each: "request", "answer", "limit" (it is told
+    to come again), "garbled" (the answer cannot be read) or "" (nothing is lost)."""
 
     def __init__(self, window, lose=lambda: ""):
         self.window = window
@@ -38,6 +39,8 @@ class Carrier:
         self.answers.append(answer)
         if lost == "answer":
             raise DeadlineExceeded("lost")
+        if lost == "garbled":
+            raise BadEnvelope("garbled")
         return answer
 
 

@@ -159,10 +159,12 @@ class Invitations:
     async def _watch(self, window: Window) -> None:
         while window.closed is None:
             await asyncio.sleep(LOOK)
-            now = self._now()
-            window.tick(now)
-            if now - self._watched > UNWATCHED:
-                window.close(Closing.STOPPED)
+            # Not while a device is being written down: it is to get what makes it a member.
+            async with self._one:
+                now = self._now()
+                window.tick(now)
+                if now - self._watched > UNWATCHED:
+                    window.close(Closing.STOPPED)
             if window.events:
                 self._news.set()
 
@@ -191,7 +193,9 @@ class Invitations:
         return {"waited": known}
 
     async def _close(self, command: Json) -> Json:
-        self._current(command).close(Closing.STOPPED)
+        window = self._current(command)
+        async with self._one:
+            window.close(Closing.STOPPED)
         self._news.set()
         return {}
 

@@ -126,7 +126,7 @@ class Joining:
         while (now := self._now()) < end and now - heard < REACH_SECONDS:
             try:
                 body = await self._post(place, third)
-            except NetworkError as error:
+            except (NetworkError, BadEnvelope) as error:
                 logger.debug("%s does not answer: %s", _url(place), error)
             else:
                 heard = self._now()
