@@ -94,6 +94,24 @@ async def test_commands_are_answered_in_their_order_and_errors_are_answers(serve
         assert await client.ask({"command": "echo", "say": 1}) == 1
 
 
+async def test_an_answer_that_nobody_waits_for_any_more_is_not_given_to_the_next_command(served, commands, path):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def linger(command: dict) -> object:
+        begun.set()
+        await go_on.wait()
+        return "late"
+
+    commands.serve("linger", linger)
+    async with asyncio.timeout(10), connected(path) as client:
+        asking = asyncio.create_task(client.ask({"command": "linger"}))
+        await begun.wait()
+        asking.cancel()
+        await asyncio.wait([asking])
+        go_on.set()
+        assert [await client.ask({"command": "echo", "say": each}) for each in (1, 2)] == [1, 2]
+
+
 async def test_a_line_is_answered_in_the_form_of_a_result(served, path):
     lines = b'{"command":"echo","say":1,"tag":7}\n{"command":"fail"}\nnonsense\n[]\n{"command":"dance"}'
     first, second, *rest = await raw(path, lines)

@@ -26,6 +26,8 @@ class ControlClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._owed = 0
+        """Answers that have not come yet: whoever gave up waiting for one leaves it to the next."""
 
     async def ask(self, command: dict[str, Any]) -> Any:
         """The value of a command.
@@ -39,8 +41,9 @@ class ControlClient:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 self._writer.write(json.dumps(command).encode() + b"\n")
+                self._owed += 1
                 await self._writer.drain()
-                line = await self._reader.readline()
+                line = await self._own_answer()
         except TimeoutError as error:
             raise DeadlineExceeded("the device has not answered in time", hint=HELD_UP) from error
         except OSError as error:
@@ -48,6 +51,14 @@ class ControlClient:
         if not line.endswith(b"\n"):
             raise _gone()
         return read_answer(line)
+
+    async def _own_answer(self) -> bytes:
+        """The answer to the newest command: a device answers in order."""
+        while True:
+            line = await self._reader.readline()
+            self._owed -= 1
+            if not self._owed or not line:
+                return line
 
 
 @asynccontextmanager
