@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import subprocess
@@ -10,10 +11,16 @@ import types
 
 import pytest
 from click.testing import CliRunner
+from enrolment_rig import Carrier, Desk, join
 
+from hallway.cli import invite_run
 from hallway.cli.main import cli
 from hallway.cli.trust_options import new_passphrase, unlisted
-from hallway.trust.invitation import Invitation
+from hallway.errors import PairingRefused
+from hallway.runtime import invitations, joining
+from hallway.runtime.tasks import TaskSet
+from hallway.trust.invitation import Invitation, read_code
+from hallway.trust.joining import Ticket
 from hallway.trust.state import TrustState
 
 INVITATION = Invitation(bytes(32), bytes(16), ((ipaddress.ip_address("192.168.1.20"), 8090),)).text()
@@ -145,3 +152,24 @@ def test_recovering_needs_the_passphrase_and_names_where_nothing_is_known(state,
     assert json.loads(run("recover", "--state", fresh, *recovery, stdin=made["passphrase"]).stdout)["code"] == "misuse"
     names = ("--property", "Sea View", "--device", "office")
     assert json.loads(run("recover", "--state", fresh, *names, *recovery, stdin=made["passphrase"]).stdout)["members"] == ["office"]
+
+
+async def test_whoever_asks_while_nobody_is_there_to_answer_is_declined_each_time(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("hallway.trust.recovery.LOG_N", 10)
+    for module, name, value in ((invitations, "TICK", 0.001), (joining, "PAUSE", 0.001), (invitations, "NEWS_SECONDS", 0.01)):
+        monkeypatch.setattr(module, name, value)
+    tasks = TaskSet(lambda task, error: pytest.fail(f"{task}: {error!r}"))
+    desk = Desk(tmp_path / "desk", tasks)
+    shown = await desk.invite()
+    screen = invite_run._Screen(desk.commands.run, dict(shown), as_json=True)
+    running = asyncio.create_task(screen.run())
+    async with asyncio.timeout(10):
+        for name in ("one", "two"):
+            with pytest.raises(PairingRefused) as refused:
+                await join(Carrier(desk.window), tmp_path / name, Ticket.of_code(read_code(shown["code"])), name)
+            assert refused.value.reason == "declined"
+    running.cancel()
+    await asyncio.wait([running])
+    await screen.aclose()
+    await tasks.aclose()
+    assert capfd.readouterr().err.count("Nobody is here to answer") == 2

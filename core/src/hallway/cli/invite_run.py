@@ -89,11 +89,13 @@ class _Screen:
 
     async def aclose(self) -> None:
         """Close the window, if it is open, and read no more."""
-        if self._reading is not None:
-            self._reading.cancel()
-        # A device that has ended has closed it.
+        # A device that has ended has closed it, and takes no answer.
         with contextlib.suppress(NetworkError):
             await self._ask("invite-close")
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(NetworkError, asyncio.CancelledError):
+                await self._reading
 
     async def _ask(self, command: str, **fields: Any) -> Any:
         async with self._one:
@@ -125,7 +127,14 @@ class _Screen:
             click.echo(text)
         if asks:
             self._asked = event["keyId"]
-            self._reading = self._reading or asyncio.create_task(self._read(), name="answers")
+            self._listen()
+
+    def _listen(self) -> None:
+        """Read what the person answers, unless that is so already. Whoever ended stdin before is heard, or found missing, anew."""
+        if self._reading is not None and self._reading.done():
+            self._reading.result()
+            self._reading = None
+        self._reading = self._reading or asyncio.create_task(self._read(), name="answers")
 
     async def _read(self) -> None:
         if sys.stdin is not None:
