@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from webrtc import Event, InvalidStateError, MessageEvent, OperationError, RTCDataChannel
 
@@ -49,6 +51,8 @@ class LibwebrtcChannel(Channel):
         self._receiver: asyncio.Future[None] | None = None
         self._first_taker: Taker | None = None
         self._turn = asyncio.Lock()
+        self._in_line = 0
+        """Senders that wait, or have the turn: it is free for a moment between two of them, and nobody else may take it then."""
         self._progress = asyncio.Event()
 
     async def opened(self, deadline: float) -> None:
@@ -64,8 +68,8 @@ class LibwebrtcChannel(Channel):
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
         size = checked_size(message, self.max_message)
-        if self._turn.locked() or not self._is_open or self._may_be_crowded():
-            async with self._turn:
+        if self._in_line or not self._is_open or self._may_be_crowded():
+            async with self._in_turn():
                 await self._opened.wait()
                 await self._room()
                 self._hand_over(message, size)
@@ -73,7 +77,7 @@ class LibwebrtcChannel(Channel):
             return
         self._hand_over(message, size)
         if self._may_be_crowded():
-            async with self._turn:
+            async with self._in_turn():
                 await self._room()
 
     async def receive(self) -> str | bytes:
@@ -195,6 +199,15 @@ class LibwebrtcChannel(Channel):
     def _may_be_crowded(self) -> bool:
         """Whether it is worth to look at what is buffered: that is a question to another thread."""
         return self._handed - self._gone > self._flow.high_water
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        self._in_line += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._in_line -= 1
 
     async def _room(self) -> None:
         self._check_alive()

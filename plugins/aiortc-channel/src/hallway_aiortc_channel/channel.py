@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from math import inf
 
 from aiortc import RTCDataChannel
@@ -50,6 +52,8 @@ class AiortcChannel(Channel):
         self._read_at = -inf
         self._read_up = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._in_line = 0
+        """Senders that wait, or have the turn: it is free for a moment between two of them, and nobody else may take it then."""
         self._progress = asyncio.Event()
 
     def begin(self, remote: RemoteDescription, setup: Setup) -> None:
@@ -71,8 +75,8 @@ class AiortcChannel(Channel):
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
         checked_size(message, self.max_message)
-        if self._turn.locked() or not self._is_open or self._is_crowded():
-            async with self._turn:
+        if self._in_line or not self._is_open or self._is_crowded():
+            async with self._in_turn():
                 await self._opened.wait()
                 await self._room()
                 self._hand_over(message)
@@ -80,7 +84,7 @@ class AiortcChannel(Channel):
             return
         self._hand_over(message)
         if self._is_crowded():
-            async with self._turn:
+            async with self._in_turn():
                 await self._room()
 
     async def receive(self) -> str | bytes:
@@ -227,6 +231,15 @@ class AiortcChannel(Channel):
 
     def _is_crowded(self) -> bool:
         return self.buffered > self._flow.high_water
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        self._in_line += 1
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._in_line -= 1
 
     async def _room(self) -> None:
         self._check_alive()

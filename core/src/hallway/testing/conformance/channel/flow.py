@@ -76,9 +76,8 @@ class Progress:
         await until(lambda: self.look() >= size, f"{size} bytes were acknowledged")
 
 
-async def _read(channel: Channel, count: int) -> None:
-    for _ in range(count):
-        await channel.receive()
+async def _taken(channel: Channel, count: int) -> list[str | bytes]:
+    return [await channel.receive() for _ in range(count)]
 
 
 class Flow(ChannelBase):
@@ -120,7 +119,7 @@ class Flow(ChannelBase):
         """Every look at `acknowledged_bytes` shows as many as the one before or more, and in the end all that was sent, either way."""
         for sender, receiver in ((ends.near, ends.far), (ends.far, ends.near)):
             progress = Progress(sender)
-            reading = bench.spawn(_read(receiver, SOME))
+            reading = bench.spawn(_taken(receiver, SOME))
             for number in range(SOME):
                 progress.look()
                 await sender.send(ends.chunk(number))
@@ -156,6 +155,17 @@ class Flow(ChannelBase):
         tasks = [bench.spawn(ends.near.send(ends.chunk(number, 30_000))) for number in range(40)]
         assert [await ends.far.receive() for _ in tasks] == [ends.chunk(number, 30_000) for number in range(40)]
         await asyncio.gather(*tasks)
+
+    async def test_who_waits_for_room_is_not_overtaken(self, bench: ChannelBench, ends: Ends) -> None:
+        """A call that finds room again comes after those that have waited for it."""
+        chunks = [ends.chunk(number, PIECE) for number in range(4)]
+        reading = bench.spawn(_taken(ends.far, len(chunks)))
+        first, *waiting = [bench.spawn(ends.near.send(chunk)) for chunk in chunks[:-1]]
+        while not first.done():
+            await asyncio.sleep(0)
+        await ends.near.send(chunks[-1])
+        assert list(map(number_of, await reading)) == list(range(len(chunks)))
+        await asyncio.gather(first, *waiting)
 
     async def test_only_one_task_may_receive(self, bench: ChannelBench, ends: Ends) -> None:
         """A second receiver gets `BusyError`; the first one gets its message, and then another may receive."""
