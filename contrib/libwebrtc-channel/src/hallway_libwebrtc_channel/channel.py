@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,6 +19,8 @@ from hallway.webrtc.flow import Flow
 from hallway.webrtc.sdp import LOCAL_MAX_MESSAGE, RemoteDescription
 from hallway.webrtc.sizes import checked_size
 from hallway_libwebrtc_channel.session import Session
+
+logger = logging.getLogger(__name__)
 
 KIND = "webrtc"
 MAX_EXTRA_CHANNELS = 8
@@ -172,7 +175,7 @@ class LibwebrtcChannel(Channel):
             return
         if len(message) > LOCAL_MAX_MESSAGE:
             self._violated(f"it sent a message of more than {LOCAL_MAX_MESSAGE} bytes")
-        elif self._first_taker is not None and self._is_awaited() and self._first_taker(message):
+        elif self._is_taken(message):
             return
         elif not self._arrivals.put(message):
             self._violated(f"it sent more than {MAX_WAITING} bytes that nobody read")
@@ -258,9 +261,17 @@ class LibwebrtcChannel(Channel):
         finally:
             self._receiver = None
 
-    def _is_awaited(self) -> bool:
-        """Whether a task waits in `receive`, which a message has not woken yet."""
-        return self._receiver is not None and not self._receiver.done()
+    def _is_taken(self, message: str | bytes) -> bool:
+        """Whether the taker has it; it is asked while a task waits in `receive`, which no message has woken yet."""
+        if self._first_taker is None or self._receiver is None or self._receiver.done():
+            return False
+        try:
+            return self._first_taker(message)
+        except Exception as error:
+            # The library would take it for a fault of what the peer has sent, or go on without the message.
+            logger.exception("what takes messages failed")
+            self._session.finish(End(EndedBy.ERROR, f"what takes its messages failed: {type(error).__name__}"))
+            return True
 
     def _wake_receiver(self) -> None:
         if self._receiver is not None and not self._receiver.done():

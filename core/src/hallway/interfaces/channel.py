@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hallway.model import Binding, Candidate, Description, IcePolicy, Path
 
 Taker = Callable[[str | bytes], bool]
-"""Takes a message, or says that it does not want it now. It must not raise."""
+"""Takes a message, or says that it does not want it now. It must not raise: its channel ends then, by no fault of the peer."""
 
 
 class Channel(ABC):

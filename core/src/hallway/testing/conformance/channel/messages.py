@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from hallway.errors import MessageTooLarge
+from hallway.errors import ChannelClosed, MessageTooLarge, RemoteViolation
 from hallway.interfaces import Channel
-from hallway.testing.conformance.bench import soon, until
+from hallway.testing.conformance.bench import soon, turns, until
 from hallway.testing.conformance.channel.bench import ChannelBase, ChannelBench, Ends
 
 MEGABYTE = 1024 * 1024
@@ -128,6 +128,21 @@ class Messages(ChannelBase):
         await ends.near.receive()
         assert taken == []
         assert [await ends.far.receive() for _ in range(10)] == [ends.chunk(number, 100) for number in range(10)]
+
+    async def test_a_taker_that_raises_is_no_fault_of_the_peer(self, bench: ChannelBench, ends: Ends) -> None:
+        """A message is not lost in silence when its taker fails: the channel ends, without a `RemoteViolation`, or hands it out."""
+
+        def take(message: str | bytes) -> bool:
+            raise LookupError("a mistake of the taker")
+
+        ends.far.hand_first_to(take)
+        reading = bench.spawn(ends.far.receive())
+        await turns(3)
+        await ends.near.send("one")
+        try:
+            assert await reading == "one"
+        except ChannelClosed as end:
+            assert not isinstance(end.__cause__, RemoteViolation)
 
     async def test_a_message_sent_as_soon_as_one_end_is_open_arrives(self, bench: ChannelBench) -> None:
         """The other end need not have returned from `opened` when the first message comes."""
