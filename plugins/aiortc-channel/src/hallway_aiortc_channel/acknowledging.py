@@ -7,6 +7,7 @@ import asyncio
 from aiortc import RTCDtlsTransport
 from aiortc.rtcsctptransport import Chunk, DataChunk, SackChunk
 
+from hallway_aiortc_channel.prompt import at_once
 from hallway_aiortc_channel.recovery import RecoveringSctp, Timing
 
 EVERY = 2
@@ -42,7 +43,6 @@ class AcknowledgingSctp(RecoveringSctp):
         self._gap_told = False
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._late: asyncio.Task[None] | None = None
 
     async def _send_sack(self) -> None:
         """aiortc calls it after every packet with data."""
@@ -74,7 +74,7 @@ class AcknowledgingSctp(RecoveringSctp):
             # The one that it was set for went out; this is for a later packet.
             self._timer = loop.call_at(self._due, self._on_timer)
         else:
-            self._late = loop.create_task(self._acknowledge(), name="late SACK")
+            at_once(self._acknowledge())
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         if self._unacknowledged and isinstance(chunk, DataChunk):
