@@ -217,3 +217,13 @@ async def test_closing_twice_is_silent(pair):
 
 async def test_both_ends_may_close_at_once(pair):
     await asyncio.gather(pair.offering.aclose(), pair.answering.aclose())
+
+
+async def test_what_fails_at_this_end_is_not_called_an_end_by_the_peer(pair, monkeypatch):
+    def fail(data: bytes) -> bool:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(pair.answering._session.connection, "read", fail)
+    await pair.offering.send("hello")
+    with pytest.raises(ChannelClosed, match="the channel failed: RuntimeError: a mistake of ours"):
+        await pair.answering.receive()

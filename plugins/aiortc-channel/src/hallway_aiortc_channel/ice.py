@@ -60,6 +60,8 @@ class PolicedConnection(Connection):
         self.records = RecordFilter()
         self.read: Callable[[bytes], bool] = lambda _: False
         """Takes a datagram at once, or says that it has to be queued."""
+        self.failure = ""
+        """What went wrong here with a datagram, which nobody else is to blame for."""
         self.has_room: Callable[[], bool] = lambda: True
         """Whether more may be worked on."""
         self.room: Callable[[], Awaitable[None]] = _at_once
@@ -113,8 +115,9 @@ class PolicedConnection(Connection):
             return self.read(data)
         except ConnectionError:
             logger.debug("the connection has ended", exc_info=True)
-        except Exception:
+        except Exception as error:
             logger.exception("a datagram could not be processed")
+            self.failure = f"{type(error).__name__}: {error}"
         finally:
             self._turn.end(self._now())
         # As aioice ends it when its socket is gone: whoever receives hears of it.

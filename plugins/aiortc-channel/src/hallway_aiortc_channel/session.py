@@ -213,7 +213,9 @@ class Session:
         self.connection.records.keyed = self._dtls.state == "connected"
         if self._dtls.state not in {"failed", "closed"}:
             return
-        if self.connection._closing:
+        if self.connection.failure:
+            self.finish(End(EndedBy.ERROR, self.connection.failure))
+        elif self.connection._closing:
             self.finish(End(EndedBy.NETWORK, "it does not answer any more"))
         elif self._dtls.state == "failed" and not self._dtls.encrypted:
             # Until there are keys anybody who forges the peer's address can break it: no fault of the peer is shown.
