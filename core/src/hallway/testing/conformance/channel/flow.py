@@ -162,7 +162,7 @@ class Flow(ChannelBase):
         reading = bench.spawn(_taken(ends.far, len(chunks)))
         first, *waiting = [bench.spawn(ends.near.send(chunk)) for chunk in chunks[:-1]]
         while not first.done():
-            await asyncio.sleep(0)
+            await turns(1)
         await ends.near.send(chunks[-1])
         assert list(map(number_of, await reading)) == list(range(len(chunks)))
         await asyncio.gather(first, *waiting)
