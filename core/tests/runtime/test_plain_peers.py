@@ -16,6 +16,7 @@ from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, Undel
 from hallway.protocol.frames import Messages
 from hallway.protocol.parcels import Nak, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
+from hallway.runtime.conversation import MAX_GARBAGE
 
 SECTION = {"positions": [], "credit": [100, 1_000_000]}
 
@@ -193,3 +194,21 @@ async def test_a_broadcast_leaves_out_a_link_that_goes_down_while_it_is_stored_f
     await events.first(PeerDisconnected)
     slow.go_on()
     assert set((await sending).ids) == {"tablet-2"}
+
+
+async def test_nothing_counts_that_comes_in_the_turn_in_which_its_channel_is_given_up(device, stranger, events, monkeypatch):
+    takers = []
+    monkeypatch.setattr(hallway.testing.memory.channel.MemoryChannel, "hand_first_to", lambda _, taker: takers.append(taker))
+    told = []
+    for name in ("error", "message"):
+        device.on(name, lambda *what, name=name: told.append(name))
+    await plain_channel(stranger, events)
+    async with asyncio.timeout(10):
+        while not takers:
+            await asyncio.sleep(0)
+    (take,) = takers
+    assert all([take("nonsense") for _ in range(2 * MAX_GARBAGE)])
+    assert take('"hello"')
+    # One for each, and one for the end of the link.
+    assert (told.count("error"), told.count("message")) == (MAX_GARBAGE + 1, 0)
+    assert (await events.first(PeerDisconnected)).reason == "protocol"

@@ -213,6 +213,9 @@ class Conversation:
             publish(MessageReceived(peer_id, value, message_id), share)
 
     def _take_plain(self, data: str | bytes) -> None:
+        if self._garbage >= MAX_GARBAGE:
+            # More may come in the turn in which the channel is given up.
+            return
         peer_id = self._run.peer_id
         try:
             value: Any = jsontext.loads(data)
