@@ -8,6 +8,7 @@ import json
 import pytest
 from faulty_store import Faulty, Slow
 
+import hallway.runtime.conversation
 import hallway.runtime.trouble
 import hallway.testing.memory.channel
 import hallway.testing.memory.plugin
@@ -196,19 +197,36 @@ async def test_a_broadcast_leaves_out_a_link_that_goes_down_while_it_is_stored_f
     assert set((await sending).ids) == {"tablet-2"}
 
 
-async def test_nothing_counts_that_comes_in_the_turn_in_which_its_channel_is_given_up(device, stranger, events, monkeypatch):
+@pytest.fixture
+async def taken(device, stranger, events, monkeypatch):
+    """What takes the messages of a plain peer in the turn in which they come."""
     takers = []
     monkeypatch.setattr(hallway.testing.memory.channel.MemoryChannel, "hand_first_to", lambda _, taker: takers.append(taker))
-    told = []
-    for name in ("error", "message"):
-        device.on(name, lambda *what, name=name: told.append(name))
     await plain_channel(stranger, events)
     async with asyncio.timeout(10):
         while not takers:
             await asyncio.sleep(0)
-    (take,) = takers
-    assert all([take("nonsense") for _ in range(2 * MAX_GARBAGE)])
-    assert take('"hello"')
+    return takers[0]
+
+
+async def test_a_crash_at_a_message_is_told_as_one_in_the_reader_is(taken, events, monkeypatch):
+    def crash(data):
+        raise LookupError("a bug")
+
+    monkeypatch.setattr(hallway.runtime.conversation, "of_json", crash)
+    assert taken('"hello"')
+    assert await events.first(PeerDisconnected) == PeerDisconnected("tablet-2", "closed")
+    error = await events.first(ErrorHappened)
+    assert error.code == "internal"
+    assert "a bug" in error.message
+
+
+async def test_nothing_counts_that_comes_in_the_turn_in_which_its_channel_is_given_up(device, taken, events):
+    told = []
+    for name in ("error", "message"):
+        device.on(name, lambda *what, name=name: told.append(name))
+    assert all(taken("nonsense") for _ in range(2 * MAX_GARBAGE))
+    assert taken('"hello"')
     # One for each, and one for the end of the link.
     assert (told.count("error"), told.count("message")) == (MAX_GARBAGE + 1, 0)
     assert (await events.first(PeerDisconnected)).reason == "protocol"

@@ -66,6 +66,7 @@ class Conversation:
         self._is_reading = True
         self._group = asyncio.TaskGroup()
         self._resuming: asyncio.Task[None] | None = None
+        self._crash: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
 
@@ -132,10 +133,9 @@ class Conversation:
         self._turn.begin(began)
         try:
             self._take(data)
-        except Exception:
-            # It must not end in the channel, which would hold it for a mistake of the peer.
-            logger.exception("a frame of %s could not be processed", self._run.peer_id)
-            self._failed(self._run, "an internal error", DownReason.CLOSED)
+        except Exception as error:  # noqa: BLE001 - it is raised again, in a task of the reader's group
+            # It ends here as one in the reader does, and not in the channel, which knows nobody to tell of it.
+            self._crash = self._group.create_task(_raised(error), name=f"read {self._run.peer_id} {self._run.id}")
         finally:
             self._turn.end(self._now())
         return True
@@ -227,6 +227,10 @@ class Conversation:
                 self._failed(self._run, f"{peer_id} sent {MAX_GARBAGE} things that are no messages", DownReason.PROTOCOL)
         else:
             self._publisher.publish(MessageReceived(peer_id, value, new_message_id()), of_json(data))
+
+
+async def _raised(error: Exception) -> None:
+    raise error
 
 
 def new_message_id() -> str:

@@ -324,8 +324,13 @@ class Node:
     def _crashed(self, task: str, error: BaseException) -> None:
         code = error.code if isinstance(error, HallwayError) else "internal"
         self.publisher.publish(
-            ErrorHappened(code, f"{task}: {error}", "this is a bug in hallway or a plugin; please report it with the log")
+            ErrorHappened(code, f"{task}: {_text(error)}", "this is a bug in hallway or a plugin; please report it with the log")
         )
+
+
+def _text(error: BaseException) -> str:
+    """What an error says; of a group, what those in it say."""
+    return "; ".join(map(_text, error.exceptions)) if isinstance(error, BaseExceptionGroup) else str(error)
 
 
 def _maker(provider: ChannelProvider, connector: Connector) -> ChannelMaker:
