@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import attrs
 import pytest
@@ -15,6 +17,10 @@ from hallway.network import InterfacePolicy, Resolver
 from hallway.plugins import PluginContext
 from hallway.webrtc.servers import parse_url
 from hallway_aiortc_channel import AiortcConfig, AiortcConnector, IceServer, _contract, plugin
+from hallway_aiortc_channel.datagrams import FilteredProtocol
+from hallway_aiortc_channel.ice import PolicedConnection
+from hallway_aiortc_channel.prompt import PromptDtls
+from hallway_aiortc_channel.sctp import BoundedSctp
 
 
 def problem(name: str, value: object, owner: type = AiortcConfig) -> str | None:
@@ -114,3 +120,35 @@ def test_no_connector_is_made_on_libraries_that_changed(monkeypatch, table):
 
 def test_the_installed_libraries_are_what_we_rely_on():
     _contract.check_libraries.__wrapped__()
+
+
+def contract_names() -> set[str]:
+    named = {name for table in (_contract.METHODS, _contract.FIELDS) for names in table.values() for name in names}
+    return named | {name for methods in _contract.NAMES.values() for method, names in methods.items() for name in (method, *names)}
+
+
+def private_names() -> set[str]:
+    """What the plugin's source calls by a name with an underscore, and does not define itself."""
+    used, own = set[str](), set[str]()
+    for path in Path(_contract.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Attribute(ast.Name("self"), name, ast.Store()) | ast.AnnAssign(ast.Name(name)) | ast.FunctionDef(name):
+                    own.add(name)
+                case ast.AsyncFunctionDef(name):
+                    own.add(name)
+                case ast.Attribute(_, name) if name.startswith("_") and not name.endswith("__"):
+                    used.add(name)
+    return used - own
+
+
+def test_every_private_name_that_is_used_is_checked():
+    assert private_names() - contract_names() == set()
+
+
+@pytest.mark.parametrize("made", [PolicedConnection, FilteredProtocol, PromptDtls, BoundedSctp])
+def test_every_method_that_is_overridden_is_checked(made):
+    ours = [one for one in made.__mro__ if one.__module__.startswith("hallway_aiortc_channel")]
+    theirs = [one for one in made.__mro__ if one.__module__.startswith(("aiortc", "aioice"))]
+    overridden = {name for one in ours for name in vars(one) if not name.endswith("__") and any(name in vars(base) for base in theirs)}
+    assert overridden - contract_names() == set()

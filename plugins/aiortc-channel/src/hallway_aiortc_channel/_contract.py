@@ -18,16 +18,17 @@ SUPPORTED = {"aiortc": "1.16", "aioice": "0.13"}
 METHODS = {
     "aioice.ice:Connection": (
         "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received", "check_incoming", "data_received",
-        "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic", "_end_remote_candidates", "sendto",
+        "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic", "_end_remote_candidates", "sendto", "recvfrom",
     ),
     "aioice.ice:CandidatePair": ("local_candidate", "remote_addr"),
     "aioice.ice:StunProtocol": ("datagram_received", "request", "send_stun", "close"),
     "aioice.turn:TurnTransport": ("close",),
-    "aiortc:RTCDtlsTransport": ("start", "stop", "_set_role"),
+    "aiortc:RTCDataChannel": ("_addBufferedAmount",),
+    "aiortc:RTCDtlsTransport": ("start", "stop", "_set_role", "_write_ssl", "_send_data"),
     "aiortc:RTCIceTransport": ("start", "stop"),
     "aiortc:RTCSctpTransport": (
         "start", "stop", "_handle_data", "_receive", "_receive_chunk", "_receive_data_chunk", "_receive_sack_chunk",
-        "_get_inbound_stream", "_send", "_send_chunk", "_send_sack", "_set_state",
+        "_data_channel_flush", "_get_inbound_stream", "_send", "_send_chunk", "_send_sack", "_set_state",
         "_update_rto", "_t1_start", "_t1_expired", "_t3_start", "_t3_expired",
     ),
 }  # fmt: skip
@@ -41,10 +42,10 @@ FIELDS = {
     "aioice.ice:CandidatePair": ("protocol", "remote_candidate"),
     "aioice.candidate:Candidate": ("_network_host",),
     "aioice.turn:TurnTransport": ("_TurnTransport__close_task", "_TurnTransport__send_tasks"),
-    "aiortc:RTCDtlsTransport": ("_ssl", "_task", "encrypted"),
+    "aiortc:RTCDtlsTransport": ("_ssl", "_task", "encrypted", "_state", "_data_receiver", "_RTCDtlsTransport__handshake_done"),
     "aiortc:RTCIceGatherer": ("_connection",),
     "aiortc:RTCSctpTransport": (
-        "_advertised_rwnd", "_cwnd", "_data_channel_queue", "_last_sacked_tsn", "_local_tsn", "_inbound_streams",
+        "_advertised_rwnd", "_cwnd", "_data_channel_queue", "_data_channels", "_outbound_queue", "_last_sacked_tsn", "_local_tsn", "_inbound_streams",
         "_rto", "_srtt", "_rttvar", "_t1_failures", "_sent_queue",
         "_last_received_tsn", "_reconfig_response_seq", "_remote_verification_tag",
         "_association_state", "_sack_duplicates", "_sack_misordered", "_sack_needed",
@@ -53,13 +54,16 @@ FIELDS = {
 """Attributes that a constructor sets and we read or set."""
 
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
-    "aioice.ice:Connection": {"send": ("sendto",), "check_complete": ("_nominated",)},
+    "aioice.ice:Connection": {"send": ("sendto",), "recv": ("recvfrom",), "check_complete": ("_nominated",)},
     "aiortc:RTCIceTransport": {"__init__": ("_send", "_recv", "send", "recv")},
+    "aiortc:RTCDtlsTransport": {"_recv_next": ("_recv", "_RTCDtlsTransport__handshake_done", "_data_receiver", "_handle_data")},
     "aiortc:RTCSctpTransport": {
+        "_data_channel_flush": ("_data_channel_queue", "_send", "_addBufferedAmount"),
         "_handle_data": ("_sack_needed", "_send_sack"),
         "_receive_chunk": ("_last_received_tsn", "_reconfig_response_seq", "_remote_verification_tag", "_ssthresh", "initiate_tag"),
         "_receive_sack_chunk": ("_update_rto", "_acked", "_transmit"),
         "_send": ("_acked", "_book_size"),
+        "_send_chunk": ("_send_data",),
         "_send_sack": ("_last_received_tsn", "_advertised_rwnd", "_sack_misordered", "_sack_duplicates", "_send_chunk"),
         "_t1_start": ("_rto", "_t1_expired"),
         "_t1_expired": ("_rto", "_t1_failures", "_t1_expired"),
