@@ -17,6 +17,7 @@ from hallway.model import Description, DeviceInfo, IcePolicy
 from hallway.network import InterfacePolicy, Resolver
 from hallway.plugins import PluginContext
 from hallway_aiortc_channel import AiortcConfig, AiortcConnector, IceServer, gathering
+from hallway_aiortc_channel.ice import PolicedConnection
 
 ONLY_LOOPBACK = InterfacePolicy(allow=("lo",))
 CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ (?P<host>\S+) (?P<port>\d+) typ (?P<type>\w+)")
@@ -281,3 +282,11 @@ async def test_a_turn_server_that_has_died_does_not_hold_up_closing(bench, deadl
         server.deaf = True
         async with asyncio.timeout_at(deadline()):
             await offering.aclose()
+
+
+async def test_a_server_may_speak_whatever_came_from_its_address_before_it_was_known(bench):
+    connection = PolicedConnection(bench.connector(interfaces=ONLY_LOOPBACK)._plan(IcePolicy.LAN), controlling=True)
+    assert not connection.admits("203.0.113.5")
+    connection.admit("203.0.113.5")
+    assert connection.admits("203.0.113.5")
+    await connection.close()

@@ -86,6 +86,11 @@ class PolicedConnection(Connection):
                 self._verdicts[host] = verdict
         return verdict
 
+    def admit(self, host: str) -> None:
+        """Let datagrams pass between us and the server at ``host``, whatever came from there before it was known for one."""
+        self._servers.add(host)
+        self._verdicts.pop(host, None)
+
     def is_known(self, addr: tuple[str, int]) -> bool:
         """Whether ``addr`` is a remote candidate: signaled, or learned from a check that the peer authenticated."""
         if addr in self._known:
@@ -169,7 +174,7 @@ class PolicedConnection(Connection):
     async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
         """Gather by our plan; what aioice found of the system's addresses does not count."""
         hosts = await gather_hosts(self, self._make_protocol, self._plan)
-        return hosts + await gather_from_servers(self, self._make_protocol, self._plan, self._servers.add)
+        return hosts + await gather_from_servers(self, self._make_protocol, self._plan, self.admit)
 
     def request_received(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
         """Take a check, unless it would make us learn more sources than a peer can have."""
