@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import signal
 import subprocess
 import sys
 import types
@@ -173,3 +174,18 @@ async def test_whoever_asks_while_nobody_is_there_to_answer_is_declined_each_tim
     await screen.aclose()
     await tasks.aclose()
     assert capfd.readouterr().err.count("Nobody is here to answer") == 2
+
+
+async def test_an_invitation_that_is_not_wanted_any_more_before_it_is_shown_ends_in_silence(state, capfd):
+    folder = TrustState(state[0])
+    lock, loop = folder.lock(), asyncio.get_running_loop()
+    inviting = asyncio.create_task(invite_run.run(folder.folder, 0, ("lo",), yes=False, code=True, as_json=False))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    # What SIGINT and SIGTERM do.
+    inviting.cancel()
+    assert await inviting is False
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert loop.remove_signal_handler(number)
+    lock.release()
+    assert capfd.readouterr() == ("", "")

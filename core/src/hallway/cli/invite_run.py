@@ -49,15 +49,19 @@ async def run(state: Path, port: int | None, interfaces: Sequence[str], *, yes: 
     assert me is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, me.cancel)
-    async with inviting(state, port, interfaces) as (ask, _):
-        screen = _Screen(ask, await ask({"command": "invite", "yes": yes, "code": code}), as_json=as_json)
-        try:
-            return await screen.run()
-        except asyncio.CancelledError:
-            screen.stop()
-            return screen.enrolled
-        finally:
-            await screen.aclose()
+    screen: _Screen | None = None
+    try:
+        async with inviting(state, port, interfaces) as (ask, _):
+            screen = _Screen(ask, await ask({"command": "invite", "yes": yes, "code": code}), as_json=as_json)
+            try:
+                return await screen.run()
+            finally:
+                await screen.aclose()
+    except asyncio.CancelledError:
+        if screen is None:
+            return False
+        screen.stop()
+        return screen.enrolled
 
 
 class _Screen:
