@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
+import os
 import random
 import threading
 import time
@@ -30,8 +32,10 @@ from hallway.runtime import founding, invitations, joining
 from hallway.runtime.joining import Joining, device_keys
 from hallway.runtime.reception import Reception
 from hallway.runtime.tasks import TaskSet
+from hallway.trust.credential import Subject
 from hallway.trust.invitation import read_code
 from hallway.trust.joining import Ticket
+from hallway.trust.keys import DeviceKeys
 from hallway.trust.state import TrustState
 
 
@@ -262,6 +266,47 @@ async def test_a_device_that_starts_has_what_a_command_has_changed_meanwhile(des
     next_one = Reception(desk.state, early)
     next_one.hold()
     await next_one.aclose()
+
+
+async def test_the_folder_is_let_go_of_even_if_closing_is_cancelled(desk):
+    reception, go_on = Reception(desk.state, desk.registrar.membership), asyncio.Event()
+
+    async def stubborn():
+        while not go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await go_on.wait()
+
+    reception.hold()
+    reception._tasks.start(stubborn(), "stubborn")
+    closing = asyncio.create_task(reception.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    try:
+        await asyncio.wait([closing])
+        desk.state.lock().release()
+    finally:
+        go_on.set()
+
+
+async def test_nothing_is_written_any_more_once_a_decision_that_was_cancelled_has_ended(desk, monkeypatch):
+    loop, writing, go_on, written = asyncio.get_running_loop(), asyncio.Event(), threading.Event(), []
+
+    def slow(*_):
+        loop.call_soon_threadsafe(writing.set)
+        assert go_on.wait(10)
+        written.append(True)
+
+    monkeypatch.setattr(TrustState, "save", slow)
+    keys = DeviceKeys.generate(os.urandom)
+    admitting = asyncio.create_task(desk.registrar.admit(Subject(keys.identity.public, keys.sealing.public, "tablet-1")))
+    await writing.wait()
+    admitting.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    was_over = admitting.done()
+    go_on.set()
+    await asyncio.wait([admitting])
+    assert (was_over, written, admitting.cancelled()) == (False, [True], True)
 
 
 async def test_a_window_closes_by_itself_when_its_time_is_over(desk, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from hallway.errors import BadEnvelope, NetworkError, PairingRefused, Unreachable, Untrusted
 from hallway.interfaces import Signaling
 from hallway.model import Envelope, Refusal, RefusalCode
+from hallway.runtime.tasks import in_thread
 from hallway.trust.invitation import Place
 from hallway.trust.joining import Joiner, Ticket
 from hallway.trust.keys import DeviceKeys
@@ -95,7 +96,7 @@ class Joining:
             membership = await self._confirm(place, self._joiner.third(second), waiting)
         except Untrusted as error:
             raise _impostor(error) from error
-        await asyncio.to_thread(state.save, membership)
+        await in_thread(state.save, membership)
         await self._say_done(place)
         return membership
 

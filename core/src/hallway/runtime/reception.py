@@ -66,9 +66,11 @@ class Reception:
 
     async def aclose(self) -> None:
         """Close all windows and let the folder go. Closing twice is silent."""
-        if self._control is not None:
-            await self._control.aclose()
-        await self._tasks.aclose()
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.release()
+        try:
+            if self._control is not None:
+                await self._control.aclose()
+            await self._tasks.aclose()
+        finally:
+            lock, self._lock = self._lock, None
+            if lock is not None:
+                lock.release()

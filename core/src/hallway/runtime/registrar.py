@@ -14,6 +14,7 @@ import attrs
 
 from hallway.errors import HallwayError
 from hallway.runtime.commands import BadCommand, Commands
+from hallway.runtime.tasks import in_thread
 from hallway.trust import admin
 from hallway.trust.credential import Role, Subject
 from hallway.trust.membership import Membership
@@ -113,4 +114,4 @@ class Registrar:
         self._learn(roster, now)
         # The event loop may change the book while a thread writes it.
         frozen = attrs.evolve(self.membership, book=copy.copy(self.membership.book))
-        await asyncio.to_thread(self.state.save, frozen)
+        await in_thread(self.state.save, frozen)

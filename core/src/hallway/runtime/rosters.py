@@ -21,7 +21,7 @@ import attrs
 
 from hallway.errors import BadMessage, ControlRefused, HallwayError, Untrusted
 from hallway.runtime.control import Bus
-from hallway.runtime.tasks import TaskSet
+from hallway.runtime.tasks import TaskSet, in_thread
 from hallway.trust import admin
 from hallway.trust.claims import b64
 from hallway.trust.credential import Role
@@ -99,7 +99,7 @@ class Rosters:
         if self._unsaved.is_set():
             self._unsaved.clear()
             try:
-                await asyncio.to_thread(self._state.save, _frozen(self._guard.membership))
+                await in_thread(self._state.save, _frozen(self._guard.membership))
             except BaseException:
                 self._unsaved.set()
                 raise

@@ -5,9 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ParamSpec
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+
+async def in_thread(work: Callable[P, None], *arguments: P.args, **named: P.kwargs) -> None:
+    """Run ``work`` in a thread, to its end: nothing can stop it, so whoever is cancelled meanwhile waits for that."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if not running.cancelled() and (error := running.exception()) is not None:
+            logger.warning("what was cancelled has failed as well: %s", error)
+        raise
 
 
 class TaskSet:
