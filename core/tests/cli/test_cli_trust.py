@@ -113,6 +113,21 @@ def test_an_invitation_may_be_pasted_in_several_lines(monkeypatch, typed, read, 
     assert (len(typed), list(answers)) == (asked, [])
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("init", "--property", "p", "--device", "desk", "--json"), '"passphrase": '),
+        (("recover", "--property", "p", "--device", "desk"), "write the passphrase of the recovery file to stdin"),
+        (("join", "--device", "desk", "--invitation", "-"), "nothing on stdin"),
+    ],
+)
+def test_where_stdin_is_closed_nobody_is_asked(tmp_path, words, says):
+    command = [sys.executable, "-m", "hallway.cli", *words, "--state", str(tmp_path / "state")]
+    ran = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *command], capture_output=True, text=True, check=False, timeout=30)
+    assert says in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 def test_the_folder_comes_from_the_option_the_variable_or_the_configuration(state, tmp_path, monkeypatch):
     folder, _ = state
     file = tmp_path / "desk.toml"

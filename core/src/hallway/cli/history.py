@@ -6,13 +6,12 @@ import asyncio
 import json
 import os
 import shlex
-import sys
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
-from hallway.cli.options import config_options, json_option, log_level_option
+from hallway.cli.options import config_options, is_at_terminal, json_option, log_level_option
 
 if TYPE_CHECKING:
     from hallway.cli.history_reach import Place
@@ -66,7 +65,7 @@ def _history(box: str, text: str) -> click.Command:
     @log_level_option
     def command(action: str, as_json: bool, yes: bool, **options: Any) -> None:
         request = _request(box, action, **options)
-        if action == "drop" and sys.stdin.isatty() and not yes:
+        if action == "drop" and is_at_terminal() and not yes:
             result = asyncio.run(_change(request, "drop", **asyncio.run(_sure(request))))
         else:
             result = asyncio.run(_list(request) if action == "list" else _change(request, action))

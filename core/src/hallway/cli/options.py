@@ -27,6 +27,11 @@ LIBRARIES = ("aioice", "aiortc", "aiohttp", "zeroconf", "asyncio")
 LEVELS = ("debug", "info", "warning", "error")
 
 
+def is_at_terminal() -> bool:
+    """Whether somebody can be asked: stdin is a terminal. A service may have it closed, and then there is none at all."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def config_options(command: F) -> F:
     """Add ``--config`` (argument ``config_path``), ``--set`` (argument ``overrides``) and ``--state``, for `hallway.config.load_config`."""
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from hallway.cli.options import is_at_terminal
 from hallway.model import is_device_id, is_name
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,12 +78,12 @@ def unlisted(value: str | None, what: str, is_cut_off: Callable[[str], bool] = l
     """
     if value != "-":
         return value
-    if sys.stdin.isatty():
+    if is_at_terminal():
         text = str(click.prompt(what, err=True))
         while is_cut_off(text) and (rest := str(click.prompt("The rest of it", default="", show_default=False, err=True))):
             text += rest
         return text
-    line = sys.stdin.readline().strip()
+    line = sys.stdin.readline().strip() if sys.stdin is not None else ""
     if not line:
         raise click.UsageError(f"There is nothing on stdin: write the {what.lower()} to it.")
     return line
@@ -90,7 +91,7 @@ def unlisted(value: str | None, what: str, is_cut_off: Callable[[str], bool] = l
 
 def new_passphrase() -> str | None:
     """The passphrase that somebody at the terminal chooses; None if they leave it to us, or nobody is there."""
-    if not sys.stdin.isatty():
+    if not is_at_terminal():
         return None
     text = "Passphrase for the recovery file (press Enter to have one made up)"
     while chosen := str(click.prompt(text, default="", hide_input=True, show_default=False, err=True)).strip():
@@ -102,9 +103,9 @@ def new_passphrase() -> str | None:
 
 def known_passphrase() -> str:
     """The passphrase of a recovery file, from the terminal or else from the first line of stdin."""
-    if sys.stdin.isatty():
+    if is_at_terminal():
         return str(click.prompt("Passphrase of the recovery file", hide_input=True, err=True))
-    line = sys.stdin.readline().strip()
+    line = sys.stdin.readline().strip() if sys.stdin is not None else ""
     if not line:
         raise click.UsageError("There is no terminal to ask at: write the passphrase of the recovery file to stdin.")
     return line
