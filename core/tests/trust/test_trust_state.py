@@ -166,6 +166,14 @@ class TestRecovery:
             with pytest.raises(StateCorrupt, match="recovery"):
                 read_recovery(path, "x")
 
+    def test_one_on_a_stick_without_modes_is_refused_with_what_can_be_done_there(self, tmp_path):
+        path = tmp_path / "recovery.json"
+        write_recovery(path, SITE.root, "a passphrase", SITE.random)
+        path.chmod(0o755)
+        with pytest.raises(StateExposed, match="others than its owner") as caught:
+            read_recovery(path, "a passphrase")
+        assert "copy it into a folder of your own" in caught.value.hint
+
     def test_one_that_names_no_property_is_damaged(self, tmp_path):
         path = tmp_path / "recovery.json"
         write_recovery(path, SITE.root, "a passphrase", SITE.random)

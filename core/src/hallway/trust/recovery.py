@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from hallway.errors import NotEnrolled, StateCorrupt, Untrusted, WrongPassphrase
+from hallway.errors import NotEnrolled, StateCorrupt, StateExposed, Untrusted, WrongPassphrase
 from hallway.trust import files
 from hallway.trust.claims import Claims, b64
 from hallway.trust.credential import property_id
@@ -79,7 +79,13 @@ def read_recovery(path: Path, passphrase: str) -> SigningKey:
 
 
 def _content(path: Path) -> bytes:
-    content = files.read(path)
+    try:
+        content = files.read(path)
+    except StateExposed as error:
+        # Most sticks keep no modes, so that those of the file cannot be put right where it is.
+        raise StateExposed(
+            str(error), hint="copy it into a folder of your own, chmod 600 the copy, and name that with --recovery"
+        ) from error
     if content is None:
         raise NotEnrolled(f"there is no recovery file {path}", hint="name the file that `hallway init` has written")
     return content
