@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from hallway.errors import ChannelClosed
+from hallway.model import IcePolicy
+from hallway_aiortc_channel.ice import PolicedConnection
 from hallway_aiortc_channel.prompt import at_once
 
 
@@ -69,6 +71,23 @@ async def test_acknowledgements_behind_data_are_taken(pair, until):
         await pair.answering.send("pong")
         assert await pair.offering.receive() == "pong"
         await until(lambda: pair.offering.buffered == 0)
+
+
+async def test_a_datagram_that_waits_for_its_turn_outlives_who_waited_for_it(bench):
+    """DTLS gives up waiting for one when its own timer is up."""
+    connection, room = PolicedConnection(bench.connector()._plan(IcePolicy.LAN), controlling=True), asyncio.Event()
+    connection._nominated[1] = None
+    connection.room = room.wait
+    connection._queue.put_nowait((b"flight", 1))
+    waiting = asyncio.create_task(connection.recvfrom())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    room.set()
+    async with asyncio.timeout(5):
+        assert await connection.recvfrom() == (b"flight", 1)
+    await connection.close()
 
 
 async def test_work_that_waits_cannot_be_done_at_once():

@@ -45,7 +45,8 @@ FIELDS = {
     "aiortc:RTCDtlsTransport": ("_ssl", "_task", "encrypted", "_state", "_data_receiver", "_RTCDtlsTransport__handshake_done"),
     "aiortc:RTCIceGatherer": ("_connection",),
     "aiortc:RTCSctpTransport": (
-        "_advertised_rwnd", "_cwnd", "_data_channel_queue", "_data_channels", "_outbound_queue", "_last_sacked_tsn", "_local_tsn", "_inbound_streams",
+        "_advertised_rwnd", "_cwnd", "_last_sacked_tsn", "_local_tsn", "_inbound_streams",
+        "_data_channel_queue", "_data_channels", "_outbound_queue",
         "_rto", "_srtt", "_rttvar", "_t1_failures", "_sent_queue",
         "_last_received_tsn", "_reconfig_response_seq", "_remote_verification_tag",
         "_association_state", "_sack_duplicates", "_sack_misordered", "_sack_needed",

@@ -57,6 +57,8 @@ class PolicedConnection(Connection):
         self._turn = Turn(TURNS)
         self._is_working = False
         """Whether something that was queued is worked on."""
+        self._next: tuple[bytes, int] | None = None
+        """What was queued and waits for its turn: aiortc gives up waiting when DTLS's timer is up, and must not lose it for that."""
         self.records = RecordFilter()
         self.read: Callable[[bytes], bool] = lambda _: False
         """Takes a datagram at once, or says that it has to be queued."""
@@ -113,7 +115,7 @@ class PolicedConnection(Connection):
 
     def _read_now(self, data: bytes) -> bool:
         began = self._now()
-        if self._is_working or self._turn.rest(began) or not self.has_room():
+        if self._is_working or self._next is not None or self._turn.rest(began) or not self.has_room():
             return False
         self._turn.begin(began)
         try:
@@ -141,11 +143,13 @@ class PolicedConnection(Connection):
         if self._is_working:
             self._is_working = False
             self._turn.end(self._now())
-        found = await super().recvfrom()
-        self._is_working = True
+        if self._next is None:
+            self._next = await super().recvfrom()
         if pause := self._turn.rest(self._now()):
             await asyncio.sleep(pause if pause > REST else 0)
         await self.room()
+        found, self._next = self._next, None
+        self._is_working = True
         self._turn.begin(self._now())
         return found
 
