@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
 from enrolment_rig import Desk
 
-from hallway.errors import Untrusted
+from hallway.errors import TrustStateError
 from hallway.runtime.registrar import Registrar
 from hallway.runtime.tasks import TaskSet
 from hallway.trust.admin import SECRET_LIFE
+from hallway.trust.credential import Subject
+from hallway.trust.keys import DeviceKeys
 
 
 @pytest.fixture
@@ -44,21 +47,40 @@ async def test_a_group_secret_is_replaced_after_180_days_and_written_down(desk):
     assert book.current.epoch == 3
 
 
-async def test_what_cannot_be_put_in_force_is_told_and_tried_again(desk, caplog):
-    book = desk.registrar.membership.book
-    failing = [True]
+def full(monkeypatch, state):
+    """Let the disk be full until this is called."""
+    save = state.save
 
-    def learn(roster, now):
-        if failing:
-            failing.pop()
-            raise Untrusted("clock", "the clock is wrong")
-        return desk.registrar.membership.learn(roster, now)
+    def fails(membership):
+        raise TrustStateError("no space is left", hint="make room")
 
-    registrar = Registrar(desk.state, desk.registrar.membership, learn)
+    monkeypatch.setattr(state, "save", fails)
+    return lambda: monkeypatch.setattr(state, "save", save)
+
+
+async def test_what_cannot_be_put_in_force_is_told_and_tried_again(desk, monkeypatch, caplog):
+    book, make_room = desk.registrar.membership.book, full(monkeypatch, desk.state)
+    due = now_of(desk.registrar)
     with caplog.at_level(logging.WARNING):
-        await registrar.keep_up(now_of(registrar))
+        await desk.registrar.keep_up(due)
     assert "the next roster could not be made" in caplog.text
     assert (book.current.epoch, desk.state.load().book.current.epoch) == (1, 1)
 
-    await registrar.keep_up(now_of(registrar))
+    make_room()
+    await desk.registrar.keep_up(due)
     assert (book.current.epoch, desk.state.load().book.current.epoch) == (2, 2)
+
+
+async def test_a_revocation_that_cannot_be_written_down_changes_nothing(desk, monkeypatch):
+    """`hallway revoke` says so when it fails: nobody may be told of it then."""
+    registrar, told = desk.registrar, []
+    registrar = Registrar(desk.state, desk.registrar.membership, lambda roster, now: told.append(roster))
+    keys = DeviceKeys.generate(os.urandom)
+    await desk.registrar.admit(Subject(keys.identity.public, keys.sealing.public, "tablet-1"))
+    make_room = full(monkeypatch, desk.state)
+    with pytest.raises(TrustStateError):
+        await registrar._revoke({"deviceId": "tablet-1"})
+    assert told == []
+    assert not registrar.membership.book.is_revoked(keys.id)
+    make_room()
+    assert not desk.state.load().book.is_revoked(keys.id)

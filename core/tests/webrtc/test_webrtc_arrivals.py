@@ -11,6 +11,14 @@ def test_16_mib_wait_for_a_reader_with_64_bytes_for_each_message() -> None:
     assert arrivals.put("x" * (1024 * 1024 - 64))
 
 
+def test_wide_text_counts_by_its_bytes() -> None:
+    arrivals, message = Arrivals(), "\N{FORK AND KNIFE}" * (256 * 1024 - 16)
+    assert [arrivals.put(message) for _ in range(17)] == [True] * 16 + [False]
+    for _ in range(16):
+        arrivals.pop()
+    assert arrivals.size == 0
+
+
 def test_many_small_messages_count_too() -> None:
     arrivals = Arrivals()
     taken = sum(arrivals.put(b"") for _ in range(300_000))

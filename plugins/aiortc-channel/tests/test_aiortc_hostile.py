@@ -197,6 +197,15 @@ async def many_streams(hostile):
         await hostile.say(53, b"x", stream=stream)
 
 
+async def streams_of_duplicates(hostile):
+    """What has come already is not looked at again; its stream is another one each time."""
+    chunk = DataChunk(flags=3)
+    chunk.tsn, chunk.protocol, chunk.user_data = (hostile.sctp._local_tsn - 1) % 2**32, 53, b"x"
+    for stream in range(100, 300):
+        chunk.stream_id = stream
+        await hostile.sctp._send_chunk(chunk)
+
+
 async def many_channels(hostile):
     for number in range(20):
         hostile.peer.createDataChannel(f"extra-{number}")
@@ -239,6 +248,7 @@ ATTACKS = [
     truncated_open,
     unknown_ack,
     many_streams,
+    streams_of_duplicates,
     many_channels,
     acknowledging_the_future,
     acknowledging_in_great_gaps,

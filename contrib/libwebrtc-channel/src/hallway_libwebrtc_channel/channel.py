@@ -12,7 +12,7 @@ from webrtc import Event, InvalidStateError, MessageEvent, OperationError, RTCDa
 from hallway.errors import BusyError, ClosedError, DeadlineExceeded
 from hallway.interfaces import Channel, Taker
 from hallway.model import Binding, Candidate, Path
-from hallway.webrtc.arrivals import MAX_WAITING, Arrivals
+from hallway.webrtc.arrivals import MAX_WAITING, Arrivals, size_of
 from hallway.webrtc.candidates import CandidateFilter
 from hallway.webrtc.endings import End, EndedBy
 from hallway.webrtc.flow import Flow
@@ -173,7 +173,7 @@ class LibwebrtcChannel(Channel):
         message = event.data
         if self._closing or self._end is not None or not isinstance(message, str | bytes):
             return
-        if len(message) > LOCAL_MAX_MESSAGE:
+        if size_of(message) > LOCAL_MAX_MESSAGE:
             self._violated(f"it sent a message of more than {LOCAL_MAX_MESSAGE} bytes")
         elif self._is_taken(message):
             return

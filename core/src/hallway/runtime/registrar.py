@@ -111,7 +111,15 @@ class Registrar:
                 logger.info("the property has a new group secret, of epoch %d", self.membership.book.current.epoch)
 
     async def _put_in_force(self, roster: str, now: float) -> None:
+        """Write the next roster down, then let it count: if it cannot be written, nothing has changed."""
+        ahead = self._frozen()
+        ahead.learn(roster, now)
+        await in_thread(self.state.save, ahead)
         self._learn(roster, now)
-        # The event loop may change the book while a thread writes it.
-        frozen = attrs.evolve(self.membership, book=copy.copy(self.membership.book))
-        await in_thread(self.state.save, frozen)
+        if self.membership.book.digest != ahead.book.digest:
+            # Another one was heard of meanwhile.
+            await in_thread(self.state.save, self._frozen())
+
+    def _frozen(self) -> Membership:
+        """As things are now. The event loop may change the book while a thread writes it."""
+        return attrs.evolve(self.membership, book=copy.copy(self.membership.book))

@@ -25,7 +25,7 @@ class Arrivals:
 
     def put(self, message: str | bytes) -> bool:
         """Keep a message; False says that there is no room for it."""
-        cost = len(message) + OVERHEAD
+        cost = size_of(message) + OVERHEAD
         if self.size + cost > MAX_WAITING:
             return False
         self.messages.append(message)
@@ -35,5 +35,10 @@ class Arrivals:
     def pop(self) -> str | bytes:
         """Take the oldest."""
         message = self.messages.popleft()
-        self.size -= len(message) + OVERHEAD
+        self.size -= size_of(message) + OVERHEAD
         return message
+
+
+def size_of(message: str | bytes) -> int:
+    """The bytes of a message that has come, as it was on the wire."""
+    return len(message if isinstance(message, bytes) or message.isascii() else message.encode())

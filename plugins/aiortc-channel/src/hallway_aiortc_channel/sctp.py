@@ -44,6 +44,7 @@ MAX_WINDOW = 192 * 1024
 the losses that it provokes at the end of a burst cost a timeout each."""
 MAX_STREAMS = 64
 """Streams that a peer may use: we need one."""
+TOO_MANY_STREAMS = f"it uses more than {MAX_STREAMS} streams"
 _EMPTY: dict[int, str | bytes] = {WEBRTC_STRING_EMPTY: "", WEBRTC_BINARY_EMPTY: b""}
 _TSN_MODULO = 1 << 32
 _HALF = 1 << 31
@@ -167,13 +168,16 @@ class BoundedSctp(AcknowledgingSctp):
     def _check_held(self, chunk: DataChunk) -> None:
         run = 0 if chunk.flags & SCTP_DATA_LAST_FRAG else self._unfinished.get(chunk.stream_id, 0) + 1
         self._unfinished[chunk.stream_id] = run
+        # What came before is not looked at again, but its stream may be any.
+        if len(self._unfinished) > MAX_STREAMS:
+            raise ProtocolViolation(TOO_MANY_STREAMS)
         held = sum(len(stream.reassembly) for stream in self._inbound_streams.values())
         if run > MAX_UNFINISHED or held >= MAX_HELD or self._advertised_rwnd < -MAX_OVERDRAFT:
             raise ProtocolViolation("it sent too many fragments without finishing their messages")
 
     def _get_inbound_stream(self, stream_id: int) -> InboundStream:
         if stream_id not in self._inbound_streams and len(self._inbound_streams) >= MAX_STREAMS:
-            raise ProtocolViolation(f"it uses more than {MAX_STREAMS} streams")
+            raise ProtocolViolation(TOO_MANY_STREAMS)
         return super()._get_inbound_stream(stream_id)
 
     async def _receive_sack_chunk(self, chunk: SackChunk) -> None:
