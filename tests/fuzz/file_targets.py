@@ -82,10 +82,10 @@ def read_recovery(_: Room) -> Run:
 
     def run(data: bytes) -> str:
         try:
-            head, *_ = recovery._parsed(Path("recovery.json"), data)
+            found = recovery._parsed(Path("recovery.json"), data)
         except StateCorrupt:
             return "corrupt"
-        recovery._authenticated(head)
+        recovery._authenticated(found.head)
         return TAKEN
 
     return run

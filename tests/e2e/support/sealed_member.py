@@ -22,6 +22,7 @@ from hallway.protocol.frames import Hello, encode
 from hallway.runtime.run import SECTION
 from hallway.trust import Signal
 
+TOO_MANY = 429
 PATIENCE = 8.0
 MESSAGE = batches.encode(1, 1, [b"\xa4evil"])
 
@@ -41,16 +42,24 @@ class Channel:
     async def open(self) -> None:
         await self.connection.setLocalDescription(await self.connection.createOffer())
         own = one_fingerprint(self.connection.localDescription.sdp)
-        sealed = self.mallory.guard.seal(self.victim, Description("webrtc", "offer", own), time.time())
-        url, headers = f"http://{self.address}:8090/offer", {"Content-Type": OCTETS}
-        async with aiohttp.ClientSession() as session, session.post(url, data=sealed.body, headers=headers) as response:
-            answer = self.mallory.guard.open(Envelope("answer", "", await response.read()), ORIGIN, time.time())
+        answer = self.mallory.guard.open(Envelope("answer", "", await self._post(own)), ORIGIN, time.time())
         assert isinstance(answer, Signal), answer
         assert answer.description is not None
         await self.connection.setRemoteDescription(RTCSessionDescription(answer.description.sdp, "answer"))
         await asyncio.wait_for(self.opened.wait(), PATIENCE)
         binding = Binding(fingerprint(own), fingerprint(answer.description.sdp))
         self.section = self.mallory.guard.hello(self.victim, binding, time.time())
+
+    async def _post(self, sdp: str) -> bytes:
+        """Post the offer, anew for as long as the victim takes none of who has just broken the protocol."""
+        url, headers = f"http://{self.address}:8090/offer", {"Content-Type": OCTETS}
+        async with aiohttp.ClientSession() as session:
+            while True:
+                sealed = self.mallory.guard.seal(self.victim, Description("webrtc", "offer", sdp), time.time())
+                async with session.post(url, data=sealed.body, headers=headers) as response:
+                    if response.status != TOO_MANY:
+                        return await response.read()
+                await asyncio.sleep(float(response.headers["Retry-After"]))
 
     def hello(self, sender: str = "mallory", section: dict[str, Any] | None = None) -> bytes:
         return encode(Hello(sender, self.victim, "m", sections={SECTION: self.section if section is None else section}))
