@@ -70,7 +70,11 @@ async def test_at_a_terminal_a_failure_is_told_once_and_otherwise_it_is_in_the_l
     lines = [await device.read_line()]
     while "error attempt-failed: tablet-2 was not reached" not in lines[-1]:
         lines.append(await device.read_line())
-    await device.terminate()
+    if at_a_terminal:
+        await device.send_bytes(b"\x03")
+        await device.wait()
+    else:
+        await device.terminate()
     logged = [line for line in [*lines, *device.stderr_lines] if "WARNING hallway.runtime.reports" in line]
     assert len(logged) == (0 if at_a_terminal else 1)
 

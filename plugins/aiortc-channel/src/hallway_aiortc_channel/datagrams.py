@@ -6,7 +6,6 @@ aiortc dies of an empty one.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 MAX_DATAGRAM = 2048
 """Bytes in one datagram that DTLS may see: more than any Ethernet frame carries, and DTLS makes none larger."""
+UNLOOKED = 7
+"""Datagrams that are taken as they come after nothing has waited behind one: a look takes as long as half a datagram."""
 REQUEST = b"\x00\x01"
 """How a STUN Binding request begins (RFC 8489 section 5)."""
 TRANSACTION = slice(8, 20)
@@ -56,8 +57,8 @@ class FilteredProtocol(StunProtocol):
         self._under_way: dict[tuple[str, int], stun.Message] = {}
         self._name = f"{receiver.local_username}:".encode()
         self._socket: socket.socket | None = None
-        self._looks = False
-        """Whether it will be looked for more in this turn of the loop."""
+        self._unlooked = 0
+        """Datagrams after which it is looked again whether more wait."""
 
     def read_on(self, sock: socket.socket) -> None:
         """Read with each datagram those that wait behind it, from the transport's own socket."""
@@ -85,15 +86,18 @@ class FilteredProtocol(StunProtocol):
             self.send_stun(request, addr)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Take one datagram; those that wait behind it come after whatever it has brought about."""
+        """Take one datagram, and those that wait behind it."""
         self.take(data, addr)  # type: ignore[arg-type]  # never text, whatever aioice says
-        if self._socket is not None and not self._looks:
-            self._looks = True
-            asyncio.get_running_loop().call_soon(self._take_waiting, self._socket)
+        if self._socket is not None:
+            if not self._unlooked:
+                self._take_waiting(self._socket)
+            else:
+                self._unlooked -= 1
 
     def _take_waiting(self, sock: socket.socket) -> None:
-        self._looks = False
+        self._unlooked = UNLOOKED
         for data, sender in waiting(sock, MAX_DATAGRAM + 1):
+            self._unlooked = 0
             if self.transport.is_closing():
                 return
             self.take(data, sender)
