@@ -26,7 +26,7 @@ from site_devices import end, hears, linked, says, up
 
 DEVICES = [f"tablet-{number}" for number in range(1, 6)]
 """Five devices, each linked to all others: ten links."""
-CUT_SECONDS = float(os.environ.get("SOAK_SECONDS", "6"))
+CUT_SECONDS = float(os.environ.get("SOAK_SECONDS", "4"))
 """How long each outage lasts; the soak run makes it 60."""
 PACE = 0.1
 """Seconds between two messages of one device meanwhile."""

@@ -12,7 +12,7 @@ from faults import PATIENCE, either, together
 from netlab import Host, Lab, Process, matching
 
 SCRIPT = Path(__file__).parent / "support" / "busy_device.py"
-SECONDS, SLOW_SECONDS = either(10, 60), either(15, 60)
+SECONDS, SLOW_SECONDS = either(6, 60), either(9, 60)
 
 
 async def busy(host: Host, name: str, peer: str, *task: str) -> Process:

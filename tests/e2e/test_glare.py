@@ -12,7 +12,7 @@ from site_devices import end, linked, up
 
 pytestmark = pytest.mark.second_lab
 
-ROUNDS = 50 if "SOAK" in os.environ else 10
+ROUNDS = 50 if "SOAK" in os.environ else 5
 SIDE_BY_SIDE = 5
 
 

@@ -18,7 +18,7 @@ from site_devices import PROPERTY, linked
 pytestmark = pytest.mark.alone
 
 SUPPORT = Path(__file__).parent / "support"
-BEFORE = 3.0
+BEFORE = 2.0
 """Seconds of round trips with which the others are compared."""
 EACH = either(1, 10)
 """Seconds of each attack."""
