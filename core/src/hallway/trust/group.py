@@ -23,7 +23,7 @@ def _derived(secret: bytes, use: str, size: int) -> bytes:
 class GroupSecret(_Secret):
     """The 32 octets that the members of an epoch share, and the keys derived from them."""
 
-    __slots__ = ("_disc", "_raw", "_tag", "aead", "kid", "room")
+    __slots__ = ("_disc", "_raw", "_tag", "_tagged", "aead", "kid", "room")
 
     def __init__(self, raw: bytes) -> None:
         """The secret ``raw``.
@@ -42,6 +42,7 @@ class GroupSecret(_Secret):
         """The room of the cloud server in which the members meet."""
         self._disc = _derived(raw, "disc", KEY_BYTES)
         self._tag = _derived(raw, "tag", KEY_BYTES)
+        self._tagged = ("", b"")
 
     @classmethod
     def generate(cls, random: Random) -> Self:
@@ -58,7 +59,12 @@ class GroupSecret(_Secret):
 
     def tag(self, device: str) -> bytes:
         """How the device with the key id ``device`` is addressed where others can see it: eight octets, others in each epoch."""
-        return hmac.digest(self._tag, device.encode(), "sha256")[:TAG_BYTES]
+        # Whatever comes in is for one device: an outsider's envelope is to cost as little as can be.
+        known, tag = self._tagged
+        if known != device:
+            tag = hmac.digest(self._tag, device.encode(), "sha256")[:TAG_BYTES]
+            self._tagged = device, tag
+        return tag
 
     def beacon_mac(self, message: bytes) -> bytes:
         """HMAC-SHA256 (RFC 2104) over what a beacon says."""

@@ -47,12 +47,12 @@ LOG_PERIOD = 60.0
 
 _CODES = {
     # Carriers refuse what is too large, so that this is too small to be anything.
-    Reason.SIZE: RefusalCode.UNAUTHENTICATED,
-    Reason.FORM: RefusalCode.UNAUTHENTICATED,
-    Reason.KID: RefusalCode.UNAUTHENTICATED,
-    Reason.SEAL: RefusalCode.UNAUTHENTICATED,
-    Reason.DESCRIPTION: RefusalCode.BAD_DESCRIPTION,
-    Reason.FULL: RefusalCode.RATE_LIMITED,
+    Reason.SIZE.value: RefusalCode.UNAUTHENTICATED,
+    Reason.FORM.value: RefusalCode.UNAUTHENTICATED,
+    Reason.KID.value: RefusalCode.UNAUTHENTICATED,
+    Reason.SEAL.value: RefusalCode.UNAUTHENTICATED,
+    Reason.DESCRIPTION.value: RefusalCode.BAD_DESCRIPTION,
+    Reason.FULL.value: RefusalCode.RATE_LIMITED,
 }
 
 
@@ -363,7 +363,7 @@ def _refusal(error: Untrusted) -> Refusal:
             return Refusal(RefusalCode.REPLAY, REFUSED)
         case Crowded():
             return Refusal(RefusalCode.UNAUTHENTICATED, REFUSED)
-    return Refusal(_CODES.get(Reason(error.reason), RefusalCode.FORBIDDEN), REFUSED)
+    return Refusal(_CODES.get(error.reason, RefusalCode.FORBIDDEN), REFUSED)
 
 
 def _lines(content: Description) -> str:
