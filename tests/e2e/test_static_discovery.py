@@ -10,6 +10,8 @@ from enrolling import TERMINAL
 from netlab import Host, Lab, Process, matching
 from site_devices import end, hears, linked, says, up
 
+pytestmark = pytest.mark.second_lab
+
 STATIC = 'discovery.chain=["static"]'
 BOTH = 'discovery.chain=["mdns", "static"]'
 NEWS = ("peer-found", "peer-lost", "peer-connected", "peer-disconnected", "peer-path")
