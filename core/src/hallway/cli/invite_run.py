@@ -18,6 +18,7 @@ import click
 import segno
 
 from hallway.cli.json_lines import read_lines
+from hallway.cli.options import is_at_terminal
 from hallway.cli.reach import Ask
 from hallway.cli.trust_reach import inviting
 from hallway.errors import NetworkError
@@ -185,7 +186,7 @@ def _draw(text: str) -> None:
 
 def _forget_what_was_typed() -> None:
     """Nobody at a terminal has answered a question before it was put."""
-    if sys.stdin is not None and sys.stdin.isatty():
+    if is_at_terminal():
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 

@@ -83,7 +83,7 @@ def unlisted(value: str | None, what: str, is_cut_off: Callable[[str], bool] = l
         while is_cut_off(text) and (rest := str(click.prompt("The rest of it", default="", show_default=False, err=True))):
             text += rest
         return text
-    line = sys.stdin.readline().strip() if sys.stdin is not None else ""
+    line = _line()
     if not line:
         raise click.UsageError(f"There is nothing on stdin: write the {what.lower()} to it.")
     return line
@@ -101,11 +101,16 @@ def new_passphrase() -> str | None:
     return None
 
 
+def _line() -> str:
+    """The first line of stdin, which a service may have closed."""
+    return sys.stdin.readline().strip() if sys.stdin is not None else ""
+
+
 def known_passphrase() -> str:
     """The passphrase of a recovery file, from the terminal or else from the first line of stdin."""
     if is_at_terminal():
         return str(click.prompt("Passphrase of the recovery file", hide_input=True, err=True))
-    line = sys.stdin.readline().strip() if sys.stdin is not None else ""
+    line = _line()
     if not line:
         raise click.UsageError("There is no terminal to ask at: write the passphrase of the recovery file to stdin.")
     return line

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import os
 import time
 from collections.abc import Callable
 from typing import Any
-
-import attrs
 
 from hallway.errors import HallwayError
 from hallway.runtime.commands import BadCommand, Commands
@@ -112,14 +109,10 @@ class Registrar:
 
     async def _put_in_force(self, roster: str, now: float) -> None:
         """Write the next roster down, then let it count: if it cannot be written, nothing has changed."""
-        ahead = self._frozen()
+        ahead = self.membership.frozen()
         ahead.learn(roster, now)
         await in_thread(self.state.save, ahead)
         self._learn(roster, now)
         if self.membership.book.digest != ahead.book.digest:
             # Another one was heard of meanwhile.
-            await in_thread(self.state.save, self._frozen())
-
-    def _frozen(self) -> Membership:
-        """As things are now. The event loop may change the book while a thread writes it."""
-        return attrs.evolve(self.membership, book=copy.copy(self.membership.book))
+            await in_thread(self.state.save, self.membership.frozen())

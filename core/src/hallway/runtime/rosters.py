@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import os
 import time
@@ -25,7 +24,6 @@ from hallway.runtime.tasks import TaskSet, in_thread
 from hallway.trust import admin
 from hallway.trust.claims import b64
 from hallway.trust.credential import Role
-from hallway.trust.membership import Membership
 from hallway.trust.reasons import Reason
 from hallway.trust.roster import MAX_ROSTER
 from hallway.trust.roster_book import MAX_BRANCHES
@@ -99,7 +97,7 @@ class Rosters:
         if self._unsaved.is_set():
             self._unsaved.clear()
             try:
-                await in_thread(self._state.save, _frozen(self._guard.membership))
+                await in_thread(self._state.save, self._guard.membership.frozen())
             except BaseException:
                 self._unsaved.set()
                 raise
@@ -263,8 +261,3 @@ class _Part:
         if not 0 < parts <= MAX_PARTS or len(text) > PART:
             raise BadMessage("a roster is too large")
         return cls(digest, parts, text)
-
-
-def _frozen(membership: Membership) -> Membership:
-    """As it is now, for another thread."""
-    return attrs.evolve(membership, book=copy.copy(membership.book))

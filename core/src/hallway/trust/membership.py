@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from math import inf
 
 import attrs
@@ -79,6 +80,10 @@ class Membership:
         """Be as the same device's membership was ``stored``."""
         self.chain, self.book, self.property_name = stored.chain, stored.book, stored.property_name
         self.floor = max(self.floor, stored.floor)
+
+    def frozen(self) -> Membership:
+        """As things are now, for a thread that writes it down while the event loop goes on."""
+        return attrs.evolve(self, book=copy.copy(self.book))
 
     def apart(self, use: str) -> Membership:
         """The same place in the property, where only members see it that are apart for the same ``use`` in the same epoch.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcdtlstransport import State
 from OpenSSL import SSL
-
-logger = logging.getLogger(__name__)
 
 RECORD = 1500
 """Bytes of one record's content, at most, as aiortc reads them."""
