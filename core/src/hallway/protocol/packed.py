@@ -31,6 +31,8 @@ LARGE = 64 * 1024
 """Bytes from which on it is worth the time to find out what a message weighs."""
 MAYBE_INFINITE = re.compile(rb"[\xca\xcb][\x7f\xff]")
 """How NaN and every infinity begins, of 32 and of 64 bits; now and then something else looks like it."""
+_DOUBLE, _SINGLE = 0xCB, 0xCA
+_FAR = frozenset((0x7F, 0xFF))
 
 
 class BadValue(ValueError):
@@ -48,7 +50,7 @@ def pack(value: Any) -> bytes:
         data = ormsgpack.packb(value, option=OPTIONS)
     except (TypeError, ValueError):
         data = ormsgpack.packb(ormsgpack.Ext(JSON_EXTENSION, _json(value)))
-    _check(data, value)
+    _check(data, value, len(data))
     return data
 
 
@@ -59,11 +61,22 @@ def unpack(data: bytes) -> Any:
         BadValue: they are not what `pack` makes, or weigh more than `weights.MAX_WEIGHT`.
 
     """
+    return unpack_weighed(data)[0]
+
+
+def unpack_weighed(data: bytes) -> tuple[Any, int]:
+    """The message of these bytes, and its `weight`.
+
+    Raises:
+        BadValue: as for `unpack`.
+
+    """
     if len(data) <= LARGE:
-        return _unpack(data)
+        headers = weights.headers(data)
+        return _unpack(data, headers), len(data) + weights.VALUE_BYTES * headers
     if (heavy := weights.of_message(data)) > weights.MAX_WEIGHT:
         raise BadValue(f"so many values that they take {heavy} bytes of memory")
-    return _undisturbed(lambda: _unpack(data))
+    return _undisturbed(lambda: _unpack(data, len(data))), heavy
 
 
 def weight(data: bytes) -> int:
@@ -84,15 +97,28 @@ def _read_extension(kind: int, data: bytes) -> Any:
     return jsontext.loads(bytes(data))
 
 
-def _check(data: bytes, value: Any) -> None:
-    """Look closely at what the bytes cannot clear of suspicion: that costs more than all the rest."""
-    if (0xCA in data or 0xCB in data) and MAYBE_INFINITE.search(data):
+def _check(data: bytes, value: Any, containers: int) -> None:
+    """Look closely at what the bytes cannot clear of suspicion: that costs more than all the rest.
+
+    There are at most so many ``containers``.
+    """
+    if _may_be_infinite(data):
         _check_finite(value)
-    if len(data) > jsontext.MAX_DEPTH and len(data) - len(data.translate(None, CONTAINERS)) > jsontext.MAX_DEPTH:
+    if containers > jsontext.MAX_DEPTH and len(data) - len(data.translate(None, CONTAINERS)) > jsontext.MAX_DEPTH:
         try:
             jsontext.check_depth(value)
         except jsontext.BadJson as error:
             raise BadValue(str(error)) from error
+
+
+def _may_be_infinite(data: bytes) -> bool:
+    """Look at the first number by hand: to search for a pattern takes longer, and most messages have few numbers."""
+    at = data.find(_DOUBLE)
+    if at < 0:
+        return _SINGLE in data and MAYBE_INFINITE.search(data) is not None
+    if at + 1 < len(data) and data[at + 1] in _FAR:
+        return True
+    return (_SINGLE in data or data.find(_DOUBLE, at + 1) >= 0) and MAYBE_INFINITE.search(data) is not None
 
 
 def _check_finite(value: Any) -> None:
@@ -101,15 +127,14 @@ def _check_finite(value: Any) -> None:
             raise BadValue("not a JSON value: Out of range float values are not JSON compliant")
 
 
-def _unpack(data: bytes) -> Any:
+def _unpack(data: bytes, containers: int) -> Any:
     try:
-        extended = data[:1] and data[0] in EXTENSIONS
-        value = ormsgpack.unpackb(data, ext_hook=_read_extension if extended else None)
+        value = ormsgpack.unpackb(data, ext_hook=_read_extension) if data and data[0] in EXTENSIONS else ormsgpack.unpackb(data)
     except jsontext.BadJson as error:
         raise BadValue(str(error)) from error
     except ValueError as error:
         raise BadValue(f"not MessagePack: {error}") from error
-    _check(data, value)
+    _check(data, value, containers)
     return value
 
 

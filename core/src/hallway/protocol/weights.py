@@ -24,9 +24,14 @@ def of_json(text: str | bytes) -> int:
     return len(data) + VALUE_BYTES * sum(data.count(each) for each in (b"[", b"{", b",", b":"))
 
 
+def headers(data: bytes) -> int:
+    """How many bytes of MessagePack may begin a value."""
+    return len(data) - len(data.translate(None, HEADERS))
+
+
 def of_headers(data: bytes) -> int:
     """The weight of MessagePack if every byte that may begin a value does: too much where there are bytes and texts, and quickly told."""
-    return len(data) + VALUE_BYTES * (len(data) - len(data.translate(None, HEADERS)))
+    return len(data) + VALUE_BYTES * headers(data)
 
 
 def of_message(data: bytes) -> int:
