@@ -64,7 +64,8 @@ class PeerDisconnected:
     reason: str
 
 
-@attrs.frozen
+# Not frozen as the others are: one is made for every message, and that would be most of what making it takes.
+@attrs.define
 class MessageReceived:
     """A message has arrived. ``id`` is the sender's; a device that does not speak hallway gives none, so it is made here."""
 

@@ -91,7 +91,23 @@ FULL = StorageFull("there is no room", hint="make room")
 DAMAGED = StoreDamaged("the store is damaged", hint="start the device again")
 
 
-@pytest.mark.parametrize("method", ["inbox", "receive", "taken"])
+async def test_what_lies_in_an_inbox_that_cannot_be_read_is_handed_out_when_it_can(make, monkeypatch):
+    one = make("one")
+    async with running(one):
+        async with running(two := make("two")):
+            await linked(one, two)
+            for number in range(100):
+                await (await one.send_to_peer("two", number)).delivered()
+        fault = Faulty(monkeypatch, "inbox", DAMAGED)
+        async with running(two := make("two")):
+            await linked(one, two)
+            await one.send_to_peer("two", 100)
+            await fault.persists()
+            fault.mend()
+            assert await heard(two, 101) == list(range(101))
+
+
+@pytest.mark.parametrize("method", ["receive", "taken"])
 async def test_a_receiver_whose_store_fails_tells_once_and_goes_on_alone(make, monkeypatch, method):
     one, two = make("one"), make("two")
     async with running(one, two):

@@ -126,7 +126,7 @@ async def test_what_is_sent_in_the_instant_of_the_link_comes_after_what_waits(de
 
 async def test_what_is_sent_after_a_message_that_was_just_stored_comes_after_it(device, stranger, events, monkeypatch):
     await known(device, stranger, events)
-    slow = Slow(monkeypatch, "put")
+    slow = Slow(monkeypatch, "put_one")
 
     async def speak() -> None:
         for number in range(3):

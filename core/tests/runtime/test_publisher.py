@@ -1,12 +1,34 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
-from hallway.events import ErrorHappened, MessageReceived, PeerConnected, PeerDisconnected, PeerFound, PeerLost, PeerPath, SignalingMode
+from hallway.events import (
+    ErrorHappened,
+    Event,
+    MessageReceived,
+    PeerConnected,
+    PeerDisconnected,
+    PeerFound,
+    PeerLost,
+    PeerPath,
+    SignalingMode,
+)
 from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, Handling, Publisher
 from hallway.runtime.readers import EventReader, MessageReader
+
+
+class Noted(Handling):
+    """Notes its number once all have dealt with its message."""
+
+    def __init__(self, done, number):
+        super().__init__()
+        self.done, self.number = done, number
+
+    def dealt_with(self, reason):
+        self.done.append(self.number)
 
 
 class Hook:
@@ -37,8 +59,12 @@ def soon(seconds: float = 1.0) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
-def everything(publisher: Publisher):
-    return publisher.subscribe(lambda _: True)
+def events(publisher: Publisher, wants: Callable[[Event], bool] = lambda _: True) -> EventReader:
+    return EventReader(publisher.subscribe(wants))
+
+
+def messages(publisher: Publisher) -> MessageReader:
+    return MessageReader(publisher.subscribe(lambda _: True))
 
 
 EVENTS = [
@@ -54,7 +80,7 @@ EVENTS = [
 
 
 async def test_every_subscription_gets_everything_it_wants_in_order_and_ends(publisher):
-    one, other = everything(publisher), publisher.subscribe(lambda event: isinstance(event, PeerFound | PeerLost))
+    one, other = events(publisher), events(publisher, lambda event: isinstance(event, PeerFound | PeerLost))
     for event in EVENTS:
         publisher.publish(event)
     await publisher.aclose(soon())
@@ -110,22 +136,22 @@ class TestKeptMessages:
 
     async def test_or_to_the_first_subscription_that_wants_them(self, publisher):
         publisher.publish(message(1))
-        links = publisher.subscribe(lambda event: not isinstance(event, MessageReceived))
-        inbox = publisher.subscribe(lambda event: isinstance(event, MessageReceived))
+        links = events(publisher, lambda event: not isinstance(event, MessageReceived))
+        inbox = events(publisher, lambda event: isinstance(event, MessageReceived))
         await publisher.aclose(soon())
         assert [event async for event in inbox] == [message(1)]
         assert [event async for event in links] == []
 
     async def test_other_events_are_not_kept(self, publisher):
         publisher.publish(EVENTS[0])
-        late = everything(publisher)
+        late = events(publisher)
         await publisher.aclose(soon())
         assert [event async for event in late] == []
 
 
 class TestRoom:
     async def test_a_reader_that_falls_behind_makes_everybody_wait_until_it_has_caught_up(self, publisher):
-        reader = everything(publisher)
+        reader = events(publisher)
         for number in range(3):
             publisher.publish(message(number), BACKLOG_BYTES // 2 - EVENT_BYTES)
         assert publisher.crowded
@@ -143,7 +169,7 @@ class TestRoom:
         assert not publisher.crowded
 
     async def test_the_slowest_reader_counts(self, publisher):
-        slow, fast = everything(publisher), everything(publisher)
+        slow, fast = events(publisher), events(publisher)
         publisher.publish(message(1), BACKLOG_BYTES + 1)
         await anext(fast)
         assert publisher.crowded
@@ -151,7 +177,7 @@ class TestRoom:
         assert not publisher.crowded
 
     async def test_a_reader_that_closes_holds_up_nobody_any_more(self, publisher):
-        slow = everything(publisher)
+        slow = publisher.subscribe(lambda _: True)
         publisher.publish(message(1), BACKLOG_BYTES + 1)
         slow.close()
         assert not publisher.crowded
@@ -173,7 +199,7 @@ class TestRoom:
     @pytest.mark.parametrize("kind", [EventReader, MessageReader])
     async def test_a_reader_that_nobody_keeps_holds_up_nobody(self, publisher, kind):
         async def first():
-            async for _ in kind(everything(publisher)):
+            async for _ in kind(publisher.subscribe(lambda _: True)):
                 return
 
         publisher.publish(message(1))
@@ -185,7 +211,7 @@ class TestRoom:
 
 class TestEnds:
     async def test_closing_a_subscription_ends_its_reader(self, publisher):
-        reader = everything(publisher)
+        reader = events(publisher)
         reading = asyncio.ensure_future(anext(reader, None))
         await asyncio.sleep(0)
         reader.close()
@@ -193,14 +219,14 @@ class TestEnds:
         assert await reading is None
 
     async def test_a_closed_subscription_hears_nothing_more(self, publisher):
-        reader = everything(publisher)
+        reader = events(publisher)
         publisher.publish(message(1))
         reader.close()
         publisher.publish(message(2))
         assert [event async for event in reader] == []
 
     async def test_what_is_queued_at_the_end_is_still_read(self, publisher):
-        reader = everything(publisher)
+        reader = events(publisher)
         publisher.publish(message(1))
         await publisher.aclose(soon())
         assert [event async for event in reader] == [message(1)]
@@ -219,7 +245,7 @@ class TestListenerErrors:
 
         for listener in (fail, fail_later, lambda *_: got.append(1)):
             publisher.on(name, listener)
-        reader = everything(publisher)
+        reader = events(publisher)
         event = message(1) if name == "message" else EVENTS[-1]
         publisher.publish(event)
         await publisher.aclose(soon())
@@ -274,13 +300,13 @@ class TestListenerErrors:
 
 class TestDurableMessages:
     def publish(self, publisher: Publisher, number: int, done: list[int]) -> None:
-        publisher.publish(message(number), handling=Handling(lambda _: done.append(number)))
+        publisher.publish(message(number), handling=Noted(done, number))
 
     async def test_what_a_reader_leaves_is_done_if_a_listener_has_dealt_with_it(self, publisher):
         done: list[int] = []
         heard: list[int] = []
         publisher.on("message", lambda _, value: heard.append(value))
-        reader = everything(publisher)
+        reader = events(publisher)
         for number in range(3):
             self.publish(publisher, number, done)
         assert (heard, done) == ([0, 1, 2], [])
@@ -289,19 +315,19 @@ class TestDurableMessages:
 
     async def test_what_two_readers_leave_waits_for_another(self, publisher):
         done: list[int] = []
-        first, second = everything(publisher), everything(publisher)
+        first, second = events(publisher), events(publisher)
         self.publish(publisher, 1, done)
         first.close()
         second.close()
         assert done == []
-        reader = MessageReader(everything(publisher))
+        reader = messages(publisher)
         assert (await anext(reader))[1] == 1
 
     async def test_a_message_is_done_when_its_reader_asks_for_the_next_and_not_when_it_fails(self, publisher):
         done: list[int] = []
 
         async def fail_at_the_second() -> None:
-            async for _, value in MessageReader(everything(publisher)):
+            async for _, value in messages(publisher):
                 if value == 2:
                     raise LookupError
 
@@ -310,7 +336,7 @@ class TestDurableMessages:
         with pytest.raises(LookupError):
             await fail_at_the_second()
         assert done == [1]
-        reader = MessageReader(everything(publisher))
+        reader = messages(publisher)
         assert [(await anext(reader))[1], (await anext(reader))[1]] == [2, 3]
         assert done == [1, 2]
 

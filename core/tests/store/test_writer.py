@@ -11,7 +11,7 @@ import pytest
 from store_rig import incarnation, message, queued
 
 from hallway.errors import ClosedError, StoreBusy, StoreDamaged
-from hallway.store import Store
+from hallway.store import Placed, Store
 from hallway.store.database import Database
 
 
@@ -38,8 +38,13 @@ async def busy(store: Store) -> Gate:
     return gate
 
 
+async def put(store: Store, number: int) -> Placed:
+    placed: Placed = await store.put(message(number), ["tablet-2"])
+    return placed
+
+
 def puts(store: Store, numbers: range) -> list[asyncio.Task[object]]:
-    return [asyncio.create_task(store.put(message(n), ["tablet-2"])) for n in numbers]
+    return [asyncio.create_task(put(store, n)) for n in numbers]
 
 
 async def test_what_is_asked_for_in_one_turn_of_the_loop_shares_one_commit(tmp_path: Path) -> None:
@@ -83,9 +88,7 @@ def fail(db: Database) -> None:
 async def test_an_operation_that_fails_takes_no_other_with_it() -> None:
     store = await Store.open(None)
     before = store.commits
-    first, failing, last = await asyncio.gather(
-        store.put(message(1), ["tablet-2"]), store._engine.run(fail), store.put(message(2), ["tablet-2"]), return_exceptions=True
-    )
+    first, failing, last = await asyncio.gather(put(store, 1), store._engine.run(fail), put(store, 2), return_exceptions=True)
     assert isinstance(failing, ZeroDivisionError)
     assert [first.seqs, last.seqs] == [{"tablet-2": 1}, {"tablet-2": 2}]  # type: ignore[union-attr]
     assert store.commits == before + 2, "each is done in a commit of its own"
@@ -102,9 +105,7 @@ async def test_when_a_commit_fails_each_operation_is_tried_by_itself() -> None:
     for statement in ["PRAGMA foreign_keys = ON", "CREATE TABLE parent (id INTEGER PRIMARY KEY)", CHILD]:
         store._engine._thread.submit(lambda text=statement: store._engine._opened.database.execute(text)).result()  # type: ignore[union-attr,misc]
     before = store.commits
-    first, failing, last = await asyncio.gather(
-        store.put(message(1), ["tablet-2"]), store._engine.run(spoil), store.put(message(2), ["tablet-2"]), return_exceptions=True
-    )
+    first, failing, last = await asyncio.gather(put(store, 1), store._engine.run(spoil), put(store, 2), return_exceptions=True)
     assert isinstance(failing, StoreDamaged)
     assert isinstance(failing.__cause__, sqlite3.IntegrityError)
     assert [first.seqs, last.seqs] == [{"tablet-2": 1}, {"tablet-2": 2}]  # type: ignore[union-attr]
@@ -196,7 +197,7 @@ async def test_when_undoing_fails_too_everybody_is_told_and_the_next_operation_i
     async with asyncio.timeout(20):
         with monkeypatch.context() as broken:
             broken.setattr(Database, "rollback", stay)
-            outcomes = await asyncio.gather(store._engine.run(fail), store.put(message(1), ["tablet-2"]), return_exceptions=True)
+            outcomes = await asyncio.gather(store._engine.run(fail), put(store, 1), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [StoreDamaged, StoreDamaged]
         await store.put(message(2), ["tablet-2"])
         assert await queued(store) == [(1, 2)]

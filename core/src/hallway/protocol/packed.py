@@ -102,7 +102,7 @@ def _check(data: bytes, value: Any, containers: int) -> None:
 
     There are at most so many ``containers``.
     """
-    if _may_be_infinite(data):
+    if (_SINGLE in data or _DOUBLE in data) and _may_be_infinite(data):
         _check_finite(value)
     if containers > jsontext.MAX_DEPTH and len(data) - len(data.translate(None, CONTAINERS)) > jsontext.MAX_DEPTH:
         try:
@@ -114,11 +114,9 @@ def _check(data: bytes, value: Any, containers: int) -> None:
 def _may_be_infinite(data: bytes) -> bool:
     """Look at the first number by hand: to search for a pattern takes longer, and most messages have few numbers."""
     at = data.find(_DOUBLE)
-    if at < 0:
-        return _SINGLE in data and MAYBE_INFINITE.search(data) is not None
-    if at + 1 < len(data) and data[at + 1] in _FAR:
-        return True
-    return (_SINGLE in data or data.find(_DOUBLE, at + 1) >= 0) and MAYBE_INFINITE.search(data) is not None
+    if at >= 0 and data.find(_DOUBLE, at + 1) < 0 and _SINGLE not in data:
+        return at + 1 < len(data) and data[at + 1] in _FAR
+    return MAYBE_INFINITE.search(data) is not None
 
 
 def _check_finite(value: Any) -> None:

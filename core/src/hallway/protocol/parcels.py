@@ -6,7 +6,7 @@ incarnation is a random number that changes when the sender's store is a new one
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import attrs
@@ -27,6 +27,7 @@ LIMIT = 2**63
 """Sequence numbers are below it: SQLite's whole numbers have a sign."""
 MAX_INCARNATION = 2**64 - 1
 ID_BYTES = 16
+_BYTES, _ID_SIZES = {bytes}, {ID_BYTES}
 PARCEL_OVERHEAD = 40
 """Bytes that a frame adds to one parcel, at most; the frame's own head has `HEAD_OVERHEAD` more."""
 HEAD_OVERHEAD = 320
@@ -44,6 +45,11 @@ class Parcel(NamedTuple):
     def size(self) -> int:
         """Bytes of a frame that it takes, at most."""
         return len(self.body) + PARCEL_OVERHEAD
+
+
+def size_of(parcels: Sequence[Parcel]) -> int:
+    """Bytes of frames that these take, at most."""
+    return PARCEL_OVERHEAD * len(parcels) + sum([len(parcel.body) for parcel in parcels])
 
 
 class Credit(NamedTuple):
@@ -104,8 +110,7 @@ def encode(frame: DeliveryFrame) -> bytes:
     """The bytes of ``frame``."""
     match frame:
         case Parcels(stream, incarnation, parcels):
-            items = [(parcel.id, parcel.ttl_ms, parcel.body) for parcel in parcels]
-            return _bytes(PARCELS, stream, incarnation, parcels[0].seq, items)
+            return _bytes(PARCELS, stream, incarnation, parcels[0].seq, [parcel[1:] for parcel in parcels])
         case Ack(stream, incarnation, upto, credit, ranges):
             return _bytes(ACK, stream, incarnation, upto, tuple(credit), ranges)
         case Gap(stream, incarnation, first, last):
@@ -146,18 +151,17 @@ def _text(value: Any, most: int) -> str:
     return value
 
 
-def _parcel(seq: int, item: Any) -> Parcel:
-    message_id, ttl_ms, body = item
-    if type(message_id) is not bytes or len(message_id) != ID_BYTES or type(body) is not bytes:
-        raise ValueError("a parcel has an id of 16 bytes, and a body")
-    return Parcel(seq, message_id, None if ttl_ms is None else _number(ttl_ms), body)
-
-
 def _read_parcels(stream: str, incarnation: int, first: Any, items: Any) -> Parcels:
     if not isinstance(items, list) or not 0 < len(items) <= MAX_PARCELS:
         raise ValueError(f"expected 1 to {MAX_PARCELS} parcels")
     _number(_number(first, 1) + len(items))
-    return Parcels(stream, incarnation, tuple(_parcel(seq, item) for seq, item in enumerate(items, first)))
+    ids, ttls, bodies = zip(*items, strict=True)
+    if {*map(type, ids), *map(type, bodies)} != _BYTES or {*map(len, ids)} != _ID_SIZES:
+        raise ValueError("a parcel has an id of 16 bytes, and a body")
+    for ttl_ms in ttls:
+        if ttl_ms is not None:
+            _number(ttl_ms)
+    return Parcels(stream, incarnation, tuple(map(Parcel, range(first, first + len(items)), ids, ttls, bodies)))
 
 
 def _read_ack(stream: str, incarnation: int, upto: Any, credit: Any, ranges: Any) -> Ack:

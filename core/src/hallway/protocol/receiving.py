@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 
 from hallway.errors import BadFrame
-from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
+from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels, size_of
 
 
 @attrs.frozen
@@ -75,11 +75,11 @@ class Receiving:
 
         """
         self._follow(frame.incarnation)
-        fresh = tuple(parcel for parcel in frame.parcels if parcel.seq > self._accepted)
-        if not fresh:
+        if frame.parcels[-1].seq <= self._accepted:
             return []
+        fresh = tuple([parcel for parcel in frame.parcels if parcel.seq > self._accepted])
         self._expect(fresh[0].seq)
-        messages, size = self._pending + len(fresh), self._pending_bytes + sum(parcel.size for parcel in fresh)
+        messages, size = self._pending + len(fresh), self._pending_bytes + size_of(fresh)
         # One alone may have any size as long as there is some credit.
         beyond = self._stored_bytes + size > self._let.bytes and (messages > 1 or self._stored_bytes >= self._let.bytes)
         if beyond or self._stored + messages > self._let.messages:
@@ -103,7 +103,7 @@ class Receiving:
 
     def committed(self, commit: Commit) -> list[Ack]:
         """A `Commit` is in the store. They come in their order."""
-        messages, size = len(commit.parcels), sum(parcel.size for parcel in commit.parcels)
+        messages, size = len(commit.parcels), size_of(commit.parcels)
         self._pending, self._pending_bytes = self._pending - messages, self._pending_bytes - size
         self._stored, self._stored_bytes = self._stored + messages, self._stored_bytes + size
         if commit.incarnation != self.incarnation:

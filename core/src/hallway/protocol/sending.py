@@ -14,7 +14,7 @@ import attrs
 
 from hallway.errors import BadFrame
 from hallway.protocol.chunks import MAX_FRAME
-from hallway.protocol.parcels import HEAD_OVERHEAD, MAX_PARCELS, Ack, Credit, Gap, Parcel, Parcels
+from hallway.protocol.parcels import HEAD_OVERHEAD, MAX_PARCELS, PARCEL_OVERHEAD, Ack, Credit, Gap, Parcel, Parcels
 
 FRAME_BYTES = 32 * 1024
 """Bytes of parcels in one frame, unless one alone is larger."""
@@ -117,8 +117,9 @@ class Sending:
 
     def placed(self, parcels: Sequence[Parcel]) -> list[SendEffect]:
         """These messages were just stored. A number that is missing between them is another's that waits in the store as well."""
-        unbroken = parcels[-1].seq - parcels[0].seq == len(parcels) - 1 and all(map(self.fits, parcels))
-        follows = self._sent == parcels[0].seq - 1 and unbroken and not self._loading
+        unbroken = parcels[-1].seq - parcels[0].seq == len(parcels) - 1
+        fit = HEAD_OVERHEAD + PARCEL_OVERHEAD + max([len(parcel.body) for parcel in parcels]) <= self._max_frame
+        follows = self._sent == parcels[0].seq - 1 and unbroken and fit and not self._loading
         self.last = max(self.last, parcels[-1].seq)
         return (self._transmit(parcels) if follows else []) + self._go_on()
 
@@ -184,13 +185,13 @@ class Sending:
     def _room(self) -> Credit:
         return Credit(self._credit.messages - len(self._flight), self._credit.bytes - self._flight_bytes)
 
-    def _lets(self, size: int) -> bool:
-        """Whether a message of that size may go. One alone may have any size, or it could never go."""
-        messages, room = self._credit
-        return len(self._flight) < messages and (size <= room - self._flight_bytes or not self._flight)
+    def _is_let(self) -> bool:
+        """Whether a message may go, if it is small enough."""
+        messages, size = self._credit
+        return len(self._flight) < messages and (self._flight_bytes <= size or not self._flight)
 
     def _go_on(self) -> list[SendEffect]:
-        if not self._is_up or self._loading or self._blocked or self._sent >= self.last or not self._lets(0):
+        if not self._is_up or self._loading or self._blocked or self._sent >= self.last or not self._is_let():
             return []
         self._loading, self._loading_upto = True, self.last
         room = self._room()
@@ -209,11 +210,13 @@ class Sending:
         effects: list[SendEffect] = []
         frame: list[Parcel] = []
         size, room = HEAD_OVERHEAD, min(FRAME_BYTES, self._max_frame)
+        flight, (messages, credit) = self._flight, self._credit
         for parcel in parcels if self._is_up else ():
-            seq, parcel_size = parcel.seq, parcel.size
+            seq, parcel_size = parcel.seq, len(parcel.body) + PARCEL_OVERHEAD
             if seq <= self._sent:
                 continue
-            if not self._lets(parcel_size):
+            # One alone may have any size, or it could never go.
+            if len(flight) >= messages or (flight and self._flight_bytes + parcel_size > credit):
                 self._blocked = True
                 break
             if frame and (seq != self._sent + 1 or size + parcel_size > room or len(frame) == MAX_PARCELS):
@@ -222,7 +225,7 @@ class Sending:
             if seq != self._sent + 1:
                 effects += self._skip(seq - 1)
             self._sent = seq
-            self._flight.append((seq, parcel_size))
+            flight.append((seq, parcel_size))
             self._flight_bytes += parcel_size
             frame.append(parcel)
             size += parcel_size

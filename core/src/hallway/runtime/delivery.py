@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
-from itertools import repeat
+from itertools import count
 from typing import Any
 
 from hallway.errors import BadFrame, DeliveryFailed, OutboxFull, StoreError
@@ -18,6 +17,7 @@ from hallway.runtime.acquaintances import Acquaintances
 from hallway.runtime.expiry import Expiry
 from hallway.runtime.handing import Handing
 from hallway.runtime.incoming import Incoming
+from hallway.runtime.inflow import PACKED
 from hallway.runtime.lines import Line, Send, read_line
 from hallway.runtime.outcomes import Outcomes
 from hallway.runtime.plain_outbox import PlainLink, PlainOutbox
@@ -25,15 +25,28 @@ from hallway.runtime.publisher import Publisher
 from hallway.runtime.receipts import Receipt, Receipts
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.trouble import Trouble
-from hallway.store import NewMessage, OutStream, Placed, Store
+from hallway.store import NewMessage, Number, Order, Placed, Single, Store
 
 logger = logging.getLogger(__name__)
 
 SECTION = "delivery"
 """The section of HELLO that belongs to the delivery layer."""
 FORGETTING = "what was delivered cannot be forgotten"
-PACKED = 0
-"""How the body of a stored message is encoded: `hallway.protocol.packed`."""
+
+
+class _Fresh:
+    """What was stored by one commit, by receiver (lower-case id)."""
+
+    def __init__(self) -> None:
+        self.parcels: dict[str, list[Parcel]] = {}
+        self.incarnations: dict[str, int] = {}
+
+    def add(self, peer: str, seq: int, incarnation: int, message: NewMessage) -> None:
+        """One more, with a higher number than those to the same receiver before."""
+        if peer not in self.parcels:
+            self.parcels[peer], self.incarnations[peer] = [], incarnation
+        message_id, body, _, _, ttl_ms = message
+        self.parcels[peer].append(Parcel(seq, message_id, ttl_ms, body))
 
 
 class Delivery:
@@ -48,12 +61,14 @@ class Delivery:
         self.acquaintances = Acquaintances(store, self._trouble, remembered)
         """Who was linked lately."""
         self._expiry = Expiry(store, self._outcomes, self._trouble)
-        self._incoming = Incoming(store, tasks, self._trouble, self._more, self._answer)
+        self._incoming = Incoming(store, tasks, self._trouble, self._hand, self._answer)
         self._handing = Handing(store, publisher, self._trouble, self._incoming.let_go)
         self._lines: dict[str, Line] = {}
         self._plain: dict[str, PlainOutbox] = {}
         self._sendings: dict[tuple[str, str], Sending] = {}
-        self._fresh: defaultdict[tuple[str, str], list[Parcel]] = defaultdict(list)
+        self._prefix, self._numbers = random.randbytes(8), count(1)
+        self._later: dict[tuple[str, str], int] = {}
+        """How far streams went on in an incarnation that is not known here yet."""
         self._forgetting: set[tuple[str, str]] = set()
         self._renewing: set[tuple[str, str]] = set()
         self._settled = asyncio.Event()
@@ -76,7 +91,7 @@ class Delivery:
         """Whether what is sent to that peer is stored first: not if it has a link and no inbox, and nothing waits for it."""
         peer = peer_id.lower()
         plain = self._plain.get(peer)
-        return plain is None or not plain.is_up or plain.is_busy or (peer, "") in self._fresh
+        return plain is None or not plain.is_up or plain.is_busy
 
     async def put(self, body: bytes, to: Sequence[str], ttl_ms: int | None = None) -> tuple[list[Receipt], tuple[str, ...]]:
         """Store a message for each of these peers, and send it while there is a link; returns receipts, and whose outbox is full.
@@ -85,46 +100,68 @@ class Delivery:
             StoreError: it is not stored, for nobody.
 
         """
-        message_id = random.randbytes(16)
-        placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), to)
-        names = {name.lower(): name for name in to}
-        receipts = [self._receipts.give(names[peer], message_id.hex()) for peer in placed.seqs]
-        for peer, seq in placed.seqs.items():
-            self._note((peer, ""), Parcel(seq, message_id, ttl_ms, body))
-        return receipts, tuple(names[peer] for peer in placed.full)
+        stored: tuple[list[Receipt], tuple[str, ...]] = await self._store.put(self._message(body, ttl_ms), to, self._stored)
+        return stored
 
-    async def put_one(self, body: bytes, peer_id: str, ttl_ms: int | None = None) -> Receipt:
-        """Store a message for one peer.
+    def put_one(self, body: bytes, peer_id: str, ttl_ms: int | None = None) -> Awaitable[Receipt]:
+        """Store a message for one peer. One whose caller is cancelled is stored, and sent, all the same.
 
         Raises:
             OutboxFull: too much waits for that peer already.
             StoreError: it is not stored.
 
         """
-        message_id = random.randbytes(16)
-        placed = await self._put(NewMessage(message_id, body, PACKED, "", ttl_ms), (peer_id,))
-        if placed.full:
-            raise OutboxFull([peer_id])
-        receipt, peer = self._receipts.give(peer_id, message_id.hex()), peer_id.lower()
-        self._note((peer, ""), Parcel(placed.seqs[peer], message_id, ttl_ms, body))
-        return receipt
+        return self._store.put_one(self._message(body, ttl_ms), peer_id, self._stored_singles)
 
-    async def _put(self, message: NewMessage, to: Sequence[str]) -> Placed:
-        """Store it; its streams are there then. One whose caller is cancelled is stored, and sent, all the same."""
-        try:
-            placed = await self._store.put(message, to)
-            if not all(map(self._sendings.__contains__, zip(placed.seqs, repeat("")))):
-                await self._trouble.insist("a stream cannot be begun", self._begin)
-        except asyncio.CancelledError:
-            self._tasks.start(self._catch_up(), "what was stored for callers that are gone")
-            raise
-        return placed
+    def _message(self, body: bytes, ttl_ms: int | None) -> NewMessage:
+        if ttl_ms is not None:
+            self._expiry.news()
+        return NewMessage(self._prefix + next(self._numbers).to_bytes(8, "big"), body, PACKED, "", ttl_ms)
 
-    async def _catch_up(self) -> None:
-        for out in await self._trouble.insist("a stream cannot be begun", self._begin):
-            sending = self._sendings[out.peer, out.stream]
-            self._do(out.peer, sending, sending.grown(out.last))
-            self._empty(out.peer)
+    def _stored_singles(self, singles: Sequence[Single], numbers: Sequence[Number | None]) -> list[Receipt | OutboxFull]:
+        """Send what was stored by one commit, so that it shares frames; returns receipts, and `OutboxFull` for what was not."""
+        outcomes: list[Receipt | OutboxFull] = []
+        fresh = _Fresh()
+        for (message, peer_id), number in zip(singles, numbers, strict=True):
+            if number is None:
+                outcomes.append(OutboxFull([peer_id]))
+            else:
+                fresh.add(peer_id.lower(), *number, message)
+                outcomes.append(self._receipts.give(peer_id, message.message_id.hex()))
+        self._place(fresh)
+        return outcomes
+
+    def _stored(self, orders: Sequence[Order], placed: Sequence[Placed]) -> list[tuple[list[Receipt], tuple[str, ...]]]:
+        """Send what was stored; returns for each message receipts, and whose outbox is full."""
+        outcomes: list[tuple[list[Receipt], tuple[str, ...]]] = []
+        fresh = _Fresh()
+        for (message, to), (seqs, full, incarnations) in zip(orders, placed, strict=True):
+            names = {name.lower(): name for name in to}
+            message_id = message.message_id.hex()
+            receipts = [self._receipts.give(names[peer], message_id) for peer in seqs]
+            outcomes.append((receipts, tuple(names[peer] for peer in full)))
+            for peer, seq in seqs.items():
+                fresh.add(peer, seq, incarnations[peer], message)
+        self._place(fresh)
+        return outcomes
+
+    def _place(self, fresh: _Fresh) -> None:
+        for peer, parcels in fresh.parcels.items():
+            incarnation, sending = fresh.incarnations[peer], self._sending(peer, fresh.incarnations[peer])
+            if sending.incarnation == incarnation:
+                self._do(peer, sending, sending.placed(parcels))
+            else:
+                self._later[peer, ""] = parcels[-1].seq
+            self._empty(peer)
+
+    def _sending(self, peer: str, incarnation: int) -> Sending:
+        """The stream to a peer; with its first message it has an incarnation."""
+        sending = self._sendings.get((peer, ""))
+        if sending is None:
+            sending = self._sendings[peer, ""] = Sending("", incarnation)
+            if (line := self._lines.get(peer)) is not None:
+                self._send_over(line, peer, sending)
+        return sending
 
     async def purge(self, peer_id: str) -> None:
         """Delete what waits for that peer, which will never have it."""
@@ -154,7 +191,8 @@ class Delivery:
             self._do(peer, sending, sending.grown(last))
             self._empty(peer)
         if again.received:
-            self._incoming.stored(again.received, again.received_bytes)
+            self._incoming.holds_more(again.received, again.received_bytes)
+            self._handing.more()
         return again.count
 
     async def settle(self, deadline: float) -> None:
@@ -245,7 +283,7 @@ class Delivery:
             case _ if peer not in self._lines:
                 raise BadFrame(f"{peer_id} has no delivery layer, by its HELLO, and sends a frame of one")
             case Parcels() | Gap():
-                self._incoming.take(peer, frame)
+                self._incoming.take(peer_id, frame)
             case Ack() if sending is not None:
                 self._do(peer, sending, sending.acknowledged(frame))
                 self._settled.set()
@@ -273,21 +311,6 @@ class Delivery:
                 case Renew():
                     self._tasks.start(self._renew(peer, sending), f"renew for {peer}")
 
-    def _note(self, key: tuple[str, str], parcel: Parcel) -> None:
-        """Gather what was stored by one commit, so that it shares frames."""
-        if not self._fresh:
-            asyncio.get_running_loop().call_soon(self._place)
-        self._fresh[key].append(parcel)
-        if parcel.ttl_ms is not None:
-            self._expiry.news()
-
-    def _place(self) -> None:
-        fresh, self._fresh = self._fresh, defaultdict(list)
-        for key, parcels in fresh.items():
-            sending = self._sendings[key]
-            self._do(key[0], sending, sending.placed(sorted(parcels)))
-            self._empty(key[0])
-
     def _empty(self, peer: str) -> None:
         """Let what waits for a peer without an inbox go."""
         plain = self._plain.get(peer)
@@ -299,16 +322,6 @@ class Delivery:
         if not plain.is_up:
             self._plain.pop(peer, None)
         self._settled.set()
-
-    async def _begin(self) -> list[OutStream]:
-        """With its first message a stream has an incarnation; returns all streams."""
-        streams = await self._store.outgoing()
-        for out in streams:
-            if (out.peer, out.stream) not in self._sendings:
-                sending = self._sendings[out.peer, out.stream] = Sending(out.stream, out.incarnation)
-                if (line := self._lines.get(out.peer)) is not None:
-                    self._send_over(line, out.peer, sending)
-        return streams
 
     async def _load(self, peer: str, sending: Sending, load: Load) -> None:
         parcels = await self._trouble.insist("what waits in the outbox cannot be read", lambda: self._fetch(peer, sending, load))
@@ -356,9 +369,8 @@ class Delivery:
         self._renewing.add(key)
         try:
             incarnation, last = await self._trouble.insist("a stream cannot be renewed", lambda: self._store.renew(peer, sending.stream))
-            # Their numbers are old ones; what they were given to has new ones, and is loaded.
-            self._fresh.pop(key, None)
             line = self._lines.get(peer)
+            last = max(last, self._later.pop(key, 0))
             self._do(peer, sending, sending.renewed(incarnation, last, None if line is None else line.credit))
         finally:
             self._renewing.discard(key)
@@ -375,8 +387,8 @@ class Delivery:
         burying = self._trouble.insist("a dead letter cannot be kept", lambda: self._store.bury(peer, nak.stream, [nak.seq], nak.reason))
         self._outcomes.undelivered(peer, await burying, nak.reason)
 
-    def _more(self) -> None:
-        self._handing.more()
+    def _hand(self, peer_name: str, first: int, parcels: Sequence[Parcel]) -> None:
+        self._handing.stored(peer_name, first, parcels)
 
     def _answer(self, peer: str, ack: Ack) -> None:
         if (line := self._lines.get(peer)) is not None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hallway.errors import BadFrame
-from hallway.protocol.parcels import Ack, Gap, Parcels
+from hallway.protocol.parcels import Ack, Gap, Parcel, Parcels
 from hallway.protocol.receiving import Commit, Receiving
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.trouble import Trouble
-from hallway.store import Received, Store
+from hallway.store import Store
 
+PACKED = 0
+"""How the body of a stored message is encoded: `hallway.protocol.packed`."""
 MAX_COMMITS = 4096
 """Commits of one stream that wait for the disk, at most: more than honest messages and gaps within one credit can be."""
 HELD_UP = "what came in waits for the store, and its senders with it"
@@ -19,7 +21,8 @@ HELD_UP = "what came in waits for the store, and its senders with it"
 class Inflow:
     """One stream of one peer. What came while the disk was busy shares its next commit; one that fails is tried until it works.
 
-    ``stored`` is called with the messages and bytes that are in the inbox now; ``answer`` sends an acknowledgement, if there is a link.
+    ``stored`` is called with the peer's name, the id of the first of the messages that are in the inbox now, and these; ``answer`` sends an
+    acknowledgement, if there is a link.
     """
 
     def __init__(
@@ -29,11 +32,13 @@ class Inflow:
         store: Store,
         tasks: TaskSet,
         trouble: Trouble,
-        stored: Callable[[int, int], None],
+        stored: Callable[[str, int, tuple[Parcel, ...]], None],
         answer: Callable[[Ack], None],
     ) -> None:
         self.receiving = receiving
         self._peer = peer
+        self.peer_name = peer
+        """The peer's id as it writes it."""
         self._store = store
         self._tasks = tasks
         self._trouble = trouble
@@ -67,22 +72,22 @@ class Inflow:
                 commits, self._commits = _merged(self._commits), []
                 while commits:
                     try:
-                        await self._store_it(commits[0])
+                        first = await self._store_it(commits[0])
                     except BaseException:
                         # What comes later must not be acknowledged before this: that would acknowledge this too.
                         self._commits[:0] = commits
                         raise
                     commit = commits.pop(0)
-                    self._stored(len(commit.parcels), sum(len(parcel.body) for parcel in commit.parcels))
+                    self._stored(self.peer_name, first, commit.parcels)
                     for ack in self.receiving.committed(commit):
                         self._answer(ack)
         finally:
             self._is_busy = False
 
-    async def _store_it(self, commit: Commit) -> None:
-        items = [Received(parcel.seq, parcel.id, 0, parcel.body) for parcel in commit.parcels]
+    async def _store_it(self, commit: Commit) -> int:
+        items = [(parcel.seq, parcel.id, PACKED, parcel.body, 0) for parcel in commit.parcels]
         place = (self._peer, self.receiving.stream, commit.incarnation, commit.upto)
-        await self._trouble.insist(HELD_UP, lambda: self._store.receive(*place, items))
+        return await self._trouble.insist(HELD_UP, lambda: self._store.receive(*place, items))
 
 
 def _merged(commits: list[Commit]) -> list[Commit]:

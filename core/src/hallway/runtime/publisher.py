@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from typing import Any, Self
+from typing import Any
 
 import pyee
 
@@ -26,14 +26,19 @@ TRIES = 3
 
 
 class Handling:
-    """Whether all who took a message have dealt with it; ``done`` is called once, with the reason if one of them could not."""
+    """Whether all who took a message have dealt with it: the publisher, who has it first, and everybody to whom it was handed."""
 
-    def __init__(self, done: Callable[[str | None], None]) -> None:
-        self._done = done
-        self._open = 0
+    __slots__ = ("_open", "_reason", "takers")
+
+    def __init__(self) -> None:
+        self._open = 1
         self._reason: str | None = None
         self.takers = 0
         """The readers and listeners that have it, or had it and dealt with it."""
+
+    def dealt_with(self, reason: str | None) -> None:
+        """All have dealt with it; ``reason`` says why one of them could not. Called once."""
+        raise NotImplementedError
 
     def begin(self) -> None:
         """Somebody takes it."""
@@ -44,7 +49,7 @@ class Handling:
         self._reason = self._reason or reason
         self._open -= 1
         if self._open == 0:
-            self._done(self._reason)
+            self.dealt_with(self._reason)
 
 
 Item = tuple[Event, int, Handling | None]
@@ -52,7 +57,7 @@ Item = tuple[Event, int, Handling | None]
 
 
 class Subscription:
-    """A reader's own queue of events: an asynchronous iterator that ends when the publisher closes."""
+    """A reader's own queue of events; it ends when the publisher closes."""
 
     def __init__(self, publisher: Publisher, wants: Callable[[Event], bool]) -> None:
         self.wants = wants
@@ -60,7 +65,7 @@ class Subscription:
         self._publisher = publisher
         self._queue: deque[Item] = deque()
         self._in_hand: Item | None = None
-        self._changed = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
         self._ended = False
 
     def put(self, event: Event, size: int, handling: Handling | None = None) -> None:
@@ -70,14 +75,16 @@ class Subscription:
             handling.takers += 1
         self._queue.append((event, size, handling))
         self.backlog += size
-        self._changed.set()
+        if self._waiters:
+            self._wake()
         if self.backlog > BACKLOG_BYTES:
             self._publisher.is_full()
 
     def end(self) -> None:
         """There will be no more events; those queued are still handed out."""
         self._ended = True
-        self._changed.set()
+        if self._waiters:
+            self._wake()
 
     def close(self) -> None:
         """Stop listening; a reader that waits comes to the end. What it has not dealt with waits for another. Closing twice is silent."""
@@ -95,20 +102,39 @@ class Subscription:
             if handling is not None:
                 handling.end()
 
-    def __aiter__(self) -> Self:
-        return self
+    def next(self) -> Event | None:
+        """Take the next event, if there is one; with that the reader has dealt with the one before.
 
-    async def __anext__(self) -> Event:
+        Raises:
+            StopAsyncIteration: there will be none.
+
+        """
         self.put_down()
-        while not self._queue:
+        if not self._queue:
             if self._ended:
                 raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
+            return None
         event, size, _ = self._in_hand = self._queue.popleft()
         self.backlog -= size
         self._publisher.made_room()
         return event
+
+    async def arrival(self) -> None:
+        """Wait until there may be an event, or there will be none. Any number of tasks may wait."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            raise
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
 
 class Publisher:
@@ -142,8 +168,6 @@ class Publisher:
         if not is_message or self._observes_messages:
             self._observe(event)
         size += EVENT_BYTES
-        if handling is not None:
-            handling.begin()
         taken = False
         for subscription in self._subscriptions:
             if subscription.wants(event):

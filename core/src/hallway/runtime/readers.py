@@ -52,7 +52,9 @@ class EventReader(Reader):
     """What happens from its making on, as `hallway.events` values: an asynchronous iterator."""
 
     async def __anext__(self) -> Event:
-        return await anext(self._subscription)
+        while (event := self._subscription.next()) is None:
+            await self._subscription.arrival()
+        return event
 
 
 class MessageReader(Reader):
@@ -60,6 +62,8 @@ class MessageReader(Reader):
 
     async def __anext__(self) -> tuple[str, Any]:
         while True:
-            event = await anext(self._subscription)
-            if isinstance(event, MessageReceived):
+            event = self._subscription.next()
+            if event is None:
+                await self._subscription.arrival()
+            elif isinstance(event, MessageReceived):
                 return event.peer_id, event.message

@@ -1,6 +1,7 @@
 """The durable outbox and inbox of the delivery layer, in SQLite."""
 
 from hallway.store.clock import Machine
+from hallway.store.outbox import Number, Order, Single
 from hallway.store.store import Store
 from hallway.store.values import (
     EXPIRED,
@@ -31,6 +32,8 @@ __all__ = [
     "Listed",
     "Machine",
     "NewMessage",
+    "Number",
+    "Order",
     "OutStream",
     "Place",
     "Placed",
@@ -39,6 +42,7 @@ __all__ = [
     "Quota",
     "Received",
     "Retried",
+    "Single",
     "Store",
     "Usage",
     "Waiting",

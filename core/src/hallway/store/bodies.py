@@ -11,7 +11,7 @@ from hallway.store.ledger import TOTAL
 def add(db: Database, kind: int, data: bytes) -> int:
     """Store the body of a dead letter; returns its id."""
     body = db.next_body()
-    db.insert("body", [(body, 0, 1, kind, data)])
+    db.insert("body", 5, [body, 0, 1, kind, data])
     return body
 
 

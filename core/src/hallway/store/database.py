@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ PARTS = ("", "-wal", "-shm")
 PAGE = 1000
 """Rows that are in memory at once, where all have to be gone through."""
 _PRIVATE = 0o600
-_ROWS = (64, 16, 4, 1)
+_ROWS = (256, 64, 16, 4, 1)
 """How many rows one statement inserts: few forms, so that each stays prepared."""
 _BUSY_SECONDS = 5.0
 _IDLE_MS = 60_000
@@ -104,6 +103,7 @@ class Database:
         self.connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
+        self._most_values = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
         self.quota = quota
         self.ledger = counted(connection)
         if connection.execute("SELECT 1 FROM life").fetchone() is None:
@@ -116,18 +116,23 @@ class Database:
         self._marks = marks
         self._saved = 0
         self._changes = connection.total_changes
-        self._last_body: int
-        (self._last_body,) = connection.execute("SELECT coalesce(max(id), 0) FROM body").fetchone()
+        self.last_body: int
+        """The highest id that was given to a body."""
+        (self.last_body,) = connection.execute("SELECT coalesce(max(id), 0) FROM body").fetchone()
 
-    def insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert whole rows, many by one statement: every step of SQLite is a change of threads."""
-        at = 0
-        for size in _ROWS:
-            while len(rows) - at >= size:
-                row = f"({','.join('?' * len(rows[at]))})"
-                values = tuple(chain.from_iterable(rows[at : at + size]))
-                self.execute(f"INSERT INTO {table} VALUES {','.join([row] * size)}", values)  # noqa: S608 - our own tables
-                at += size
+    def insert(self, table: str, columns: int, values: list[Any]) -> int:
+        """Insert rows of so many ``columns``, whose values follow each other; returns the id of the last row.
+
+        Many by one statement: every step of SQLite is a change of threads.
+        """
+        at, last, row = 0, 0, f"({','.join('?' * columns)})"
+        for rows in _ROWS:
+            step = columns * rows
+            while len(values) - at >= step and step <= self._most_values:
+                statement = f"INSERT INTO {table} VALUES {','.join([row] * rows)}"  # noqa: S608 - our own tables
+                last = self.execute(statement, values[at : at + step]).lastrowid or 0
+                at += step
+        return last
 
     def require_room(self, rows: int, size: int) -> None:
         """See whether the disk takes ``rows`` rows more with ``size`` bytes in all: what is stored must not use up what forgetting needs.
@@ -145,8 +150,8 @@ class Database:
 
     def next_body(self) -> int:
         """An id for one more body."""
-        self._last_body += 1
-        return self._last_body
+        self.last_body += 1
+        return self.last_body
 
     def begin(self) -> None:
         """Begin a transaction; whoever else has the database open may only read meanwhile."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -22,6 +22,8 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 Work = Callable[[Database], T]
 WorkOnMany = Callable[[Database, list[Item]], list[T]]
+Then = Callable[[list[Item], list[T]], Sequence[Any]]
+"""Is given items and their answers once they are committed, and makes of them what the callers get: a value or an exception each."""
 
 
 class _Outcome(NamedTuple):
@@ -34,27 +36,35 @@ class _Outcome(NamedTuple):
 class _Operation:
     """What to do with which items, and who waits for each of them."""
 
-    __slots__ = ("futures", "items", "work")
+    __slots__ = ("futures", "items", "then", "work")
 
-    def __init__(self, work: WorkOnMany[Any, Any], items: list[Any], futures: list[asyncio.Future[Any]]) -> None:
+    def __init__(
+        self, work: WorkOnMany[Any, Any], items: list[Any], futures: list[asyncio.Future[Any]], then: Then[Any, Any] | None = None
+    ) -> None:
         self.work = work
         self.items = items
         self.futures = futures
+        self.then = then
 
     def apart(self) -> list[_Operation]:
         """The same, an operation for each item."""
-        return [_Operation(self.work, [item], [future]) for item, future in zip(self.items, self.futures, strict=True)]
+        return [_Operation(self.work, [item], [future], self.then) for item, future in zip(self.items, self.futures, strict=True)]
 
     def resolve(self, outcome: _Outcome) -> None:
         """Tell the callers that still wait."""
-        if outcome.error is None:
-            for future, answer in zip(self.futures, outcome.answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
-            return
-        for future in self.futures:
-            if not future.done():
-                future.set_exception(outcome.error)
+        if outcome.error is not None:
+            answers: Sequence[Any] = [outcome.error] * len(self.futures)
+        elif self.then is None:
+            answers = outcome.answers
+        else:
+            answers = self.then(self.items, outcome.answers)
+        for future, answer in zip(self.futures, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, BaseException):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
 
 
 class Engine:
@@ -105,16 +115,18 @@ class Engine:
         answer: T = await self._ask(_Operation(lambda database, _: [work(database)], [None], []))
         return answer
 
-    def run_with_others(self, work: WorkOnMany[Item, T], item: Item) -> asyncio.Future[T]:
+    def run_with_others(self, work: WorkOnMany[Item, T], item: Item, then: Then[Item, T]) -> asyncio.Future[Any]:
         """Do ``work`` for this item, together with those for which it was asked for just before: many at once cost far less.
+
+        ``then`` is called for them all at once after the commit, whether their callers still wait or not. It must not raise.
 
         Raises:
             ClosedError, StorageFull, StoreDamaged, StoreBusy: as for `run`.
 
         """
         last = self._waiting[-1] if self._waiting else None
-        if last is None or last.work is not work:
-            return self._ask(_Operation(work, [item], []))
+        if last is None or last.work is not work or last.then != then:
+            return self._ask(_Operation(work, [item], [], then))
         last.items.append(item)
         if self._soon is not None and len(last.items) == EARLY:
             answer = self._wait(last)

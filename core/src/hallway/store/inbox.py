@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hallway.store import letters
 from hallway.store.database import Database, runs
-from hallway.store.values import InboxItem, Position, Received, signed, unsigned
+from hallway.store.values import Arrived, InboxItem, Position, Received, signed, unsigned
 
 
-def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: int, items: Sequence[Received]) -> None:
-    """Store what came, and that all up to ``upto`` has come."""
+def receive(db: Database, peer_name: str, stream: str, incarnation: int, upto: int, items: Sequence[Arrived]) -> int:
+    """Store what came, and that all up to ``upto`` has come; returns the id of the first item."""
     if items:
-        db.require_room(len(items), sum(len(item.body) for item in items))
+        db.require_room(len(items), sum(len(item[3]) for item in items))
     peer = peer_name.lower()
     position = (signed(incarnation), upto, peer, stream)
     if not db.execute("UPDATE position SET incarnation = ?, upto = ? WHERE peer = ? AND stream = ?", position).rowcount:
         db.execute("INSERT INTO position (incarnation, upto, peer, stream) VALUES (?, ?, ?, ?)", position)
         db.execute("INSERT OR IGNORE INTO peer VALUES (?, ?, NULL)", (peer, peer_name))
-    insert(db, peer, stream, items)
+    return insert(db, peer, stream, items)
 
 
-def insert(db: Database, peer: str, stream: str, items: Sequence[Received]) -> None:
-    """Store what came at the end of the inbox."""
+def insert(db: Database, peer: str, stream: str, items: Sequence[Arrived]) -> int:
+    """Store what came at the end of the inbox; returns the id of the first item: those of one transaction follow each other."""
     now = db.clock.now()
-    db.insert("inbox", [(None, peer, stream, *item, now) for item in items])
+    values: list[Any] = []
+    for item in items:
+        values += (None, peer, stream, *item, now)
+    return db.insert("inbox", 9, values) - len(items) + 1
 
 
 def positions(db: Database) -> list[Position]:

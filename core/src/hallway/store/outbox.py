@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -36,65 +36,139 @@ ID_DIGITS = 32
 _QUEUED = "SELECT seq, message_id, body, size FROM outbox WHERE stream = ?"
 
 
-class Order(NamedTuple):
-    """A message, and for whom."""
+Order = tuple[NewMessage, tuple[str, ...]]
+"""A message, and for whom."""
+Single = tuple[NewMessage, str]
+"""A message to one receiver."""
+Number = tuple[int, int]
+"""A sequence number, and its stream's incarnation."""
 
-    message: NewMessage
-    to: tuple[str, ...]
+
+@attrs.define
+class _Tally:
+    """What waits for one receiver, or in all, with what this transaction adds to it."""
+
+    messages: int
+    bytes: int
+
+    def add(self, size: int) -> None:
+        """One more waits."""
+        self.messages += 1
+        self.bytes += size
 
 
 @attrs.define
 class _End:
-    """How far a stream is."""
+    """How far the stream to a receiver is; ``place`` is its row, None while nobody has looked."""
 
-    place: int
-    last: int
+    key: str
+    name: str
+    stream: str
+    tally: _Tally
+    place: int | None = None
+    incarnation: int = 0
+    last: int = 0
 
 
 def put(db: Database, orders: Sequence[Order]) -> list[Placed]:
     """Give each message a number in the stream to each of its receivers that has room."""
-    now = db.clock.now()
-    ends: dict[tuple[str, str], _End] = {}
-    made: list[tuple[int, int, int, int, bytes]] = []
-    rows: list[tuple[int, int, bytes, int, int, int, int | None]] = []
-    placed = []
-    db.require_room(sum(len(to) for _, to in orders), sum(len(message.body) for message, _ in orders))
-    for (message_id, data, kind, stream, ttl_ms), to in orders:
-        size = len(data)
-        accepted, full = _with_room(db, to, size)
-        seqs: dict[str, int] = {}
-        body = db.next_body() if accepted else 0
-        if accepted:
-            made.append((body, len(accepted), 0, kind, data))
-            db.ledger.add(TOTAL, 1, size)
-        for key, name in accepted.items():
-            end = ends.get((key, stream)) or ends.setdefault((key, stream), _end(db, key, name, stream))
-            end.last += 1
-            rows.append((end.place, end.last, message_id, body, size, now, None if ttl_ms is None else min(now + ttl_ms, LARGEST)))
-            db.ledger.add(key, 1, size)
-            seqs[key] = end.last
-        placed.append(Placed(seqs, full))
-    db.insert("body", made)
-    db.insert("outbox", rows)
-    for end in ends.values():
-        db.execute("UPDATE stream SET last = ? WHERE id = ?", (end.last, end.place))
+    db.require_room(sum([len(to) for _, to in orders]), sum([len(message.body) for message, _ in orders]))
+    batch = _Batch(db)
+    placed = [batch.place(*order) for order in orders]
+    batch.store()
     return placed
 
 
-def _with_room(db: Database, to: Iterable[str], size: int) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The receivers for whom there is room by lower-case id, and those for whom there is none."""
-    receivers = {name.lower(): name for name in to}
-    if db.ledger.of(TOTAL)[1] + size > db.quota.total_bytes:
-        return {}, tuple(receivers)
-    full = tuple(key for key in receivers if not has_room(db, key, size))
-    for key in full:
-        del receivers[key]
-    return receivers, full
+def put_one(db: Database, singles: Sequence[Single]) -> list[Number | None]:
+    """Give each message a number in the stream to its receiver, if there is room."""
+    db.require_room(len(singles), sum([len(message.body) for message, _ in singles]))
+    batch = _Batch(db)
+    numbers = [batch.append(*single) for single in singles]
+    batch.store()
+    return numbers
 
 
-def _end(db: Database, peer: str, name: str, stream: str) -> _End:
-    found = db.execute("SELECT id, last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
-    return _End(*found) if found else _End(_new_stream(db, peer, name, stream), 0)
+class _Batch:
+    """Messages that go into the outbox by few statements: values of rows, and what they add up to, are gathered and stored at the end."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._now = db.clock.now()
+        self._body = db.last_body
+        self._total = _Tally(*db.ledger.of(TOTAL))
+        self._tallies: dict[str, _Tally] = {}
+        self._ends: dict[tuple[str, str], _End] = {}
+        self._bodies: list[Any] = []
+        self._rows: list[Any] = []
+
+    def append(self, message: NewMessage, name: str) -> Number | None:
+        """Number a message for one receiver, if there is room."""
+        size, end = len(message.body), self._end(name, message.stream)
+        if not self._has_room(size) or not self._takes(end, size):
+            return None
+        self._add(message, size, (end,))
+        return end.last, end.incarnation
+
+    def place(self, message: NewMessage, to: tuple[str, ...]) -> Placed:
+        """Number a message for each receiver that has room."""
+        size = len(message.body)
+        ends = [self._end(name, message.stream) for name in {name.lower(): name for name in to}.values()]
+        takers = [end for end in ends if self._takes(end, size)] if self._has_room(size) else []
+        if takers:
+            self._add(message, size, takers)
+        full = tuple(end.key for end in ends if end not in takers)
+        return Placed({end.key: end.last for end in takers}, full, {end.key: end.incarnation for end in takers})
+
+    def store(self) -> None:
+        """Put into the database what was gathered."""
+        db = self._db
+        db.last_body = self._body
+        db.insert("body", 5, self._bodies)
+        db.insert("outbox", 7, self._rows)
+        for end in self._ends.values():
+            if end.place is not None:
+                db.execute("UPDATE stream SET last = ? WHERE id = ?", (end.last, end.place))
+        for key, tally in ((TOTAL, self._total), *self._tallies.items()):
+            messages, size = db.ledger.of(key)
+            db.ledger.add(key, tally.messages - messages, tally.bytes - size)
+
+    def _has_room(self, size: int) -> bool:
+        return self._total.bytes + size <= self._db.quota.total_bytes
+
+    def _takes(self, end: _End, size: int) -> bool:
+        """Whether the receiver's quota takes one more message of ``size`` bytes."""
+        quota, tally = self._db.quota, end.tally
+        return tally.messages < quota.peer_messages and tally.bytes + size <= quota.peer_bytes
+
+    def _add(self, message: NewMessage, size: int, takers: Sequence[_End]) -> None:
+        message_id, data, kind, _, ttl_ms = message
+        self._body += 1
+        self._bodies += (self._body, len(takers), 0, kind, data)
+        self._total.add(size)
+        expires = None if ttl_ms is None else min(self._now + ttl_ms, LARGEST)
+        for end in takers:
+            if end.place is None:
+                end.place, end.incarnation, end.last = _stream(self._db, end.key, end.name, end.stream)
+            end.last += 1
+            end.tally.add(size)
+            self._rows += (end.place, end.last, message_id, self._body, size, self._now, expires)
+
+    def _end(self, name: str, stream: str) -> _End:
+        key = name.lower()
+        end = self._ends.get((key, stream))
+        if end is None:
+            tally = self._tallies.get(key) or self._tallies.setdefault(key, _Tally(*self._db.ledger.of(key)))
+            end = self._ends[key, stream] = _End(key, name, stream, tally)
+        return end
+
+
+def _stream(db: Database, peer: str, name: str, stream: str) -> tuple[int, int, int]:
+    """The row of a stream, which begins if there is none: its id, its incarnation and how far it is."""
+    found = db.execute("SELECT id, incarnation, last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
+    if found is None:
+        place, incarnation = _new_stream(db, peer, name, stream)
+        return place, unsigned(incarnation), 0
+    return found[0], unsigned(found[1]), found[2]
 
 
 def has_room(db: Database, peer: str, size: int) -> bool:
@@ -105,12 +179,11 @@ def has_room(db: Database, peer: str, size: int) -> bool:
 
 def append(db: Database, peer: str, name: str, stream: str, row: Row) -> int:
     """Store a row at the end of a stream; returns its number."""
-    end = _end(db, peer, name, stream)
-    end.last += 1
-    db.execute("UPDATE stream SET last = ? WHERE id = ?", (end.last, end.place))
-    db.insert("outbox", [(end.place, end.last, row.message_id, row.body, row.size, db.clock.now(), row.expires)])
+    place, _, last = _stream(db, peer, name, stream)
+    db.execute("UPDATE stream SET last = ? WHERE id = ?", (last + 1, place))
+    db.insert("outbox", 7, [place, last + 1, row.message_id, row.body, row.size, db.clock.now(), row.expires])
     db.ledger.add(peer, 1, row.size)
-    return end.last
+    return last + 1
 
 
 def last(db: Database, peer: str, stream: str) -> int:
@@ -119,12 +192,13 @@ def last(db: Database, peer: str, stream: str) -> int:
     return 0 if found is None else int(found[0])
 
 
-def _new_stream(db: Database, peer: str, name: str, stream: str) -> int:
+def _new_stream(db: Database, peer: str, name: str, stream: str) -> tuple[int, int]:
     db.execute("INSERT OR IGNORE INTO peer VALUES (?, ?, NULL)", (peer, name))
-    values = (peer, stream, new_incarnation())
+    incarnation = new_incarnation()
+    values = (peer, stream, incarnation)
     place = db.execute("INSERT INTO stream (peer, name, incarnation, last) VALUES (?, ?, ?, 0)", values).lastrowid
     assert place is not None
-    return place
+    return place, incarnation
 
 
 def waiting(db: Database, peer: str, stream: str, after: int, most: int, most_bytes: int) -> list[Waiting]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from hallway.errors import MisuseError
 from hallway.store import inbox, letters, outbox, peers, retrying, survey
 from hallway.store.clock import Machine
 from hallway.store.engine import Engine
+from hallway.store.outbox import Number, Order, Single
 from hallway.store.values import (
     LARGEST,
     MESSAGE_ID_BYTES,
     MIB,
     START,
     Acked,
+    Arrived,
     DeadLetter,
     Direction,
     Expired,
@@ -28,11 +31,14 @@ from hallway.store.values import (
     Position,
     Queue,
     Quota,
-    Received,
     Retried,
     Usage,
     Waiting,
 )
+
+
+def _placed(_: list[Order], placed: list[Placed]) -> list[Placed]:
+    return placed
 
 
 class Store:
@@ -71,16 +77,32 @@ class Store:
         """Transactions so far that changed anything."""
         return self._engine.commits
 
-    async def put(self, message: NewMessage, to: Sequence[str]) -> Placed:
+    def put(
+        self, message: NewMessage, to: Sequence[str], then: Callable[[list[Order], list[Placed]], Sequence[Any]] = _placed
+    ) -> asyncio.Future[Any]:
         """Queue a message for each receiver that has room, under the next number of its stream. Receivers share one body.
+
+        ``then`` is called once the message is committed, at once for all that share that commit and this ``then``, and even if no caller
+        waits any more; it returns what each caller gets, a value or an exception. By default that is what was `Placed`.
 
         Raises:
             MisuseError: the message id has not 16 bytes.
 
         """
-        if len(message.message_id) != MESSAGE_ID_BYTES:
-            raise MisuseError(f"a message id has {MESSAGE_ID_BYTES} bytes, not {len(message.message_id)}")
-        return await self._engine.run_with_others(outbox.put, outbox.Order(message, tuple(to)))
+        _check_id(message.message_id)
+        return self._engine.run_with_others(outbox.put, (message, tuple(to)), then)
+
+    def put_one(
+        self, message: NewMessage, to: str, then: Callable[[list[Single], list[Number | None]], Sequence[Any]]
+    ) -> asyncio.Future[Any]:
+        """Queue a message for one receiver; ``then`` is called as for `put`, with no number for a receiver without room.
+
+        Raises:
+            MisuseError: the message id has not 16 bytes.
+
+        """
+        _check_id(message.message_id)
+        return self._engine.run_with_others(outbox.put_one, (message, to), then)
 
     async def waiting(self, peer: str, stream: str, after: int, *, most: int, most_bytes: int) -> list[Waiting]:
         """What waits behind number ``after``, in order: at least one if there is any, then within the bounds."""
@@ -117,16 +139,18 @@ class Store:
         """Number what waits in a stream anew from 1, in a new incarnation; returns that and the last number."""
         return await self._engine.run(lambda db: outbox.renew(db, peer.lower(), stream))
 
-    async def receive(self, peer: str, stream: str, incarnation: int, upto: int, items: Sequence[Received]) -> None:
+    async def receive(self, peer: str, stream: str, incarnation: int, upto: int, items: Sequence[Arrived]) -> int:
         """Store at once what came, and that all up to ``upto`` of that incarnation has come. Another incarnation replaces the position.
+
+        Returns the id of the first of the items in the inbox; those of the others follow it.
 
         Raises:
             MisuseError: ``upto`` or a number is more than 2**63 - 1.
 
         """
-        if max(upto, *(item.seq for item in items), 0) > LARGEST:
+        if max(upto, 0, *[item[0] for item in items]) > LARGEST:
             raise MisuseError(f"a sequence number is at most {LARGEST}")
-        await self._engine.run(lambda db: inbox.receive(db, peer, stream, incarnation, upto, items))
+        return await self._engine.run(lambda db: inbox.receive(db, peer, stream, incarnation, upto, items))
 
     async def positions(self) -> list[Position]:
         """How far every stream of every peer has been received."""
@@ -211,6 +235,11 @@ class Store:
     async def aclose(self) -> None:
         """Commit what waits, close the files and join the writer's thread. Closing twice is silent."""
         await self._engine.aclose()
+
+
+def _check_id(message_id: bytes) -> None:
+    if len(message_id) != MESSAGE_ID_BYTES:
+        raise MisuseError(f"a message id has {MESSAGE_ID_BYTES} bytes, not {len(message_id)}")
 
 
 def _key(peer: str | None) -> str | None:

@@ -40,10 +40,15 @@ class NewMessage(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """The sequence number for each receiver (lower-case id), and the receivers whose quota is used up, for whom nothing was stored."""
+    """What `Store.put` has done, by receiver (lower-case id).
+
+    ``seqs``: the sequence numbers; ``full``: the receivers whose quota is used up, for whom nothing was stored; ``incarnations``: of the
+    streams to the others.
+    """
 
     seqs: dict[str, int]
     full: tuple[str, ...]
+    incarnations: dict[str, int]
 
 
 class Waiting(NamedTuple):
@@ -91,6 +96,10 @@ class Received(NamedTuple):
     kind: int
     body: bytes
     flags: int = 0
+
+
+Arrived = tuple[int, bytes, int, bytes, int]
+"""A `Received`, or as much without its names: one is made for every message."""
 
 
 class Position(NamedTuple):
