@@ -27,7 +27,7 @@ class Broken:
 
 class Channels(Broken, ChannelConformance):
     provider = plugin.hallway_channel()[0]
-    capabilities = ChannelCapabilities(max_message=256 * 1024, tells_acknowledged=True)
+    capabilities = ChannelCapabilities(max_message=256 * 1024, sends_now=True, tells_acknowledged=True)
 
 class Carriers(Broken, SignalingConformance):
     provider = plugin.hallway_signaling()[0]
@@ -57,14 +57,36 @@ class Buses(ControlConformance):
             await far.aclose()
 
 take, opened, receive, dial = MemoryChannel.take, MemoryChannel.opened, MemoryChannel.receive, MemoryConnector.dial
+send_now = MemoryChannel.send_now
 outcome, browse = MemorySignaling._outcome, Hub.browse
 
-async def newest_first(self, message, size):
-    await take(self, message, size)
+def newest_first(self, message, size):
+    take(self, message, size)
     self._inbox.rotate(1)
 
-async def text_only(self, message, size):
-    await take(self, message if isinstance(message, str) else message.decode("latin-1"), size)
+def text_only(self, message, size):
+    take(self, message if isinstance(message, str) else message.decode("latin-1"), size)
+
+def never_now(self, message):
+    return False
+
+def always_now(self, message):
+    self._check_alive()
+    self._hand_over(message)
+    return True
+
+def overtakes(self, message):
+    self._in_line, line = 0, self._in_line
+    try:
+        return send_now(self, message)
+    finally:
+        self._in_line = line
+
+def shortens(self, message):
+    return send_now(self, message[: self.max_message])
+
+def silent(self, message):
+    return not self._closed and not self._ended and send_now(self, message)
 
 async def hands_out_after_closing(self):
     return self._inbox.popleft() if self._inbox else await receive(self)
@@ -114,6 +136,15 @@ FAULTS = [
     ("Channels", "channel, 'HIGH_WATER', 1 << 40", "test_a_sender_waits_for_a_reader_and_goes_on"),
     ("Channels", "channel, 'HIGH_WATER', 1 << 40", "test_many_senders_at_once_pile_up_no_more_than_one"),
     ("Channels", "MemoryChannel, 'receive', hands_out_after_closing", "test_a_closed_end_refuses_to_send_and_receive"),
+    ("Channels", "MemoryChannel, 'send_now', never_now", "test_an_idle_channel_sends_now_exactly_if_that_is_declared"),
+    ("Channels", "MemoryChannel, 'send_now', always_now", "test_a_channel_that_is_not_open_yet_sends_nothing_now"),
+    ("Channels", "MemoryChannel, 'take', newest_first", "test_what_is_sent_now_arrives_once_unchanged_and_in_order"),
+    ("Channels", "MemoryChannel, 'send_now', always_now", "test_a_crowded_channel_sends_nothing_now_until_there_is_room"),
+    ("Channels", "MemoryChannel, 'send_now', overtakes", "test_nobody_who_waits_to_send_is_overtaken"),
+    ("Channels", "MemoryChannel, 'send_now', overtakes", "test_it_keeps_the_order_of_calls_with_send"),
+    ("Channels", "MemoryChannel, 'send_now', shortens", "test_one_byte_more_is_refused_now_too_and_nothing_sent"),
+    ("Channels", "MemoryChannel, 'send_now', silent", "test_a_closed_end_refuses_to_send_now"),
+    ("Channels", "MemoryChannel, 'send_now', silent", "test_sending_now_to_a_peer_that_has_closed_says_so"),
     ("Channels", "MemoryConnector, 'dial', forgets_a_task", "test_an_offer_that_is_given_up_leaves_nothing"),
     ("Channels", "MemoryChannel, 'opened', opens_always", "test_a_channel_that_does_not_open_in_time_says_so"),
     ("Channels", "MemoryChannel, 'binding', Binding('a', 'b')", "test_a_binding_is_there_exactly_if_it_is_declared"),
@@ -139,12 +170,12 @@ FAULTS = [
 
 
 def test_every_broken_promise_is_noticed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
-    classes = [f"class TestFault{n}({role}):\n    fault = ({fault})\n" for n, (role, fault, _) in enumerate(FAULTS)]
-    choice = " or ".join(f"(TestFault{n} and {test})" for n, (_, _, test) in enumerate(FAULTS))
+    classes = [f"class TestFault{n:02}({role}):\n    fault = ({fault})\n" for n, (role, fault, _) in enumerate(FAULTS)]
+    choice = " or ".join(f"(TestFault{n:02} and {test})" for n, (_, _, test) in enumerate(FAULTS))
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
     pytester.makepyfile(HEAD + "\n".join(classes))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     result = pytester.runpytest_subprocess("-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider", "-q", "-rfE", "-k", choice)
 
     red = {line.split("::", 1)[1].split("[")[0].split(" ")[0] for line in result.outlines if line.startswith(("FAILED", "ERROR "))}
-    assert red == {f"TestFault{n}::{test}" for n, (_, _, test) in enumerate(FAULTS)}
+    assert red == {f"TestFault{n:02}::{test}" for n, (_, _, test) in enumerate(FAULTS)}

@@ -14,7 +14,7 @@ from hallway.testing.memory.plugin import hallway_channel
 
 class TestMemoryChannel(ChannelConformance):
     provider = next(iter(hallway_channel()))
-    capabilities = ChannelCapabilities(max_message=256 * 1024, tells_acknowledged=True)
+    capabilities = ChannelCapabilities(max_message=256 * 1024, sends_now=True, tells_acknowledged=True)
 
     @asynccontextmanager
     async def site(self) -> AsyncIterator[Callable[[DeviceInfo], Connector]]:

@@ -14,8 +14,8 @@ Taker = Callable[[str | bytes], bool]
 class Channel(ABC):
     """A pipe of messages, each `str` or `bytes`, kept apart and unchanged.
 
-    * **Order and loss**: messages arrive once, in the order of the calls to `send`, until the channel ends; what was sent and not
-      acknowledged when the network fails may be lost.
+    * **Order and loss**: messages arrive once, in the order of the calls to `send` and `send_now`, until the channel ends; what was sent
+      and not acknowledged when the network fails may be lost.
     * **Early messages** are kept: what arrives before the first `receive` is handed out by it.
     * **Backpressure**: `send` waits while more than about half a second of data is under way. At most 16 MiB wait for a reader; a peer that
       sends on beyond that ends its own channel.
@@ -49,6 +49,18 @@ class Channel(ABC):
             ClosedError: after `aclose`.
 
         """
+
+    def send_now(self, message: str | bytes) -> bool:
+        """Send one message if that needs no waiting: the channel is open, nobody waits to send, and there is room.
+
+        True: it is sent, and it may be more than there was room for; then the next `send` waits. False: nothing was sent; use `send`. A
+        channel may do without, and never send one.
+
+        Raises:
+            MessageTooLarge, ChannelClosed, ClosedError: as from `send`.
+
+        """
+        return False
 
     @abstractmethod
     async def receive(self) -> str | bytes:

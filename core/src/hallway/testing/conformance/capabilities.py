@@ -15,6 +15,8 @@ class ChannelCapabilities:
     """An open channel names verified fingerprints of both ends."""
     waits_for_reader: bool = True
     """A peer that does not read makes the sender wait. Otherwise the channel ends at 16 MiB that nobody read."""
+    sends_now: bool = False
+    """`Channel.send_now` sends while the channel is open and idle."""
     tells_acknowledged: bool = False
     """`Channel.acknowledged_bytes` is a number."""
     tells_path: bool = False

@@ -30,8 +30,11 @@ class MemoryChannel(Channel):
         self._inbox: deque[str | bytes] = deque()
         self._waiting_bytes = 0
         self._taken_bytes = 0
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
+        """Set at every change of this end: its reader waits for it, and the sender at the other end."""
         self._turn = asyncio.Lock()
+        self._in_line = 0
+        """Senders that wait, or have the turn."""
         self._open = asyncio.Event()
         self._reading = False
         self._closed = False
@@ -58,23 +61,42 @@ class MemoryChannel(Channel):
 
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
+        sent = self.send_now(message)
+        if sent and self._has_room():
+            return
+        self._in_line += 1
+        try:
+            async with self._turn:
+                if not sent:
+                    await self._room()
+                    self._hand_over(message)
+                await self._room()
+        finally:
+            self._in_line -= 1
+
+    def send_now(self, message: str | bytes) -> bool:
+        """See `Channel.send_now`."""
         size = _size(message)
         if size > self.max_message:
             raise MessageTooLarge(f"{size} bytes are more than {self.max_message}")
-        async with self._turn:
-            await self._room()
-            self._check_open()
-            assert self._other is not None
-            await self._other.take(message, size)
-            await self._room()
+        self._check_alive()
+        if self._in_line or self._other is None or not self._has_room():
+            return False
+        self._hand_over(message)
+        return True
 
-    async def take(self, message: str | bytes, size: int) -> None:
+    def _hand_over(self, message: str | bytes) -> None:
+        self._check_alive()
+        if self._other is None:
+            raise ChannelClosed("the channel is not open")
+        self._other.take(message, _size(message))
+
+    def take(self, message: str | bytes, size: int) -> None:
         """Put a message that the other end sends into the inbox."""
         self._inbox.append(message)
         self._waiting_bytes += size
         self._taken_bytes += size
-        async with self._changed:
-            self._changed.notify_all()
+        self._changed.set()
 
     async def receive(self) -> str | bytes:
         """See `Channel.receive`."""
@@ -82,16 +104,16 @@ class MemoryChannel(Channel):
             raise BusyError("another task is receiving")
         self._reading = True
         try:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._inbox or self._ended or self._closed)
-                if self._closed:
-                    raise ClosedError("the channel was closed")
-                if not self._inbox:
-                    raise ChannelClosed("the peer has closed the channel")
-                message = self._inbox.popleft()
-                self._waiting_bytes -= _size(message)
-                self._changed.notify_all()
-                return message
+            while not (self._inbox or self._ended or self._closed):
+                await self._change()
+            if self._closed:
+                raise ClosedError("the channel was closed")
+            if not self._inbox:
+                raise ChannelClosed("the peer has closed the channel")
+            message = self._inbox.popleft()
+            self._waiting_bytes -= _size(message)
+            self._changed.set()
+            return message
         finally:
             self._reading = False
 
@@ -119,33 +141,32 @@ class MemoryChannel(Channel):
             return
         self._closed = True
         self._open.set()
-        await self._wake()
+        self._changed.set()
         if self._other is not None:
-            await self._other.end()
+            self._other.end()
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """The other end has gone."""
         self._ended = True
         self._open.set()
-        await self._wake()
+        self._changed.set()
 
-    async def _wake(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
     async def _room(self) -> None:
-        if self._other is not None:
-            async with self._other._changed:
-                await self._other._changed.wait_for(self._has_room)
+        while self._other is not None and not self._has_room():
+            await self._other._change()
 
     def _has_room(self) -> bool:
         other = self._other
         return other is None or other._waiting_bytes <= HIGH_WATER or other._closed or self._closed
 
-    def _check_open(self) -> None:
+    def _check_alive(self) -> None:
         if self._closed:
             raise ClosedError("the channel was closed")
-        if self._ended or self._other is None:
+        if self._ended:
             raise ChannelClosed("the channel is not open")
 
 
