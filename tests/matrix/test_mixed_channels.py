@@ -49,7 +49,7 @@ class TestMixed(ChannelConformance):
         "test_acknowledged_bytes_are_told_exactly_if_they_are_declared": "aiortc's end can tell, libwebrtc's cannot",
         "test_both_ends_name_the_same_path": "libwebrtc sends over a pair of its own choice until aiortc has nominated one",
     }
-    capabilities = ChannelCapabilities(max_message=256 * 1024, has_binding=True, waits_for_reader=False, tells_path=True)
+    capabilities = ChannelCapabilities(max_message=256 * 1024, has_binding=True, waits_for_reader=False, sends_now=True, tells_path=True)
 
     @asynccontextmanager
     async def site(self) -> AsyncIterator[Callable[[DeviceInfo], Connector]]:

@@ -14,7 +14,7 @@ from hallway_libwebrtc_channel.plugin import hallway_channel
 
 class TestLibwebrtc(ChannelConformance):
     provider = next(iter(hallway_channel()))
-    capabilities = ChannelCapabilities(max_message=256 * 1024, has_binding=True, waits_for_reader=False, tells_path=True)
+    capabilities = ChannelCapabilities(max_message=256 * 1024, has_binding=True, waits_for_reader=False, sends_now=True, tells_path=True)
 
     @asynccontextmanager
     async def site(self) -> AsyncIterator[Callable[[DeviceInfo], Connector]]:

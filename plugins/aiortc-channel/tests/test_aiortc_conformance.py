@@ -15,7 +15,7 @@ from hallway_aiortc_channel.plugin import hallway_channel
 class TestAiortc(ChannelConformance):
     provider = next(iter(hallway_channel()))
     capabilities = ChannelCapabilities(
-        max_message=256 * 1024, has_binding=True, waits_for_reader=False, tells_acknowledged=True, tells_path=True
+        max_message=256 * 1024, has_binding=True, waits_for_reader=False, sends_now=True, tells_acknowledged=True, tells_path=True
     )
 
     @asynccontextmanager

@@ -46,9 +46,9 @@ async def test_no_more_is_taken_in_while_the_reader_is_busy(pair, until, monkeyp
     sent = [bytes([number]) * 65_536 for number in range(48)]
     sending = asyncio.create_task(in_order(pair.offering, sent))
     first = await pair.answering.receive()
-    await until(lambda: pair.answering._arrivals.crowded and pair.answering._session.connection._queue.qsize() > 0)
+    await until(lambda: pair.answering._intake.arrivals.crowded and pair.answering._session.connection._queue.qsize() > 0)
     # It is busy with the first one; the peer has nothing more under way than one window.
-    assert pair.answering._arrivals.size < READ_AHEAD + 2 * 65_536
+    assert pair.answering._intake.arrivals.size < READ_AHEAD + 2 * 65_536
     assert [first, *[await pair.answering.receive() for _ in sent[1:]]] == sent
     await sending
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from webrtc import Event, InvalidStateError, MessageEvent, OperationError, RTCDataChannel
 
-from hallway.errors import BusyError, ClosedError, DeadlineExceeded
 from hallway.interfaces import Channel, Taker
 from hallway.model import Binding, Candidate, Path
-from hallway.webrtc.arrivals import MAX_WAITING, Arrivals, size_of
+from hallway.webrtc.arrivals import size_of
 from hallway.webrtc.candidates import CandidateFilter
 from hallway.webrtc.endings import End, EndedBy
 from hallway.webrtc.flow import Flow
+from hallway.webrtc.intake import Intake
+from hallway.webrtc.life import Life
+from hallway.webrtc.outlet import Outlet
 from hallway.webrtc.sdp import LOCAL_MAX_MESSAGE, RemoteDescription
 from hallway.webrtc.sizes import checked_size
 from hallway_libwebrtc_channel.session import Session
-
-logger = logging.getLogger(__name__)
 
 KIND = "webrtc"
 MAX_EXTRA_CHANNELS = 8
@@ -41,67 +38,48 @@ class LibwebrtcChannel(Channel):
         self._loop = asyncio.get_running_loop()
         self._data_channel: RTCDataChannel | None = None
         self._extra = 0
-        self._arrivals = Arrivals()
         self._flow = Flow()
-        self._hears_progress = False
-        self._handed = 0
-        self._gone = 0
-        self._end: End | None = None
-        self._closing = False
-        self._is_open = False
-        self._opened = asyncio.Event()
+        self._unsent = 0
+        """Bytes that libwebrtc had not sent at the last look, and what it was given since."""
+        self._life = Life()
+        self._intake = Intake(self._life, session.finish)
+        self._outlet = Outlet(self._life, self._room, lambda message: self._hand_over(message, size_of(message)))
         self._reset = asyncio.Event()
-        self._receiver: asyncio.Future[None] | None = None
-        self._first_taker: Taker | None = None
-        self._turn = asyncio.Lock()
-        self._in_line = 0
-        """Senders that wait, or have the turn: it is free for a moment between two of them, and nobody else may take it then."""
         self._progress = asyncio.Event()
+        self._hears_progress = False
 
     async def opened(self, deadline: float) -> None:
         """See `Channel.opened`."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._opened.wait()
-        except TimeoutError as error:
-            raise DeadlineExceeded("the channel did not open in time") from error
-        if not self._is_open or self._end is not None:
-            self._check_alive()
+        await self._life.opened(deadline)
 
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
+        if not self.send_now(message):
+            await self._outlet.send(message)
+        elif self._unsent > self._flow.high_water:
+            await self._outlet.settle()
+
+    def send_now(self, message: str | bytes) -> bool:
+        """See `Channel.send_now`."""
         size = checked_size(message, self.max_message)
-        if self._in_line or not self._is_open or self._may_be_crowded():
-            async with self._in_turn():
-                await self._opened.wait()
-                await self._room()
-                self._hand_over(message, size)
-                await self._room()
-            return
+        if self._life.is_over:
+            raise self._life.error()
+        if self._outlet.waiting or not self._life.is_open or self._is_crowded():
+            return False
         self._hand_over(message, size)
-        if self._may_be_crowded():
-            async with self._in_turn():
-                await self._room()
+        return True
 
     async def receive(self) -> str | bytes:
         """See `Channel.receive`."""
-        if self._receiver is not None:
-            raise BusyError("another task is receiving from this channel")
-        while True:
-            if self._closing:
-                raise ClosedError("the channel was closed at this end")
-            if self._arrivals.messages:
-                return self._arrivals.pop()
-            self._check_alive()
-            await self._arrival()
+        return await self._intake.receive()
 
     def hand_first_to(self, taker: Taker) -> None:
         """See `Channel.hand_first_to`."""
-        self._first_taker = taker
+        self._intake.hand_first_to(taker)
 
     async def add_candidate(self, candidate: Candidate) -> None:
         """See `Channel.add_candidate`. libwebrtc does not need to know when no more come."""
-        if self._end is None and not self._closing and candidate.candidate.strip():
+        if not self._life.is_over and candidate.candidate.strip():
             taken = self._filter.take_late(candidate.candidate)
             if taken is not None:
                 self._session.add_candidate(taken)
@@ -114,19 +92,19 @@ class LibwebrtcChannel(Channel):
     @property
     def path(self) -> Path | None:
         """See `Channel.path`: that of the selected pair of ICE, which may change."""
-        return self._session.path if self._is_open else None
+        return self._session.path if self._life.is_open else None
 
     @property
     def binding(self) -> Binding | None:
         """See `Channel.binding`."""
-        return self._session.binding if self._is_open else None
+        return self._session.binding if self._life.is_open else None
 
     async def aclose(self, deadline: float | None = None) -> None:
         """See `Channel.aclose`."""
-        first, self._closing = not self._closing, True
+        first = self._life.close()
         self._wake()
         try:
-            if first and self._is_open and self._end is None:
+            if first and self._life.is_open and self._life.end is None:
                 await self._finish_sending(deadline if deadline is not None else self._loop.time() + CLOSE_TIME)
         finally:
             self._data_channel = None
@@ -147,7 +125,7 @@ class LibwebrtcChannel(Channel):
 
     def ended(self, end: End) -> None:
         """Implements `SessionListener`."""
-        self._end = end
+        self._life.finish(end)
         self._data_channel = None
         self._wake()
 
@@ -161,9 +139,8 @@ class LibwebrtcChannel(Channel):
 
     def _channel_open(self, event: Event) -> None:
         self._session.channel_is_open()
-        if self._end is None:
-            self._is_open = True
-        self._opened.set()
+        if self._life.end is None:
+            self._life.begin()
 
     def _channel_closed(self, event: Event) -> None:
         self._reset.set()
@@ -171,52 +148,29 @@ class LibwebrtcChannel(Channel):
 
     def _arrived(self, event: MessageEvent) -> None:
         message = event.data
-        if self._closing or self._end is not None or not isinstance(message, str | bytes):
+        if self._life.is_over or not isinstance(message, str | bytes):
             return
-        if size_of(message) > LOCAL_MAX_MESSAGE:
+        # UTF-8 has at most four bytes for a character (RFC 3629): most messages need not be measured.
+        if 4 * len(message) > LOCAL_MAX_MESSAGE and size_of(message) > LOCAL_MAX_MESSAGE:
             self._violated(f"it sent a message of more than {LOCAL_MAX_MESSAGE} bytes")
-        elif self._is_taken(message):
-            return
-        elif not self._arrivals.put(message):
-            self._violated(f"it sent more than {MAX_WAITING} bytes that nobody read")
-        self._wake_receiver()
+        else:
+            self._intake.put(message)
 
     def _violated(self, problem: str) -> None:
         self._session.finish(End(EndedBy.VIOLATION, problem))
 
-    def _check_alive(self) -> None:
-        if self._closing:
-            raise ClosedError("the channel was closed at this end")
-        if self._end is not None:
-            raise self._end.error()
-
     def _hand_over(self, message: str | bytes, size: int) -> None:
-        self._check_alive()
         assert self._data_channel is not None  # it goes with the end, which was looked for just now
         try:
             self._data_channel.send(message)
         except (InvalidStateError, OperationError) as error:
-            raise (self._end or End(EndedBy.PEER)).error() from error
-        self._handed += size
-
-    def _may_be_crowded(self) -> bool:
-        """Whether it is worth to look at what is buffered: that is a question to another thread."""
-        return self._handed - self._gone > self._flow.high_water
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        self._in_line += 1
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._in_line -= 1
+            raise (self._life.end or End(EndedBy.PEER)).error() from error
+        self._unsent += size
 
     async def _room(self) -> None:
-        self._check_alive()
-        if not self._may_be_crowded():
-            return
-        while self._data_channel is not None and self._count() > self._flow.high_water:
+        self._life.check()
+        while self._is_crowded():
+            assert self._data_channel is not None  # as above
             if not self._hears_progress:
                 self._hears_progress = True
                 self._data_channel.on("bufferedamountlow", self._went_out)
@@ -225,7 +179,7 @@ class LibwebrtcChannel(Channel):
             self._data_channel.buffered_amount_low_threshold = self._flow.high_water // 2
             self._progress.clear()
             await self._progress.wait()
-            self._check_alive()
+            self._life.check()
 
     def _went_out(self, event: Event) -> None:
         if self._progress.is_set() and self._data_channel is not None:
@@ -234,12 +188,15 @@ class LibwebrtcChannel(Channel):
             self._data_channel.off("bufferedamountlow", self._went_out)
         self._progress.set()
 
+    def _is_crowded(self) -> bool:
+        """Look at what is buffered if there may be too much: that is a question to another thread."""
+        return self._unsent > self._flow.high_water and self._count() > self._flow.high_water
+
     def _count(self) -> int:
         """See how much has gone out since the last look; returns what has not."""
         buffered, now = self.buffered, self._loop.time()
-        progress = self._handed - buffered - self._gone
-        self._gone += progress
-        self._flow.acked(progress, now, idle=buffered == 0)
+        gone, self._unsent = self._unsent - buffered, buffered
+        self._flow.acked(gone, now, idle=buffered == 0)
         if buffered:
             self._flow.started(now)
         return buffered
@@ -254,32 +211,8 @@ class LibwebrtcChannel(Channel):
         except TimeoutError:
             return
 
-    async def _arrival(self) -> None:
-        self._receiver = self._loop.create_future()
-        try:
-            await self._receiver
-        finally:
-            self._receiver = None
-
-    def _is_taken(self, message: str | bytes) -> bool:
-        """Whether the taker has it; it is asked while a task waits in `receive`, which no message has woken yet."""
-        if self._first_taker is None or self._receiver is None or self._receiver.done():
-            return False
-        try:
-            return self._first_taker(message)
-        except Exception as error:
-            # The library would take it for a fault of what the peer has sent, or go on without the message.
-            logger.exception("what takes messages failed")
-            self._session.finish(End(EndedBy.ERROR, f"what takes its messages failed: {type(error).__name__}"))
-            return True
-
-    def _wake_receiver(self) -> None:
-        if self._receiver is not None and not self._receiver.done():
-            self._receiver.set_result(None)
-
     def _wake(self) -> None:
-        self._opened.set()
         self._progress.set()
-        if self._end is not None:
+        if self._life.end is not None:
             self._reset.set()
-        self._wake_receiver()
+        self._intake.wake()

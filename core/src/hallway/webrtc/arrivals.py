@@ -17,11 +17,8 @@ class Arrivals:
     def __init__(self) -> None:
         self.messages: deque[str | bytes] = deque()
         self.size = 0
-
-    @property
-    def crowded(self) -> bool:
+        self.crowded = False
         """Whether more waits than `READ_AHEAD`."""
-        return self.size > READ_AHEAD
 
     def put(self, message: str | bytes) -> bool:
         """Keep a message; False says that there is no room for it."""
@@ -30,12 +27,14 @@ class Arrivals:
             return False
         self.messages.append(message)
         self.size += cost
+        self.crowded = self.size > READ_AHEAD
         return True
 
     def pop(self) -> str | bytes:
         """Take the oldest."""
         message = self.messages.popleft()
         self.size -= size_of(message) + OVERHEAD
+        self.crowded = self.size > READ_AHEAD
         return message
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from math import inf
 
 from aiortc import RTCDataChannel
 
-from hallway.errors import BusyError, ClosedError, DeadlineExceeded
 from hallway.interfaces import Channel, Taker
 from hallway.model import Binding, Candidate, Path
-from hallway.webrtc.arrivals import MAX_WAITING, Arrivals
 from hallway.webrtc.candidates import CandidateFilter
 from hallway.webrtc.endings import End, EndedBy
 from hallway.webrtc.flow import Flow
+from hallway.webrtc.intake import Intake
+from hallway.webrtc.life import Life
+from hallway.webrtc.outlet import Outlet
 from hallway.webrtc.sdp import RemoteDescription, Setup
 from hallway.webrtc.sizes import checked_size
 from hallway_aiortc_channel.session import Session
-
-logger = logging.getLogger(__name__)
 
 KIND = "webrtc"
 MAX_EXTRA_CHANNELS = 8
@@ -44,19 +40,12 @@ class AiortcChannel(Channel):
         self._loop = asyncio.get_running_loop()
         self._data_channel: RTCDataChannel | None = None
         self._extra = 0
-        self._arrivals = Arrivals()
         self._flow = Flow()
-        self._end: End | None = None
-        self._closing = False
-        self._is_open = False
-        self._opened = asyncio.Event()
-        self._receiver: asyncio.Future[None] | None = None
-        self._first_taker: Taker | None = None
+        self._life = Life()
+        self._intake = Intake(self._life, session.finish)
+        self._outlet = Outlet(self._life, self._room, self._hand_over)
         self._read_at = -inf
         self._read_up = asyncio.Event()
-        self._turn = asyncio.Lock()
-        self._in_line = 0
-        """Senders that wait, or have the turn: it is free for a moment between two of them, and nobody else may take it then."""
         self._progress = asyncio.Event()
 
     def begin(self, remote: RemoteDescription, setup: Setup) -> None:
@@ -67,55 +56,40 @@ class AiortcChannel(Channel):
 
     async def opened(self, deadline: float) -> None:
         """See `Channel.opened`."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._opened.wait()
-        except TimeoutError as error:
-            raise DeadlineExceeded("the channel did not open in time") from error
-        if not self._is_open or self._end is not None:
-            self._check_alive()
+        await self._life.opened(deadline)
 
     async def send(self, message: str | bytes) -> None:
         """See `Channel.send`."""
+        if not self.send_now(message):
+            await self._outlet.send(message)
+        elif self.buffered > self._flow.high_water:
+            await self._outlet.settle()
+
+    def send_now(self, message: str | bytes) -> bool:
+        """See `Channel.send_now`."""
         checked_size(message, self.max_message)
-        if self._in_line or not self._is_open or self._is_crowded():
-            async with self._in_turn():
-                await self._opened.wait()
-                await self._room()
-                self._hand_over(message)
-                await self._room()
-            return
+        if self._life.is_over:
+            raise self._life.error()
+        if self._outlet.waiting or not self._life.is_open or self.buffered > self._flow.high_water:
+            return False
         self._hand_over(message)
-        if self._is_crowded():
-            async with self._in_turn():
-                await self._room()
+        return True
 
     async def receive(self) -> str | bytes:
         """See `Channel.receive`."""
-        if self._receiver is not None:
-            raise BusyError("another task is receiving from this channel")
-        while True:
-            if self._closing:
-                raise ClosedError("the channel was closed at this end")
-            if self._arrivals.messages:
-                return self._take()
-            self._check_alive()
-            await self._arrival()
-
-    def hand_first_to(self, taker: Taker) -> None:
-        """See `Channel.hand_first_to`."""
-        self._first_taker = taker
-
-    def _take(self) -> str | bytes:
-        message = self._arrivals.pop()
+        message = await self._intake.receive()
         self._read_at = self._loop.time()
-        if not self._arrivals.crowded:
+        if not self._intake.arrivals.crowded:
             self._read_up.set()
         return message
 
+    def hand_first_to(self, taker: Taker) -> None:
+        """See `Channel.hand_first_to`."""
+        self._intake.hand_first_to(taker)
+
     async def add_candidate(self, candidate: Candidate) -> None:
         """See `Channel.add_candidate`."""
-        if self._end is not None or self._closing:
+        if self._life.is_over:
             return
         if not candidate.candidate.strip():
             self._session.add_candidates([], complete=True)
@@ -136,7 +110,7 @@ class AiortcChannel(Channel):
     @property
     def path(self) -> Path | None:
         """See `Channel.path`: that of the selected pair of ICE, which may change."""
-        return self._session.path if self._is_open else None
+        return self._session.path if self._life.is_open else None
 
     @property
     def binding(self) -> Binding | None:
@@ -145,10 +119,10 @@ class AiortcChannel(Channel):
 
     async def aclose(self, deadline: float | None = None) -> None:
         """See `Channel.aclose`."""
-        first, self._closing = not self._closing, True
+        first = self._life.close()
         self._wake()
         try:
-            if first and self._is_open:
+            if first and self._life.is_open:
                 await self._drain(deadline if deadline is not None else self._loop.time() + CLOSE_TIME)
         finally:
             await self._session.release()
@@ -168,7 +142,7 @@ class AiortcChannel(Channel):
 
     def has_room(self) -> bool:
         """Implements `SessionListener`."""
-        return not self._arrivals.crowded or self._loop.time() - self._read_at >= READING or self._closing or self._end is not None
+        return not self._intake.arrivals.crowded or self._loop.time() - self._read_at >= READING or self._life.is_over
 
     async def read_up(self) -> None:
         """Implements `SessionListener`. What comes in faster than it is read would fill memory, and the link would be lost for it."""
@@ -187,7 +161,7 @@ class AiortcChannel(Channel):
 
     def ended(self, end: End) -> None:
         """Implements `SessionListener`."""
-        self._end = end
+        self._life.finish(end)
         self._wake()
 
     # Inside.
@@ -195,60 +169,31 @@ class AiortcChannel(Channel):
     def _adopt(self, data_channel: RTCDataChannel) -> None:
         # Handlers first: aiortc keeps no message for a handler that comes later.
         self._data_channel = data_channel
-        self._session.sctp.hand_to(data_channel, self._arrived)
+        self._session.sctp.hand_to(data_channel, self._intake.put)
         data_channel.on("open", self._channel_open)
         data_channel.on("close", self._channel_closed)
         if data_channel.readyState == "open":
             self._channel_open()
 
     def _channel_open(self) -> None:
-        self._is_open = True
-        self._opened.set()
+        self._life.begin()
         self._session.channel_is_open()
 
     def _channel_closed(self) -> None:
         self._session.finish(End(EndedBy.PEER))
 
-    def _arrived(self, message: str | bytes) -> None:
-        if self._closing or self._end is not None:
-            return
-        if self._is_taken(message):
-            return
-        if not self._arrivals.put(message):
-            self._session.finish(End(EndedBy.VIOLATION, f"it sent more than {MAX_WAITING} bytes that nobody read"))
-        self._wake_receiver()
-
-    def _check_alive(self) -> None:
-        if self._closing:
-            raise ClosedError("the channel was closed at this end")
-        if self._end is not None:
-            raise self._end.error()
-
     def _hand_over(self, message: str | bytes) -> None:
-        self._check_alive()
         assert self._data_channel is not None
         if self._data_channel.readyState != "open":
             raise End(EndedBy.PEER).error()
         self._flow.started(self._loop.time())
         self._session.sctp.send_now(self._data_channel, message)
 
-    def _is_crowded(self) -> bool:
-        return self.buffered > self._flow.high_water
-
-    @asynccontextmanager
-    async def _in_turn(self) -> AsyncIterator[None]:
-        self._in_line += 1
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._in_line -= 1
-
     async def _room(self) -> None:
-        self._check_alive()
-        while self._is_crowded():
+        self._life.check()
+        while self.buffered > self._flow.high_water:
             await self._next_progress()
-            self._check_alive()
+            self._life.check()
 
     async def _next_progress(self) -> None:
         self._progress.clear()
@@ -257,36 +202,12 @@ class AiortcChannel(Channel):
     async def _drain(self, deadline: float) -> None:
         try:
             async with asyncio.timeout_at(deadline):
-                while self._end is None and not self._session.sctp.is_drained:
+                while self._life.end is None and not self._session.sctp.is_drained:
                     await self._next_progress()
         except TimeoutError:
             return
 
-    async def _arrival(self) -> None:
-        self._receiver = self._loop.create_future()
-        try:
-            await self._receiver
-        finally:
-            self._receiver = None
-
-    def _is_taken(self, message: str | bytes) -> bool:
-        """Whether the taker has it; it is asked while a task waits in `receive`, which no message has woken yet."""
-        if self._first_taker is None or self._receiver is None or self._receiver.done():
-            return False
-        try:
-            return self._first_taker(message)
-        except Exception as error:
-            # The library would take it for a fault of what the peer has sent, or go on without the message.
-            logger.exception("what takes messages failed")
-            self._session.finish(End(EndedBy.ERROR, f"what takes its messages failed: {type(error).__name__}"))
-            return True
-
-    def _wake_receiver(self) -> None:
-        if self._receiver is not None and not self._receiver.done():
-            self._receiver.set_result(None)
-
     def _wake(self) -> None:
-        self._opened.set()
         self._read_up.set()
         self._progress.set()
-        self._wake_receiver()
+        self._intake.wake()
