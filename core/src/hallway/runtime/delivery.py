@@ -4,49 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import count
 from typing import Any
 
-from hallway.errors import BadFrame, DeliveryFailed, OutboxFull, StoreError
+from hallway.errors import BadFrame, DeliveryFailed, StoreError
 from hallway.protocol.parcels import Ack, DeliveryFrame, Gap, Nak, Parcel, Parcels, encode
 from hallway.protocol.sending import Forget, Load, Renew, SendEffect, Sending, Transmit
 from hallway.runtime.acquaintances import Acquaintances
 from hallway.runtime.expiry import Expiry
 from hallway.runtime.handing import Handing
 from hallway.runtime.incoming import Incoming
-from hallway.runtime.inflow import PACKED
 from hallway.runtime.lines import Line, Send, read_line
 from hallway.runtime.outcomes import Outcomes
 from hallway.runtime.plain_outbox import PlainLink, PlainOutbox
+from hallway.runtime.posting import Posting
 from hallway.runtime.publisher import Publisher
-from hallway.runtime.receipts import Receipt, Receipts
+from hallway.runtime.receipts import Receipts
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.trouble import Trouble
-from hallway.store import NewMessage, Number, Order, Placed, Single, Store
+from hallway.store import Store
 
 logger = logging.getLogger(__name__)
 
 SECTION = "delivery"
 """The section of HELLO that belongs to the delivery layer."""
 FORGETTING = "what was delivered cannot be forgotten"
-
-
-class _Fresh:
-    """What was stored by one commit, by receiver (lower-case id)."""
-
-    def __init__(self) -> None:
-        self.parcels: dict[str, list[Parcel]] = {}
-        self.incarnations: dict[str, int] = {}
-
-    def add(self, peer: str, seq: int, incarnation: int, message: NewMessage) -> None:
-        """One more, with a higher number than those to the same receiver before."""
-        if peer not in self.parcels:
-            self.parcels[peer], self.incarnations[peer] = [], incarnation
-        message_id, body, _, _, ttl_ms = message
-        self.parcels[peer].append(Parcel(seq, message_id, ttl_ms, body))
 
 
 class Delivery:
@@ -66,7 +49,8 @@ class Delivery:
         self._lines: dict[str, Line] = {}
         self._plain: dict[str, PlainOutbox] = {}
         self._sendings: dict[tuple[str, str], Sending] = {}
-        self._prefix, self._numbers = random.randbytes(8), count(1)
+        self.posting = Posting(store, self._receipts, self._expiry.news, self._posted)
+        """Where messages are stored."""
         self._later: dict[tuple[str, str], int] = {}
         """How far streams went on in an incarnation that is not known here yet."""
         self._forgetting: set[tuple[str, str]] = set()
@@ -93,66 +77,14 @@ class Delivery:
         plain = self._plain.get(peer)
         return plain is None or not plain.is_up or plain.is_busy
 
-    async def put(self, body: bytes, to: Sequence[str], ttl_ms: int | None = None) -> tuple[list[Receipt], tuple[str, ...]]:
-        """Store a message for each of these peers, and send it while there is a link; returns receipts, and whose outbox is full.
-
-        Raises:
-            StoreError: it is not stored, for nobody.
-
-        """
-        stored: tuple[list[Receipt], tuple[str, ...]] = await self._store.put(self._message(body, ttl_ms), to, self._stored)
-        return stored
-
-    def put_one(self, body: bytes, peer_id: str, ttl_ms: int | None = None) -> Awaitable[Receipt]:
-        """Store a message for one peer. One whose caller is cancelled is stored, and sent, all the same.
-
-        Raises:
-            OutboxFull: too much waits for that peer already.
-            StoreError: it is not stored.
-
-        """
-        return self._store.put_one(self._message(body, ttl_ms), peer_id, self._stored_singles)
-
-    def _message(self, body: bytes, ttl_ms: int | None) -> NewMessage:
-        if ttl_ms is not None:
-            self._expiry.news()
-        return NewMessage(self._prefix + next(self._numbers).to_bytes(8, "big"), body, PACKED, "", ttl_ms)
-
-    def _stored_singles(self, singles: Sequence[Single], numbers: Sequence[Number | None]) -> list[Receipt | OutboxFull]:
-        """Send what was stored by one commit, so that it shares frames; returns receipts, and `OutboxFull` for what was not."""
-        outcomes: list[Receipt | OutboxFull] = []
-        fresh = _Fresh()
-        for (message, peer_id), number in zip(singles, numbers, strict=True):
-            if number is None:
-                outcomes.append(OutboxFull([peer_id]))
-            else:
-                fresh.add(peer_id.lower(), *number, message)
-                outcomes.append(self._receipts.give(peer_id, message.message_id.hex()))
-        self._place(fresh)
-        return outcomes
-
-    def _stored(self, orders: Sequence[Order], placed: Sequence[Placed]) -> list[tuple[list[Receipt], tuple[str, ...]]]:
-        """Send what was stored; returns for each message receipts, and whose outbox is full."""
-        outcomes: list[tuple[list[Receipt], tuple[str, ...]]] = []
-        fresh = _Fresh()
-        for (message, to), (seqs, full, incarnations) in zip(orders, placed, strict=True):
-            names = {name.lower(): name for name in to}
-            message_id = message.message_id.hex()
-            receipts = [self._receipts.give(names[peer], message_id) for peer in seqs]
-            outcomes.append((receipts, tuple(names[peer] for peer in full)))
-            for peer, seq in seqs.items():
-                fresh.add(peer, seq, incarnations[peer], message)
-        self._place(fresh)
-        return outcomes
-
-    def _place(self, fresh: _Fresh) -> None:
-        for peer, parcels in fresh.parcels.items():
-            incarnation, sending = fresh.incarnations[peer], self._sending(peer, fresh.incarnations[peer])
-            if sending.incarnation == incarnation:
-                self._do(peer, sending, sending.placed(parcels))
-            else:
-                self._later[peer, ""] = parcels[-1].seq
-            self._empty(peer)
+    def _posted(self, peer: str, incarnation: int, parcels: list[Parcel]) -> None:
+        """Send what was stored by one commit."""
+        sending = self._sending(peer, incarnation)
+        if sending.incarnation == incarnation:
+            self._do(peer, sending, sending.placed(parcels))
+        else:
+            self._later[peer, ""] = parcels[-1].seq
+        self._empty(peer)
 
     def _sending(self, peer: str, incarnation: int) -> Sending:
         """The stream to a peer; with its first message it has an incarnation."""

@@ -48,7 +48,7 @@ class Sender:
             link.check(body)
         if link is None and not await self._delivery.acquaintances.includes(peer_id):
             raise PeerUnavailable(f"nothing is known of a peer {peer_id}", hint="wait for peer-found, then send again")
-        receipt = await self._delivery.put_one(body, peer_id, ttl_ms)
+        receipt = await self._delivery.posting.put_one(body, peer_id, ttl_ms)
         self._publisher.sent(peer_id, receipt.id, message)
         return receipt
 
@@ -75,7 +75,7 @@ class Sender:
         to = {each.lower(): each for each in names}
         for link in but:
             to.pop(link.peer_id.lower(), None)
-        receipts, full = await self._delivery.put(body, list(to.values()), ttl_ms) if to else ([], ())
+        receipts, full = await self._delivery.posting.put(body, list(to.values()), ttl_ms) if to else ([], ())
         for receipt in receipts:
             self._publisher.sent(receipt.peer_id, receipt.id, message)
         return receipts, full
