@@ -35,7 +35,7 @@ VALUES = ({"type": "order", "data": {"id": 1, "items": ["tea", 2, 1.5, None, Tru
 def hello() -> Hello:
     a, _, _ = answered()
     delivery = {"positions": [["", 7, 3]], "credit": list(WINDOW)}
-    return Hello("a", "b", "start-a", (1,), {"guard": a.hello("b", binding(2, 1), NOW), "delivery": delivery}, chunks=True)
+    return Hello("a", "b", "start-a", (1,), {"guard": a.hello("b", binding(2, 1), NOW), "delivery": delivery}, chunks=True, lone=True)
 
 
 def sent_frames() -> tuple[bytes, ...]:
@@ -50,6 +50,7 @@ def sent_frames() -> tuple[bytes, ...]:
         messages,
         squeezed,
         *(parcels.encode(frame) for frame in (durable, *acks)),
+        batches.Maker(7).alone(1, values.pack("alone")),
         chunks.encode(Chunk(0, 20, messages[:20])),
     )
 

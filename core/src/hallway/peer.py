@@ -18,7 +18,7 @@ from hallway.plugins.manager import Registry, load_plugins
 from hallway.runtime import control_place
 from hallway.runtime.habits import Habits
 from hallway.runtime.node import Node
-from hallway.runtime.publisher import Publisher
+from hallway.runtime.publisher import Publisher, messages_only
 from hallway.runtime.readers import EventReader, MessageReader
 from hallway.runtime.receipts import Broadcast, Receipt
 from hallway.runtime.reception import Reception
@@ -132,7 +132,7 @@ class Peer:
         A message is dealt with when the next one is asked for, at the end of ``async with`` without an exception, and when `done` is
         called; a loop that is left in another way has its last one again. A reader that falls 16 MiB behind slows the senders down.
         """
-        return MessageReader(self._publisher.subscribe(lambda event: event.name == "message"))
+        return MessageReader(self._publisher.subscribe(messages_only))
 
     def events(self, wants: Callable[[Event], bool] = lambda _: True) -> EventReader:
         """What happens from now on and ``wants`` accepts, as `hallway.events` values, in order; ends when the peer closes."""

@@ -13,6 +13,7 @@ from hallway.errors import BadFrame
 from hallway.protocol import batches
 from hallway.protocol.batches import (
     LIMIT,
+    LONE_HEAD,
     MAX_MESSAGES,
     MAX_SKIPPED,
     MAX_UNSQUEEZED,
@@ -24,9 +25,9 @@ from hallway.protocol.batches import (
     encode,
     message_ids,
 )
-from hallway.protocol.frames import Message, Messages, Ping, decode
+from hallway.protocol.frames import Message, Messages, Ping, decode, decode_lone
 from hallway.protocol.frames import encode as encode_frame
-from hallway.protocol.packed import pack
+from hallway.protocol.packed import pack, weight
 
 BODIES = st.lists(st.integers(0, 2**40).map(pack) | st.text().map(pack), min_size=1, max_size=20)
 NUMBERS = st.integers(0, LIMIT - MAX_MESSAGES - 1)
@@ -53,6 +54,27 @@ def test_a_batch_reads_as_it_was_written_squeezed_or_not(prefix, first, bodies):
     assert batches.unsqueeze(squeezed(frame)) == frame
     assert decode(squeezed(frame)) == decode(frame)
     assert len(frame) <= sum(len(body) + OVERHEAD for body in bodies)
+
+
+@given(prefix=NUMBERS, number=NUMBERS, value=st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary())
+def test_a_lone_message_reads_as_one_in_a_batch_does(prefix, number, value):
+    maker, body = Maker(prefix), pack(value)
+    lone, batch = decode(maker.alone(number, body)), decode(maker.frame(number, [body]))
+    assert lone == batch == Messages((Message(maker.id(number), value),))
+    assert lone.weight == weight(body)
+
+
+@pytest.mark.parametrize("data", [b"", bytes(16), bytes(16) + b"\xc1"], ids=["nothing", "no body", "bad"])
+def test_a_lone_message_that_is_none_is_refused(data):
+    for read in (decode, decode_lone):
+        with pytest.raises(BadFrame, match="malformed LONE"):
+            read(LONE_HEAD + data)
+
+
+def test_a_lone_message_is_weighed_as_any():
+    heavy = LONE_HEAD + bytes(16) + b"\xdd" + (5_000_000).to_bytes(4, "big") + b"\x90" * 5_000_000
+    with pytest.raises(BadFrame, match="bytes of memory"):
+        decode_lone(heavy)
 
 
 def test_prefix_and_number_are_the_id():

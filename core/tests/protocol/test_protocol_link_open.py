@@ -11,7 +11,6 @@ from hallway.protocol.effects import (
     Admit,
     Answer,
     Control,
-    Deliver,
     Dial,
     Down,
     DownReason,
@@ -77,9 +76,22 @@ class TestHeartbeat:
         assert link.deadline == pytest.approx(TIMING.lost_after + 0.1)
         assert link.timer(link.deadline) == [Dial(2, record())]
 
+    def test_messages_pass_over_the_open_channel_and_no_other(self):
+        link = dialing()
+        assert not link.passes(1)
+        open_attempt(link, 1)
+        assert link.passes(1)
+        assert not link.passes(2)
+        link.failed(1, "lost", 3.0)
+        assert not link.passes(1)
+
+    def test_messages_of_a_peer_without_frames_are_none_of_the_link(self):
+        assert not opened(epoch=None).passes(1)
+
     def test_hearing_the_peer_does_not_prove_that_it_hears_us(self):
         link = opened()
-        assert link.received(1, Messages((Message("1", 2),)), 4.9) == [Deliver((Message("1", 2),))]
+        assert link.passes(1)
+        assert link.received(1, Messages((Message("1", 2),)), 4.9) == []
         assert link.received(1, Ping(3), 4.9) == [SendFrame(1, Pong(3))]
         assert Down(DownReason.TIMEOUT) in [effect for _, effect in pass_time(link, 6.0)]
 

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from hallway.errors import BadMessage, ChannelClosed, MessageTooLarge, PeerUnavailable
-from hallway.protocol.batches import OVERHEAD
+from hallway.protocol.batches import LONE, MESSAGES, OVERHEAD
 from hallway.protocol.frames import Bye, Messages, Ping, Response, decode
 from hallway.protocol.packed import pack
-from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, MAX_FRAMES, Outgoing
+from hallway.runtime.outgoing import BACKLOG_BYTES, BATCH_BYTES, LONE_BYTES, MAX_FRAMES, Outgoing
 from hallway.testing.memory.channel import MemoryChannel
 
 
@@ -193,6 +193,81 @@ async def test_the_last_word_passes_whatever_the_peer_has_no_room_for(ends):
     outgoing.finish(Bye())
     async with sending(outgoing):
         assert decode(await far.receive()) == Bye()
+
+
+class TestAMessageThatWaitsForNothing:
+    @contextlib.asynccontextmanager
+    async def ready(self, ends, *, lone: bool = True):
+        """What sends to a peer that reads lone messages, or not."""
+        outgoing = Outgoing(ends[0], "b", plain=False)
+        async with sending(outgoing):
+            if lone:
+                outgoing.allow_lone()
+            await asyncio.sleep(0)
+            yield outgoing
+
+    async def test_is_with_the_channel_when_the_call_returns(self, ends):
+        async with self.ready(ends) as outgoing:
+            message_id = outgoing.put_now(pack("now"))
+            assert decode(ends[1]._inbox[0]).items == ((message_id, "now"),)
+            assert ends[1]._inbox[0][0] == LONE
+
+    async def test_the_next_one_of_the_same_turn_waits_for_others_and_shares_their_frame(self, ends):
+        async with self.ready(ends) as outgoing:
+            assert outgoing.put_now(pack(1))
+            assert outgoing.put_now(pack(2)) is None
+            for number in (2, 3):
+                await outgoing.put(pack(number))
+            await outgoing.drained()
+            frames = [decode(await ends[1].receive()) for _ in range(2)]
+            assert [[item.value for item in frame.items] for frame in frames] == [[1], [2, 3]]
+            assert outgoing.put_now(pack(4))
+
+    async def test_overtakes_none_that_waits(self, ends):
+        async with self.ready(ends) as outgoing:
+            outgoing.hold(paused=True)
+            assert outgoing.put_now(pack("held")) is None
+            await outgoing.put(pack("held"))
+            outgoing.hold(paused=False)
+            assert outgoing.put_now(pack("late")) is None
+
+    async def test_a_peer_that_knows_no_lone_messages_gets_none(self, ends):
+        async with self.ready(ends, lone=False) as outgoing:
+            assert outgoing.put_now(pack("now")) is None
+            await outgoing.put(pack("now"))
+            assert ends[1]._inbox[0][0] == MESSAGES
+
+    async def test_one_that_is_worth_squeezing_goes_as_a_frame_of_its_own(self, ends):
+        async with self.ready(ends) as outgoing:
+            assert outgoing.put_now(pack("x" * 1000))
+            assert len(ends[1]._inbox[0]) < 200
+            assert values([decode(ends[1]._inbox[0])]) == ["x" * 1000]
+
+    async def test_more_than_goes_alone_is_not_taken(self, ends):
+        ends[0].max_message = 500
+        async with self.ready(ends) as outgoing:
+            assert outgoing.put_now(bytes(500)) is None
+            ends[0].max_message = 10**6
+            outgoing.allow_lone()
+            assert outgoing.put_now(pack(bytes(LONE_BYTES + 1))) is None
+
+    async def test_a_channel_that_sends_nothing_without_waiting_is_given_it_by_put(self, ends, monkeypatch):
+        monkeypatch.setattr(MemoryChannel, "send_now", lambda *_: False)
+        async with self.ready(ends) as outgoing:
+            assert outgoing.put_now(pack("now")) is None
+            await outgoing.put(pack("put"))
+            assert values([decode(await ends[1].receive())]) == ["put"]
+
+    async def test_at_the_end_of_the_channel_there_is_nobody_to_take_it(self, ends):
+        async with self.ready(ends) as outgoing:
+            await ends[1].aclose()
+            with pytest.raises(PeerUnavailable, match="b has just gone down"):
+                outgoing.put_now(pack("never"))
+
+    async def test_after_the_writer_has_ended_it_is_not_sent(self, ends):
+        async with self.ready(ends) as outgoing:
+            pass
+        assert outgoing.put_now(pack("never")) is None
 
 
 class Acknowledging(MemoryChannel):

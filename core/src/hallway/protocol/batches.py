@@ -3,6 +3,9 @@
 A batch is the type byte `MESSAGES` and a MessagePack array: the sender's prefix, the number of the first message, and the bodies
 (`hallway.protocol.packed`) one after the other. Prefix and number are the id. Messages of one application resemble each other, so that a
 batch is compressed (Zstandard, RFC 8878) to a fraction where that helps: `SQUEEZED`, then the bytes of the frame.
+
+A message that is alone need not be a batch: `LONE`, prefix and number with 8 bytes each, then the body. To make and to read that takes half
+the time, and who sends one message waits for the answer.
 """
 
 from __future__ import annotations
@@ -14,7 +17,11 @@ import ormsgpack
 import zstandard
 
 MESSAGES = 0x10
+LONE = 0x16
 SQUEEZED = 0x1F
+LONE_HEAD = bytes((LONE,))
+_LONE_BODY = 17
+"""Where the body of a lone message begins."""
 MAX_MESSAGES = 1024
 """Messages in one frame, at most: each costs far more than its bytes."""
 OVERHEAD = 32
@@ -46,6 +53,18 @@ def _start(prefix: int) -> str:
 def encode(prefix: int, first: int, bodies: Sequence[bytes]) -> bytes:
     """The bytes of a frame of messages whose numbers follow each other."""
     return bytes((MESSAGES,)) + ormsgpack.packb((prefix, first, bodies))
+
+
+def read_lone(data: bytes) -> tuple[str, bytes]:
+    """The id and the body of a lone message.
+
+    Raises:
+        ValueError: there is no body.
+
+    """
+    if len(data) <= _LONE_BODY:
+        raise ValueError("a lone message has a prefix, a number and a body")
+    return data[1:_LONE_BODY].hex(), data[_LONE_BODY:]
 
 
 def read(data: bytes) -> tuple[int, int, list[bytes]]:
@@ -118,6 +137,7 @@ class Maker:
     def __init__(self, prefix: int, kept: int = 0) -> None:
         self._prefix = prefix
         self._start = f"{prefix:016x}"
+        self._alone = LONE_HEAD + prefix.to_bytes(8, "big")
         self._count = 0
         self._squeezer = Squeezer()
         self._kept = kept
@@ -131,6 +151,10 @@ class Maker:
     def id(self, number: int) -> str:
         """The id of the message of that number."""
         return f"{self._start}{number:016x}"
+
+    def alone(self, number: int, body: bytes) -> bytes:
+        """The frame of this message, for a peer that reads lone ones."""
+        return self._alone + number.to_bytes(8, "big") + body if len(body) < WORTH_SQUEEZING else self.frame(number, (body,))
 
     def unsqueezed(self, first: int, bodies: Sequence[bytes]) -> bytes:
         """The frame of these messages as it is."""

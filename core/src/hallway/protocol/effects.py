@@ -8,7 +8,7 @@ import attrs
 
 from hallway.model import PeerRecord, RefusalCode
 from hallway.protocol.attempt import Phase
-from hallway.protocol.frames import Hello, LinkFrame, Message, Request, Response
+from hallway.protocol.frames import Hello, LinkFrame, Request, Response
 from hallway.protocol.parcels import DeliveryFrame
 
 
@@ -91,14 +91,6 @@ class SendFrame:
 
 
 @attrs.frozen
-class Deliver:
-    """Messages for the application. ``weight``: about how many bytes of memory they take."""
-
-    messages: tuple[Message, ...]
-    weight: int = 0
-
-
-@attrs.frozen
 class ForDelivery:
     """A frame for the delivery layer."""
 
@@ -171,7 +163,6 @@ Effect = (
     | Greet
     | Admit
     | SendFrame
-    | Deliver
     | ForDelivery
     | Control
     | Held

@@ -43,6 +43,7 @@ class FrameType(IntEnum):
     ACK = parcels.ACK
     GAP = parcels.GAP
     NAK = parcels.NAK
+    LONE = batches.LONE
     CHUNK = chunks.CHUNK
     SQUEEZED = batches.SQUEEZED
 
@@ -60,6 +61,8 @@ class Hello:
     """Whether the sender has a link to the receiver that works, which this channel is to carry on; it does if both say so."""
     chunks: bool = False
     """Whether the sender puts frames together from chunks."""
+    lone: bool = False
+    """Whether the sender reads lone messages."""
 
 
 @attrs.frozen
@@ -169,6 +172,19 @@ def decode(data: str | bytes) -> Frame:
         raise BadFrame(f"the peer sent a malformed {FrameType(data[0]).name}: {error}") from error
 
 
+def decode_lone(data: bytes) -> tuple[str, Any, int]:
+    """Read a lone message that begins with `batches.LONE_HEAD`: its id, its value and its weight, as in `Messages` and sooner.
+
+    Raises:
+        BadFrame: it is none.
+
+    """
+    try:
+        return _lone(data)
+    except ValueError as error:
+        raise BadFrame(f"the peer sent a malformed LONE: {error}") from error
+
+
 def decode_large(data: bytes) -> Frame:
     """Read a frame that came in chunks.
 
@@ -190,6 +206,7 @@ def _hello_json(hello: Hello) -> dict[str, Any]:
         "sections": hello.sections,
         "moves": hello.moves,
         "chunks": hello.chunks,
+        "lone": hello.lone,
     }
 
 
@@ -209,8 +226,8 @@ def _read_hello(body: Any) -> Hello:
     if not isinstance(body["sections"], dict) or not isinstance(body["versions"], list) or len(body["versions"]) > 32:
         raise TypeError("sections must be an object, versions an array")
     versions = tuple(_number(version) for version in body["versions"])
-    moves, in_chunks = body.get("moves", False) is True, body.get("chunks", False) is True
-    return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"], moves, in_chunks)
+    moves, in_chunks, lone = (body.get(name, False) is True for name in ("moves", "chunks", "lone"))
+    return Hello(_text(body["from"]), _text(body["to"]), _text(body["epoch"]), versions, body["sections"], moves, in_chunks, lone)
 
 
 def _read_request(body: Any) -> Request:
@@ -236,6 +253,17 @@ def _read_messages(data: bytes) -> Messages:
     return Messages(tuple(map(Message, ids, map(packed.unpack, bodies))), heavy)
 
 
+def _read_lone(data: bytes) -> Messages:
+    message_id, value, weight = _lone(data)
+    return Messages((Message(message_id, value),), weight)
+
+
+def _lone(data: bytes) -> tuple[str, Any, int]:
+    message_id, body = batches.read_lone(data)
+    value, weight = packed.unpack_weighed(body)
+    return message_id, value, weight
+
+
 def _read_squeezed(data: bytes) -> Frame:
     frame = batches.unsqueeze(data)
     return _BINARY_READERS[frame[0]](frame)
@@ -248,6 +276,7 @@ def _json(read: Callable[[Any], Frame]) -> Callable[[bytes], Frame]:
 _LARGE = frozenset((FrameType.MESSAGES, FrameType.PARCELS, FrameType.REQUEST, FrameType.RESPONSE))
 _BINARY_READERS: dict[int, Callable[[bytes], Frame]] = {
     FrameType.MESSAGES: _read_messages,
+    FrameType.LONE: _read_lone,
     FrameType.PARCELS: parcels.decode,
     FrameType.ACK: parcels.decode,
     FrameType.GAP: parcels.decode,

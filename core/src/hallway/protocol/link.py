@@ -37,7 +37,7 @@ from hallway.protocol.effects import (
     SendFrame,
     Up,
 )
-from hallway.protocol.frames import MOVED, Bye, Frame, Hello, Messages
+from hallway.protocol.frames import MOVED, Bye, Frame, Hello
 from hallway.protocol.heartbeat import SUSPICION, Heartbeat
 from hallway.protocol.negotiation import Verdict, ended
 from hallway.protocol.states import State, Turn
@@ -168,8 +168,15 @@ class Link(Upkeep):
         attempt.apply(Step.GREETED)
         return self._promote(attempt, now)
 
+    def passes(self, attempt_id: int) -> bool:
+        """Whether messages that come over the channel of the attempt are for the application, without anything to decide."""
+        current = self.current
+        if current is not None and current.id == attempt_id:
+            return self._vitals is not None
+        return attempt_id == self._fading.attempt
+
     def received(self, attempt_id: int, frame: Frame, now: float) -> list[Effect]:
-        """A frame came over the channel of the attempt."""
+        """A frame came over the channel of the attempt: messages only if they do not `passes`."""
         if attempt_id == self._fading.attempt:
             return self._end_fading(now) if isinstance(frame, Bye) else content(frame)
         attempt = self.find(attempt_id)
@@ -180,9 +187,6 @@ class Link(Upkeep):
         return self._take(attempt, self._vitals, frame, now)
 
     def _take(self, current: Attempt, vitals: Vitals, frame: Frame, now: float) -> list[Effect]:
-        if isinstance(frame, Messages):
-            # They prove nothing: that the peer is heard does not show that it hears us.
-            return content(frame)
         match frame:
             case Bye(reason) if reason == MOVED:
                 current.left = True

@@ -48,6 +48,15 @@ class Turn:
         """Seconds to wait before the next piece of work; 0: none. Less than `REST`: behind what others have to do now."""
         return max(0.0, self._rests_until - now)
 
+    def may_begin(self, now: float) -> bool:
+        """Begin a piece of work, unless it is time to rest."""
+        if now < self._rests_until:
+            return False
+        if now - self._ended > REST:
+            self._kept = 0.0
+        self._began = now
+        return True
+
     def begin(self, now: float) -> None:
         """A piece of work begins."""
         if now - self._ended > REST:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from hallway.protocol.effects import Control, Deliver, Effect, ForDelivery, Held, SendFrame, Suspected
-from hallway.protocol.frames import Frame, Messages, Pause, Ping, Pong, Request, Response, Resume
+from hallway.protocol.effects import Control, Effect, ForDelivery, Held, SendFrame, Suspected
+from hallway.protocol.frames import Frame, Pause, Ping, Pong, Request, Response, Resume
 from hallway.protocol.heartbeat import Heartbeat, Pulse
 from hallway.protocol.parcels import Ack, Gap, Nak, Parcels
 
 
 def content(frame: Frame) -> list[Effect]:
-    """What a frame holds for the application or the control bus."""
-    if isinstance(frame, Messages):
-        return [Deliver(frame.items, frame.weight)]
+    """What a frame holds for the control bus or the delivery layer."""
     match frame:
         case Request() | Response():
             return [Control(frame)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
@@ -13,9 +13,10 @@ from hallway.errors import BadFrame, ChannelClosed, ClosedError, DeadlineExceede
 from hallway.events import ErrorHappened, MessageReceived
 from hallway.model import IcePolicy
 from hallway.protocol import jsontext
+from hallway.protocol.batches import LONE_HEAD
 from hallway.protocol.chunks import Assembly, Chunk
-from hallway.protocol.effects import Deliver, DownReason, Effect
-from hallway.protocol.frames import Messages, Pause, Resume, decode, decode_large
+from hallway.protocol.effects import DownReason, Effect
+from hallway.protocol.frames import Messages, Pause, Resume, decode, decode_large, decode_lone
 from hallway.protocol.link import Link
 from hallway.protocol.turns import REST, Turn, Turns
 from hallway.protocol.weights import of_json
@@ -127,10 +128,8 @@ class Conversation:
 
     def _take_now(self, data: str | bytes) -> bool:
         """Take what comes, unless there is something to wait for before."""
-        began = self._now()
-        if self._run.previous is not None or self._publisher.crowded or self._turn.rest(began):
+        if self._run.previous is not None or self._publisher.crowded or not self._turn.may_begin(self._now()):
             return False
-        self._turn.begin(began)
         try:
             self._take(data)
         except Exception as error:  # noqa: BLE001 - it is raised again, in a task of the reader's group
@@ -166,6 +165,10 @@ class Conversation:
 
     def _take_frame(self, data: str | bytes) -> None:
         try:
+            if isinstance(data, bytes) and data.startswith(LONE_HEAD) and self._link.passes(self._run.id):
+                message_id, value, weight = decode_lone(data)
+                self._deliver(((message_id, value),), weight)
+                return
             frame = decode(data)
             # A chunk before HELLO is the link's to refuse.
             if isinstance(frame, Chunk) and self._run.hello is not None:
@@ -176,15 +179,10 @@ class Conversation:
         except BadFrame as error:
             self._failed(self._run, str(error), DownReason.PROTOCOL)
             return
-        others: list[Effect] = []
-        for effect in self._link.received(self._run.id, frame, self._now()):
-            if isinstance(effect, Deliver):
-                self._deliver(effect)
-            else:
-                others.append(effect)
-        # Messages alone prove nothing that a timer would have to know.
-        if others or not isinstance(frame, Messages):
-            self._carry_out(others)
+        if isinstance(frame, Messages) and self._link.passes(self._run.id):
+            self._deliver(frame.items, frame.weight)
+        else:
+            self._carry_out(self._link.received(self._run.id, frame, self._now()))
 
     def _await_rest(self) -> None:
         """A large message is under way. One timer lasts for all of its pieces: one that is early looks again."""
@@ -203,13 +201,13 @@ class Conversation:
         if self._assembly.deadline < inf:
             self._await_rest()
 
-    def _deliver(self, effect: Deliver) -> None:
+    def _deliver(self, messages: Sequence[tuple[str, Any]], weight: int) -> None:
         if self._resuming is not None and not self._resuming.done():
             # One alone may have any weight.
-            self._surplus += min(effect.weight, SURPLUS_BYTES - 1)
-        share = effect.weight // max(1, len(effect.messages))
+            self._surplus += min(weight, SURPLUS_BYTES - 1)
         peer_id, publish = self._run.peer_id, self._publisher.publish
-        for message_id, value in effect.messages:
+        share = weight // len(messages) if messages else 0
+        for message_id, value in messages:
             publish(MessageReceived(peer_id, value, message_id), share)
 
     def _take_plain(self, data: str | bytes) -> None:

@@ -180,6 +180,16 @@ class LinkDriver:
             raise PeerUnavailable(f"there is no open link to {self.peer_id}", hint="wait for peer-connected, then send again")
         return run.outgoing.put(body)
 
+    def send_now(self, body: bytes) -> str | None:
+        """Send one message if there is nothing to wait for; returns its id, or None: then nothing was sent, and `send` does it.
+
+        Raises:
+            PeerUnavailable: the link is not open any more.
+
+        """
+        run = self._open
+        return None if run is None or run.outgoing is None else run.outgoing.put_now(body)
+
     def send_shared(self, maker: Maker, number: int, body: bytes) -> bool:
         """Send one message that goes to many, if the link has room for it now; returns whether it was taken."""
         run = self._open

@@ -50,7 +50,10 @@ class Outgoing:
         self._loop = asyncio.get_running_loop()
         self._maker = Maker(random.getrandbits(64))
         self._squeezer = batches.Squeezer()
-        self._is_running = False
+        self._is_waiting = True
+        """Whether a message would wait: something waits already, or nobody sends what is put here."""
+        self._most_alone = 0
+        """Bytes of a message that `put_now` takes."""
         self._is_first = True
         """Whether nothing was put in this turn of the loop: the second message of a turn waits for more to come, and shares their frame."""
         self._sent = 0
@@ -71,6 +74,10 @@ class Outgoing:
     def allow_chunks(self) -> None:
         """The peer puts frames together from chunks: from now on they may be larger than one channel message."""
         self._lane.open(self._channel.max_message)
+
+    def allow_lone(self) -> None:
+        """The peer reads lone messages: those that wait for nothing go as such."""
+        self._most_alone = min(LONE_BYTES, self._channel.max_message - OVERHEAD)
 
     @property
     def max_frame(self) -> int:
@@ -109,6 +116,7 @@ class Outgoing:
     def hand_over(self, successor: Outgoing) -> None:
         """Let another channel of the same link send the messages that wait here, and those that are still put."""
         self._successor = successor
+        self._most_alone = 0
         # The delivery layer begins anew over every channel.
         self._parcels.clear()
         for message in self._messages:
@@ -138,6 +146,26 @@ class Outgoing:
         if self._backlog > BACKLOG_BYTES:
             self._room.clear()
         self._wake()
+
+    def put_now(self, packed_value: bytes) -> str | None:
+        """Send one message (`hallway.protocol.packed`) that has nothing to wait for, and return its id; None: nothing was sent, `put` it.
+
+        Raises:
+            PeerUnavailable: the channel has ended.
+
+        """
+        size = len(packed_value)
+        if size > self._most_alone or not self._is_first or self._is_waiting or self._held or self._since_look > LONE_BYTES:
+            return None
+        number = self._maker.number()
+        try:
+            if not self._channel.send_now(self._maker.alone(number, packed_value)):
+                return None
+        except (ChannelClosed, ClosedError) as error:
+            raise self._gone() from error
+        # It is under way: what is noted of it holds it up no more.
+        self._note_alone(size)
+        return self._maker.id(number)
 
     async def put(self, packed_value: bytes) -> str:
         """Send one message (`hallway.protocol.packed`), waiting for room; return its id.
@@ -177,19 +205,22 @@ class Outgoing:
 
     def _is_quiet(self) -> bool:
         """Whether a message would wait for nothing."""
-        if not (self._is_running and not self._held and self._idle.is_set()):
+        if self._is_waiting or self._held:
             return False
         if self._since_look > LONE_BYTES:
             # What is under way is looked at now and then: to some channels that is a question to another thread.
             self._since_look = self._channel.buffered
         return self._since_look <= LONE_BYTES
 
-    async def _send_alone(self, number: int, body: bytes) -> None:
+    def _note_alone(self, size: int) -> None:
         self._is_first = False
         self._loop.call_soon(self._turn_over)
         self._under_way.set()
         self._sent += 1
-        self._since_look += len(body)
+        self._since_look += size
+
+    async def _send_alone(self, number: int, body: bytes) -> None:
+        self._note_alone(len(body))
         try:
             await self._channel.send(body.decode() if self._plain else self._maker.frame(number, (body,)))
         except (ChannelClosed, ClosedError) as error:
@@ -234,14 +265,14 @@ class Outgoing:
             ChannelClosed: the channel has ended.
 
         """
-        self._is_running = True
+        self._is_waiting = not self._idle.is_set()
         try:
             while True:
                 await self._work.wait()
                 await self._send_next()
                 self._sent += 1
         finally:
-            self._ended = True
+            self._ended = self._is_waiting = True
             self._lane.end()
             self._room.set()
             self._idle.set()
@@ -279,6 +310,7 @@ class Outgoing:
         await self._idle.wait()
 
     def _wake(self) -> None:
+        self._is_waiting = True
         self._idle.clear()
         self._work.set()
         self._under_way.set()
@@ -291,6 +323,7 @@ class Outgoing:
         if not waits and not self._lane.can_go(held=self._held):
             self._work.clear()
         if not self._work.is_set() and not self._messages and not self._lane.messages:
+            self._is_waiting = False
             self._idle.set()
 
     def _next(self) -> str | bytes | None:

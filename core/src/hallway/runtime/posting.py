@@ -13,7 +13,7 @@ from hallway.runtime.receipts import Receipt, Receipts
 from hallway.store import NewMessage, Number, Order, Placed, Single, Store
 
 Posted = Callable[[str, int, list[Parcel]], None]
-"""Is told a peer (lower-case id), the incarnation of its stream, and the messages that are stored for it now, in the order of their numbers."""
+"""Is told a peer (lower-case id), the incarnation of its stream, and what is stored for it now, in the order of the numbers."""
 
 
 class _Fresh:

@@ -56,6 +56,11 @@ Item = tuple[Event, int, Handling | None]
 """An event that waits for a reader, its size in bytes, and who is to be told of the reader's dealing with it."""
 
 
+def messages_only(event: Event) -> bool:
+    """What a reader of messages wants."""
+    return isinstance(event, MessageReceived)
+
+
 class Subscription:
     """A reader's own queue of events; it ends when the publisher closes."""
 
@@ -149,7 +154,7 @@ class Publisher:
         """The names of the events that a listener wants; the emitter would raise at an "error" that nobody listens to."""
         self._listening: set[asyncio.Future[None]] = set()
         self._hook = hook
-        self._observes_messages = observes_messages
+        self.observes_messages = observes_messages
         self._subscriptions: list[Subscription] = []
         self._unread: deque[Item] = deque()
         self._unread_bytes = 0
@@ -158,6 +163,8 @@ class Publisher:
         self._handling: Handling | None = None
         self._room = asyncio.Event()
         self._room.set()
+        self.crowded = False
+        """Whether `room` would wait."""
 
     def publish(self, event: Event, size: int = 0, handling: Handling | None = None) -> None:
         """Tell everybody.
@@ -165,12 +172,12 @@ class Publisher:
         ``size``: bytes that the event holds while it waits for a reader. ``handling`` is told when all have dealt with it.
         """
         is_message = isinstance(event, MessageReceived)
-        if not is_message or self._observes_messages:
+        if not is_message or self.observes_messages:
             self._observe(event)
         size += EVENT_BYTES
         taken = False
         for subscription in self._subscriptions:
-            if subscription.wants(event):
+            if (is_message and subscription.wants is messages_only) or subscription.wants(event):
                 subscription.put(event, size, handling)
                 taken = True
         if event.name in self._heard:
@@ -186,17 +193,12 @@ class Publisher:
 
     def sent(self, peer_id: str, message_id: str, message: Any) -> None:
         """Tell the observers of a message that went out."""
-        if self._observes_messages:
+        if self.observes_messages:
             self._hook.hallway_message_out(peer_id=peer_id, message_id=message_id, message=message)
 
     async def room(self) -> None:
         """Wait until no reader has more than `BACKLOG_BYTES` of messages before it."""
         await self._room.wait()
-
-    @property
-    def crowded(self) -> bool:
-        """Whether `room` would wait."""
-        return not self._room.is_set()
 
     def subscribe(self, wants: Callable[[Event], bool]) -> Subscription:
         """Listen to the events that ``wants`` accepts, from now on and with the messages that nobody has read yet."""
@@ -242,11 +244,13 @@ class Publisher:
 
     def is_full(self) -> None:
         """A reader has more than `BACKLOG_BYTES` before it."""
+        self.crowded = True
         self._room.clear()
 
     def made_room(self) -> None:
         """A reader has taken something."""
-        if not self._room.is_set() and not self._crowded():
+        if self.crowded and not self._is_too_much():
+            self.crowded = False
             self._room.set()
 
     async def aclose(self, deadline: float, *, but: Collection[asyncio.Task[Any]] = ()) -> None:
@@ -259,7 +263,7 @@ class Publisher:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _crowded(self) -> bool:
+    def _is_too_much(self) -> bool:
         slowest = max((each.backlog for each in self._subscriptions), default=0)
         return max(slowest, self._unread_bytes, self._heard_bytes) > BACKLOG_BYTES
 

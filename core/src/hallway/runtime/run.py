@@ -110,7 +110,7 @@ class AttemptRun:
         assert self.outgoing is not None
         section = guard.hello(self.peer_id, self.channel.binding, time.time())
         sections = {SECTION: section, **sections}
-        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections=sections, moves=moves, chunks=True))
+        self.outgoing.frame(Hello(device.device_id, self.peer_id, device.epoch, sections=sections, moves=moves, chunks=True, lone=True))
 
     def objection(self, guard: Guard, hello: Hello) -> str | None:
         """What the guard has against the peer's HELLO; None lets the peer in."""
@@ -122,6 +122,8 @@ class AttemptRun:
         self.hello = hello
         if hello.chunks and self.outgoing is not None:
             self.outgoing.allow_chunks()
+        if hello.lone and self.outgoing is not None:
+            self.outgoing.allow_lone()
 
     async def aclose(self, *, graceful: bool, moved: bool = False) -> None:
         """Stop the attempt's work and release what it holds; ``graceful`` delivers what was sent before.

@@ -38,9 +38,10 @@ class Sender:
             BadMessage, MessageTooLarge, PeerUnavailable, OutboxFull, StoreError: it was not sent.
 
         """
-        body, ttl_ms = _packed(message), milliseconds(ttl)
+        body, ttl_ms = _packed(message), None if ttl is None else milliseconds(ttl)
         if not durable or not self._delivery.stores(peer_id):
-            message_id = await self._links.get(peer_id).send(body)
+            open_link = self._links.get(peer_id)
+            message_id = open_link.send_now(body) or await open_link.send(body)
             self._publisher.sent(peer_id, message_id, message)
             return Receipt(peer_id, message_id, durable=False)
         link = self._links.find(peer_id)

@@ -13,7 +13,6 @@ from hallway.protocol.chain import CLOUD_PATIENCE, LAN_PATIENCE, NEAR_CLOUD_PATI
 from hallway.protocol.effects import (
     Admit,
     Answer,
-    Deliver,
     Dial,
     Down,
     DownReason,
@@ -206,6 +205,8 @@ class End:
                 self._rig.channels.close(pipe, self)
             elif frame is None:
                 self.failed(attempt, "the channel has ended")
+            elif isinstance(frame, Messages) and self.link.passes(attempt):
+                self._promises.check_order(frame.items)
             else:
                 self.do(f"received {attempt}", partial(self.link.received, attempt, frame, self.device.now), frame)
 
@@ -262,8 +263,6 @@ class End:
                 self._say(attempt)
             case Faded(attempt):
                 self._fade(attempt)
-            case Deliver(messages):
-                self._promises.check_order(messages)
             case Down():
                 self.open = None
 
