@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from store_rig import incarnation, message, queued
 
 from hallway.errors import ClosedError, StoreBusy, StoreDamaged
-from hallway.store import Placed, Store
+from hallway.store import Number, Placed, Single, Store
 from hallway.store.database import Database
 
 
@@ -182,6 +183,35 @@ async def test_another_program_that_blocks_the_database_fails_the_batch_and_no_m
     other.close()
     assert (await store.put(message(1), ["tablet-2"])).seqs == {"tablet-2": 1}
     assert await incarnation(store)
+    await store.aclose()
+
+
+async def test_what_is_raised_by_who_is_told_of_a_commit_reaches_its_callers_and_no_others() -> None:
+    store = await Store.open(None)
+
+    def fail(*_: object) -> list[object]:
+        raise ZeroDivisionError
+
+    outcomes = await asyncio.gather(
+        *(store.put(message(n), ["tablet-2"], fail) for n in (1, 2)), put(store, 3), put(store, 4), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, ZeroDivisionError, Placed, Placed]
+    assert await queued(store) == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    await store.aclose()
+
+
+async def test_who_is_told_of_a_commit_hears_of_those_that_nobody_waits_for_and_says_what_the_others_get() -> None:
+    store = await Store.open(None)
+    told: list[int] = []
+
+    def then(singles: Sequence[Single], numbers: Sequence[Number | None]) -> list[object]:
+        told.extend(number[0] for number in numbers if number is not None)
+        return [single[1] for single in singles]
+
+    first, second = (store.put_one(message(n), peer, then) for n, peer in ((1, "tablet-2"), (2, "tablet-3")))
+    first.cancel()
+    assert await second == "tablet-3"
+    assert told == [1, 1]
     await store.aclose()
 
 

@@ -16,6 +16,8 @@ import ormsgpack
 from hallway.protocol import jsontext, weights
 from hallway.protocol.weights import EXTENSIONS
 
+KIND = 0
+"""How a store names what is encoded so."""
 JSON_EXTENSION = 1
 """The MessagePack extension type of a message that is JSON text."""
 OPTIONS = (

@@ -98,10 +98,7 @@ class Handing:
 
     async def _hand_out(self) -> None:
         while True:
-            self._is_fetching = False
-            await self._news.wait()
-            self._is_fetching = True
-            self._news.clear()
+            await self._wait_for_news()
             while items := await self._trouble.insist(UNREAD, self._fetch):
                 for item in items:
                     if self._publisher.crowded:
@@ -109,6 +106,15 @@ class Handing:
                     self._after = item.id
                     self._hand(item.id, item.peer_name, item.message_id, item.body)
                 await asyncio.sleep(0)
+
+    async def _wait_for_news(self) -> None:
+        """Wait until there is something to fetch; meanwhile, and only then, what comes need not be."""
+        self._is_fetching = False
+        try:
+            await self._news.wait()
+        finally:
+            self._is_fetching = True
+        self._news.clear()
 
     def _fetch(self) -> Awaitable[list[InboxItem]]:
         return self._store.inbox(self._after, most=MOST, most_bytes=MOST_BYTES)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hallway.errors import BadFrame
+from hallway.protocol import packed
 from hallway.protocol.parcels import Ack, Gap, Parcel, Parcels
 from hallway.protocol.receiving import Commit, Receiving
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.trouble import Trouble
 from hallway.store import Store
 
-PACKED = 0
-"""How the body of a stored message is encoded: `hallway.protocol.packed`."""
 MAX_COMMITS = 4096
 """Commits of one stream that wait for the disk, at most: more than honest messages and gaps within one credit can be."""
 HELD_UP = "what came in waits for the store, and its senders with it"
@@ -85,7 +84,7 @@ class Inflow:
             self._is_busy = False
 
     async def _store_it(self, commit: Commit) -> int:
-        items = [(parcel.seq, parcel.id, PACKED, parcel.body, 0) for parcel in commit.parcels]
+        items = [(parcel.seq, parcel.id, packed.KIND, parcel.body, 0) for parcel in commit.parcels]
         place = (self._peer, self.receiving.stream, commit.incarnation, commit.upto)
         return await self._trouble.insist(HELD_UP, lambda: self._store.receive(*place, items))
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 
 from hallway.errors import OutboxFull
+from hallway.protocol import packed
 from hallway.protocol.parcels import Parcel
-from hallway.runtime.inflow import PACKED
 from hallway.runtime.receipts import Receipt, Receipts
 from hallway.store import NewMessage, Number, Order, Placed, Single, Store
 
@@ -70,7 +70,7 @@ class Posting:
     def _message(self, body: bytes, ttl_ms: int | None) -> NewMessage:
         if ttl_ms is not None:
             self._expires()
-        return NewMessage(self._prefix + next(self._numbers).to_bytes(8, "big"), body, PACKED, "", ttl_ms)
+        return NewMessage(self._prefix + next(self._numbers).to_bytes(8, "big"), body, packed.KIND, "", ttl_ms)
 
     def _stored_singles(self, singles: Sequence[Single], numbers: Sequence[Number | None]) -> list[Receipt | OutboxFull]:
         """Send what was stored by one commit, so that it shares frames; returns receipts, and `OutboxFull` for what was not."""

@@ -57,7 +57,7 @@ class _Operation:
         elif self.then is None:
             answers = outcome.answers
         else:
-            answers = self.then(self.items, outcome.answers)
+            answers = self._told(self.then, outcome.answers)
         for future, answer in zip(self.futures, answers, strict=True):
             if future.done():
                 continue
@@ -65,6 +65,13 @@ class _Operation:
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
+
+    def _told(self, then: Then[Any, Any], answers: list[Any]) -> Sequence[Any]:
+        try:
+            return then(self.items, answers)
+        except Exception as error:  # noqa: BLE001 - every caller is told
+            # Whoever waits must not wait for ever, nor those after them.
+            return [error] * len(self.items)
 
 
 class Engine:
@@ -118,7 +125,7 @@ class Engine:
     def run_with_others(self, work: WorkOnMany[Item, T], item: Item, then: Then[Item, T]) -> asyncio.Future[Any]:
         """Do ``work`` for this item, together with those for which it was asked for just before: many at once cost far less.
 
-        ``then`` is called for them all at once after the commit, whether their callers still wait or not. It must not raise.
+        ``then`` is called for them all at once after the commit, whether their callers still wait or not; what it raises reaches all of them.
 
         Raises:
             ClosedError, StorageFull, StoreDamaged, StoreBusy: as for `run`.

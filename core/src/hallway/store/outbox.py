@@ -57,7 +57,7 @@ class _Tally:
         self.bytes += size
 
 
-@attrs.define
+@attrs.define(eq=False)
 class _End:
     """How far the stream to a receiver is; ``place`` is its row, None while nobody has looked."""
 
