@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from store_rig import ALL, HandMachine, incarnation, message, queued, received
 
-from hallway.store import Quota, Store
+from hallway.store import Number, Quota, Single, Store
 from hallway.store.database import counted
 
 T = TypeVar("T")
@@ -25,6 +25,10 @@ NEVER = 2**60
 
 peers = st.sampled_from(PEERS)
 seqs = st.integers(1, 12)
+
+
+def numbers_alone(_: Sequence[Single], numbers: Sequence[Number | None]) -> Sequence[Number | None]:
+    return numbers
 
 
 class StoreAsDicts(RuleBasedStateMachine):
@@ -45,8 +49,8 @@ class StoreAsDicts(RuleBasedStateMachine):
         self.upto = 0
         self.open()
 
-    def do(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(work)
+    def do(self, work: Awaitable[T]) -> T:
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
     def open(self) -> None:
         self.store = self.do(Store.open(str(Path(self.folder.name) / "hallway.db"), quota=QUOTA, machine=self.machine))
@@ -79,6 +83,23 @@ class StoreAsDicts(RuleBasedStateMachine):
         expires = NEVER if ttl is None else self.elapsed + ttl
         assert placed.seqs == {peer: self.append(peer, self.numbers, expires) for peer in accepted}
         assert placed.full == tuple(peer for peer in to if peer not in accepted)
+
+    @rule(to=st.lists(peers, min_size=1, max_size=4), size=st.integers(0, 120), ttl=st.none() | st.integers(1, 20))
+    def put_one_each(self, to: list[str], size: int, ttl: int | None) -> None:
+        """Messages to one receiver each that share a commit."""
+        first, self.numbers = self.numbers + 1, self.numbers + len(to)
+        self.size |= dict.fromkeys(range(first, self.numbers + 1), size)
+        placed = self.do(self._put_each(to, first, size, ttl))
+        expires = NEVER if ttl is None else self.elapsed + ttl
+        for each, (number, peer) in zip(placed, enumerate(to, first), strict=True):
+            if self.fits_in_all(number) and self.has_room(peer, size):
+                assert each == (self.append(peer, number, expires), self.do(incarnation(self.store, peer)))
+            else:
+                assert each is None
+
+    async def _put_each(self, to: list[str], first: int, size: int, ttl: int | None) -> list[Number | None]:
+        messages = (message(number, size=size, ttl_ms=ttl) for number in range(first, first + len(to)))
+        return await asyncio.gather(*(self.store.put_one(each, peer, numbers_alone) for each, peer in zip(messages, to, strict=True)))
 
     @rule(peer=peers, upto=st.integers(0, 12), ranges=st.lists(st.tuples(seqs, seqs), max_size=2), ours=st.booleans())
     def ack(self, peer: str, upto: int, ranges: list[tuple[int, int]], ours: bool) -> None:

@@ -125,7 +125,7 @@ class Engine:
     def run_with_others(self, work: WorkOnMany[Item, T], item: Item, then: Then[Item, T]) -> asyncio.Future[Any]:
         """Do ``work`` for this item, together with those for which it was asked for just before: many at once cost far less.
 
-        ``then`` is called for them all at once after the commit, whether their callers still wait or not; what it raises reaches all of them.
+        ``then`` is called for them all at once after the commit, whether callers still wait or not; what it raises reaches all of them.
 
         Raises:
             ClosedError, StorageFull, StoreDamaged, StoreBusy: as for `run`.

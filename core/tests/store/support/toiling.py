@@ -20,6 +20,12 @@ async def put(store: Store, n: int) -> None:
     print("put", n, placed.seqs[PEERS[0]], placed.seqs[PEERS[1]], flush=True)
 
 
+async def put_one(store: Store, n: int) -> None:
+    """To a third receiver, which forgets nothing."""
+    seq, _ = await store.put_one(NewMessage(number(n), number(n), 1), "tablet-4", lambda _, numbers: numbers)
+    print("put_one", n, seq, flush=True)
+
+
 async def receive(store: Store, n: int) -> None:
     await store.receive("tablet-9", "", 7, n, [Received(n, number(n), 1, number(n) * 5)])
     print("received", n, flush=True)
@@ -35,8 +41,8 @@ async def main(path: str, n: int, received: int) -> None:
     store = await Store.open(path)
     print("open", len(store.notices), flush=True)
     while True:
-        work = [put(store, n + each) for each in range(TOGETHER)] + [receive(store, received + each) for each in range(TOGETHER)]
-        await asyncio.gather(*work)
+        puts = [work(store, n + each) for each in range(TOGETHER) for work in (put, put_one)]
+        await asyncio.gather(*puts, *(receive(store, received + each) for each in range(TOGETHER)))
         n, received = n + TOGETHER, received + TOGETHER
         last = {each.peer: each.last for each in await store.outgoing()}[PEERS[1]]
         await ack(store, last - 20)
