@@ -189,11 +189,14 @@ def decode_large(data: bytes) -> Frame:
     """Read a frame that came in chunks.
 
     Raises:
-        BadFrame: it is none, or of a type that never needs them.
+        BadFrame: it is none, or of a type that never needs them, or holds so many values that they would fill the memory.
 
     """
     if data[0] not in _LARGE:
         raise BadFrame(f"the peer sent a frame of the type {data[0]:#04x} in chunks")
+    heavy = weights.of_message(data[1:]) if data[0] in _BINARY_READERS else weights.of_json(data)
+    if heavy > weights.MAX_WEIGHT:
+        raise BadFrame(f"the peer sent a {FrameType(data[0]).name} of so many values that they take {heavy} bytes of memory")
     return decode(data)
 
 

@@ -8,8 +8,9 @@ MAX_WEIGHT = 256 * 1024 * 1024
 """What the values of one message may weigh: 16 MiB could become a gigabyte of empty lists."""
 MAX_LOOKS = 4096
 """Values that are looked at one by one; behind them, every byte that may begin a value counts as one."""
-HEADERS = bytes(range(0x80, 0xE0))
-"""How everything but a small number begins."""
+_FIRST, _BEHIND = 0x80, 0xFB
+HEADERS = bytes(range(_FIRST, _BEHIND))
+"""How everything begins but the numbers from -5 to 127, of which Python has each once."""
 EXTENSIONS = frozenset((*range(0xC7, 0xCA), *range(0xD4, 0xD9)))
 
 _FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8, 0xDC: 2, 0xDD: 4, 0xDE: 2, 0xDF: 4}
@@ -41,7 +42,7 @@ def of_message(data: bytes) -> int:
     at = values = looks = 0
     while at < len(data) and looks < MAX_LOOKS:
         head = data[at]
-        values += 0x80 <= head < 0xE0
+        values += _FIRST <= head < _BEHIND
         looks += 1
         at += 1 + _behind(data, at, head)
     return min(at, len(data)) + VALUE_BYTES * values + of_headers(data[at:])
