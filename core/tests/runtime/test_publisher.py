@@ -255,6 +255,28 @@ class TestListenerErrors:
         assert "ValueError: sync" in caplog.text
         assert "ValueError: async" in caplog.text
 
+    async def test_a_listener_that_raises_as_if_it_was_cancelled_disturbs_nobody_either(self, publisher, caplog):
+        given_up = asyncio.get_running_loop().create_future()
+        given_up.cancel()
+        got, done = [], []
+        publisher.on("message", lambda *_: given_up.result())
+        publisher.on("message", lambda *_: got.append(1))
+        publisher.publish(message(1), handling=(noted := Noted(done, 1)))
+        assert (got, done) == ([1], [1])
+        assert "CancelledError" in (noted._reason or "")
+        assert "a listener failed" in caplog.text
+
+    async def test_what_a_reader_raises_that_is_asked_whether_it_wants_an_event_reaches_nobody_else(self, publisher, caplog):
+        done = []
+        picky, reader = events(publisher, lambda event: event.name == "peer-path" or event.reason == "bye"), events(publisher)
+        for event in EVENTS:
+            publisher.publish(event, handling=Noted(done, 1) if isinstance(event, MessageReceived) else None)
+        await publisher.aclose(soon())
+        assert [event async for event in reader] == EVENTS
+        assert [event async for event in picky] == [EVENTS[4], EVENTS[5]]
+        assert done == [1]
+        assert "AttributeError" in caplog.text
+
     async def test_closing_waits_for_listeners_that_still_run(self, publisher):
         begun, go, ended = asyncio.Event(), asyncio.Event(), []
 
@@ -339,6 +361,18 @@ class TestDurableMessages:
         reader = messages(publisher)
         assert [(await anext(reader))[1], (await anext(reader))[1]] == [2, 3]
         assert done == [1, 2]
+
+    async def test_what_one_task_has_in_hand_is_not_dealt_with_because_another_waits_for_the_next(self, publisher):
+        done: list[int] = []
+        reader = messages(publisher)
+        tasks = [asyncio.ensure_future(anext(reader)) for _ in range(2)]
+        await asyncio.sleep(0)
+        self.publish(publisher, 1, done)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0)
+        assert done == []
+        self.publish(publisher, 2, done)
+        assert [(await task)[1] for task in tasks] == [1, 2]
 
     async def test_a_listener_that_publishes_does_not_take_the_message_from_those_after_it(self, publisher):
         done: list[int] = []

@@ -108,17 +108,17 @@ class Subscription:
                 handling.end()
 
     def next(self) -> Event | None:
-        """Take the next event, if there is one; with that the reader has dealt with the one before.
+        """Take the next event, if there is one; then the reader has dealt with the one before. Who begins to wait has `put_down` that.
 
         Raises:
             StopAsyncIteration: there will be none.
 
         """
-        self.put_down()
         if not self._queue:
             if self._ended:
                 raise StopAsyncIteration
             return None
+        self.put_down()
         event, size, _ = self._in_hand = self._queue.popleft()
         self.backlog -= size
         self._publisher.made_room()
@@ -202,9 +202,9 @@ class Publisher:
 
     def subscribe(self, wants: Callable[[Event], bool]) -> Subscription:
         """Listen to the events that ``wants`` accepts, from now on and with the messages that nobody has read yet."""
-        subscription = Subscription(self, wants)
+        subscription = Subscription(self, wants if wants is messages_only else _safe(wants))
         self._subscriptions.append(subscription)
-        self._hand_over(subscription.put, wants)
+        self._hand_over(subscription.put, subscription.wants)
         return subscription
 
     def unsubscribe(self, subscription: Subscription, left: Iterable[Item] = ()) -> None:
@@ -287,7 +287,8 @@ class Publisher:
             for left in reversed(range(1 if handling is None else TRIES)):
                 try:
                     result = listener(*arguments)
-                except Exception as error:
+                except (Exception, asyncio.CancelledError) as error:
+                    # Nobody can cancel what does not wait: it is what became of something else.
                     logger.exception("a listener failed")
                     if not left and handling is not None:
                         handling.begin()
@@ -340,6 +341,19 @@ class Publisher:
                 self._hook.hallway_link_changed(peer_id=peer_id, state="lost", details={"reason": reason})
             case MessageReceived(peer_id, message, message_id):
                 self._hook.hallway_message_in(peer_id=peer_id, message_id=message_id, message=message)
+
+
+def _safe(wants: Callable[[Event], bool]) -> Callable[[Event], bool]:
+    """``wants`` for events of all kinds: it does not want those at which it raises, and that is logged."""
+
+    def asked(event: Event) -> bool:
+        try:
+            return wants(event)
+        except (Exception, asyncio.CancelledError):
+            logger.exception("a reader cannot say whether it wants %s", event.name)
+            return False
+
+    return asked
 
 
 def _listener_arguments(event: Event) -> tuple[Any, ...]:

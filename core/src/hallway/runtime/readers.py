@@ -52,6 +52,7 @@ class EventReader(Reader):
     """What happens from its making on, as `hallway.events` values: an asynchronous iterator."""
 
     async def __anext__(self) -> Event:
+        self._subscription.put_down()
         while (event := self._subscription.next()) is None:
             await self._subscription.arrival()
         return event
@@ -61,6 +62,7 @@ class MessageReader(Reader):
     """What arrives from its making on, as pairs of peer id and message: an asynchronous iterator."""
 
     async def __anext__(self) -> tuple[str, Any]:
+        self._subscription.put_down()
         while True:
             event = self._subscription.next()
             if event is None:
