@@ -66,22 +66,24 @@ class Inflow:
             self._answer(ack)
 
     async def _work(self) -> None:
+        commits: list[Commit] = []
         try:
             while self._commits:
                 commits, self._commits = _merged(self._commits), []
                 while commits:
-                    try:
-                        first = await self._store_it(commits[0])
-                    except BaseException:
-                        # What comes later must not be acknowledged before this: that would acknowledge this too.
-                        self._commits[:0] = commits
-                        raise
-                    commit = commits.pop(0)
-                    self._stored(self.peer_name, first, commit.parcels)
-                    for ack in self.receiving.committed(commit):
-                        self._answer(ack)
+                    first = await self._store_it(commits[0])
+                    self._is_stored(commits.pop(0), first)
         finally:
+            # What comes later must not be acknowledged before this: that would acknowledge this too.
+            self._commits[:0] = commits
             self._is_busy = False
+
+    def _is_stored(self, commit: Commit, first: int) -> None:
+        try:
+            self._stored(self.peer_name, first, commit.parcels)
+        finally:
+            for ack in self.receiving.committed(commit):
+                self._answer(ack)
 
     async def _store_it(self, commit: Commit) -> int:
         items = [(parcel.seq, parcel.id, packed.KIND, parcel.body, 0) for parcel in commit.parcels]
