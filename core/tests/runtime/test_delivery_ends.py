@@ -13,6 +13,7 @@ import hallway.runtime.trouble
 from hallway import Peer
 from hallway.errors import StorageFull, StoreDamaged
 from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected
+from hallway.protocol import packed
 from hallway.protocol.parcels import Parcel, Parcels
 from hallway.protocol.parcels import encode as encode_parcels
 from hallway.store import Store
@@ -162,6 +163,30 @@ async def test_a_peer_may_send_eight_streams_and_no_ninth(device, stranger, even
     error = await events.first(ErrorHappened)
     assert "more than 8 streams" in error.message
     assert await events.first(PeerDisconnected) == PeerDisconnected("stranger", "protocol")
+
+
+async def test_what_is_sent_while_what_waited_is_deleted_goes_out_when_the_peer_is_back(make, monkeypatch):
+    async with running(one := make("one")):
+        async with running(two := make("two")):
+            await linked(one, two)
+            await one.send_to_peer("two", "first")
+            assert await heard(two, 1) == ["first"]
+        sending = []
+
+        async def send_meanwhile() -> None:
+            await one._node.delivery.posting.put_one(packed.pack("meanwhile"), "two")
+
+        async def purge(self, peer: str, purge=Store.purge) -> int:
+            count = await purge(self, peer)
+            sending.append(asyncio.create_task(send_meanwhile()))
+            return count
+
+        monkeypatch.setattr(Store, "purge", purge)
+        await one._node.delivery.purge("two")
+        await sending[0]
+        async with running(two := make("two")):
+            await linked(one, two)
+            assert await heard(two, 1) == ["meanwhile"]
 
 
 async def test_a_file_that_is_damaged_while_it_is_read_is_told_once_and_the_next_start_begins_anew(make, tmp_path):

@@ -100,12 +100,10 @@ class Delivery:
         peer = peer_id.lower()
         try:
             count = await self._store.purge(peer)
-            streams = [out for out in await self._store.outgoing() if out.peer == peer]
         except StoreError as error:
             logger.warning("what waits for %s is not deleted: %s", peer_id, error)
             return
         self.acquaintances.changed()
-        self._sendings |= {(peer, out.stream): Sending(out.stream, out.incarnation, out.last) for out in streams}
         self._receipts.give_up(peer, DeliveryFailed(f"{peer_id} is revoked, and what waited for it is deleted"))
         if count:
             logger.warning("%d messages that waited for %s are deleted", count, peer_id)
