@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 import types
 
@@ -158,9 +159,12 @@ class Seen:
 
 
 class Failing:
+    def __init__(self, error):
+        self.error = error
+
     @hookimpl
     def hallway_peer_found(self, peer_id):
-        raise RuntimeError("observer bug")
+        raise self.error
 
 
 @attrs.define
@@ -172,9 +176,10 @@ class Unhashable:
         self.calls.append(message)
 
 
-def test_an_observer_that_fails_is_logged_by_name_and_stops_nobody(extra, site, caplog):
+@pytest.mark.parametrize("error", [ValueError("observer bug"), asyncio.CancelledError("observer bug")], ids=repr)
+def test_an_observer_that_fails_is_logged_by_name_and_stops_nobody(extra, site, caplog, error):
     first, last = Seen(), Seen()
-    registry = load_plugins(config(extra, site), observers=[first, Failing(), last], extra=extra)
+    registry = load_plugins(config(extra, site), observers=[first, Failing(error), last], extra=extra)
     with caplog.at_level(logging.ERROR):
         registry.hook.hallway_peer_found(peer_id="b", plugin="one")
     assert first.calls == last.calls == [("b", "one")]

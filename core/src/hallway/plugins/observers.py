@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -54,5 +55,6 @@ class Observers:
             own = {name: dict(value) if name == "details" else value for name, value in arguments.items()}
             try:
                 call(impl, own)
-            except Exception:
+            except (Exception, asyncio.CancelledError):
+                # An observer does not wait, so that nobody can have cancelled it: it asked for the result of something that was.
                 logger.exception("observer %s failed in %s", impl.plugin_name, hook)
