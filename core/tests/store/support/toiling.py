@@ -22,7 +22,7 @@ async def put(store: Store, n: int) -> None:
 
 async def put_one(store: Store, n: int) -> None:
     """To a third receiver, which forgets nothing."""
-    seq, _ = await store.put_one(NewMessage(number(n), number(n), 1), "tablet-4", lambda _, numbers: numbers)
+    seq, _ = await store.put_one(NewMessage(number(n), number(n), 1), "tablet-4")
     print("put_one", n, seq, flush=True)
 
 
