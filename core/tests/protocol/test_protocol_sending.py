@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hallway.errors import BadFrame
-from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels, encode
+from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels, encode, size_of
 from hallway.protocol.sending import FRAME_BYTES, MAX_CREDIT, Forget, Load, Renew, Sending, Transmit
 
 PLENTY = Credit(256, 4 * 1024 * 1024)
@@ -40,7 +40,7 @@ def test_what_is_stored_while_all_before_it_was_sent_goes_at_once_in_one_frame()
 def test_what_the_store_has_numbered_by_itself_is_loaded():
     sending = linked()
     assert sending.placed(parcels(1, 1)) == [frame(1, 1)]
-    assert sending.grown(3) == [Load(1, 1, Credit(255, PLENTY.bytes - parcel(1).size))]
+    assert sending.grown(3) == [Load(1, 1, Credit(255, PLENTY.bytes - size_of(parcels(1, 1))))]
     assert sending.grown(3) == []
     assert sending.loaded(1, parcels(2, 3)) == [frame(2, 3)]
     assert sending.grown(2) == []
@@ -76,7 +76,7 @@ def test_what_is_stored_during_a_load_is_loaded_after_it():
     assert sending.placed([parcel(3)]) == []
     sent, again = sending.loaded(load.session, parcels(1, 2))
     assert sent == frame(1, 2)
-    assert again == Load(load.session, 2, Credit(254, PLENTY.bytes - 2 * parcel(1).size))
+    assert again == Load(load.session, 2, Credit(254, PLENTY.bytes - size_of(parcels(1, 2))))
 
 
 def test_an_empty_load_makes_a_gap_of_what_was_given_before_it_and_of_nothing_newer():
@@ -112,7 +112,7 @@ class TestCredit:
         assert sending.placed(parcels(1, 5)) == [frame(1, 2)]
         forget, load = sending.acknowledged(ack(1, Credit(2, PLENTY.bytes)))
         assert forget == Forget(1)
-        assert load == Load(load.session, 2, Credit(1, PLENTY.bytes - parcel(1).size))
+        assert load == Load(load.session, 2, Credit(1, PLENTY.bytes - size_of(parcels(1, 1))))
 
     def test_no_more_bytes_go_than_the_receiver_lets_but_for_one_alone(self):
         sending = linked(credit=Credit(10, 100))
@@ -220,7 +220,7 @@ def test_one_message_alone_may_be_larger_than_the_credit():
 def test_a_message_that_the_receiver_never_takes_is_left_to_be_loaded_and_those_behind_it_go_on():
     sending = Sending("", 1)
     sending.up(0, PLENTY, max_frame=1000)
-    assert not sending.fits(parcel(1, 1000))
+    assert not sending.fits(1000)
     (load,) = sending.placed([parcel(1, 1000), parcel(2)])
     assert isinstance(load, Load)
     assert sending.loaded(load.session, [parcel(2)]) == [Transmit(Gap("", 1, 1, 1)), frame(2, 2)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,7 @@ def live_and_be_killed(path: Path, told: Told, received: int, lines: int) -> Non
         for line in process.stdout:
             if line.endswith("\n"):
                 told.read(line)
+    assert process.returncode == -signal.SIGKILL, "it died of itself"
     # Far ahead of what the dead process may have put without being told.
     told.next = max([told.next, *told.put, *told.put_one]) + 1000
 
@@ -87,4 +89,4 @@ async def test_what_was_told_to_be_on_disk_outlives_every_kill(tmp_path: Path) -
         assert store.notices == ()
         received = await compare(store, told)
         await store.aclose()
-    assert min(len(told.put), len(told.put_one)) > ROUNDS
+    assert min(len(told.put), len(told.put_one), told.acked) > ROUNDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from store_rig import ALL, HandMachine, incarnation, message, queued, received
 
-from hallway.store import Number, Quota, Single, Store
+from hallway.store import Numbered, Quota, Store
 from hallway.store.database import counted
 
 T = TypeVar("T")
@@ -25,10 +25,6 @@ NEVER = 2**60
 
 peers = st.sampled_from(PEERS)
 seqs = st.integers(1, 12)
-
-
-def numbers_alone(_: Sequence[Single], numbers: Sequence[Number | None]) -> Sequence[Number | None]:
-    return numbers
 
 
 class StoreAsDicts(RuleBasedStateMachine):
@@ -97,9 +93,9 @@ class StoreAsDicts(RuleBasedStateMachine):
             else:
                 assert each is None
 
-    async def _put_each(self, to: list[str], first: int, size: int, ttl: int | None) -> list[Number | None]:
+    async def _put_each(self, to: list[str], first: int, size: int, ttl: int | None) -> list[Numbered | None]:
         messages = (message(number, size=size, ttl_ms=ttl) for number in range(first, first + len(to)))
-        return await asyncio.gather(*(self.store.put_one(each, peer, numbers_alone) for each, peer in zip(messages, to, strict=True)))
+        return await asyncio.gather(*(self.store.put_one(each, peer) for each, peer in zip(messages, to, strict=True)))
 
     @rule(peer=peers, upto=st.integers(0, 12), ranges=st.lists(st.tuples(seqs, seqs), max_size=2), ours=st.booleans())
     def ack(self, peer: str, upto: int, ranges: list[tuple[int, int]], ours: bool) -> None:

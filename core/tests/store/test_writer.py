@@ -12,7 +12,7 @@ import pytest
 from store_rig import incarnation, message, queued
 
 from hallway.errors import ClosedError, StoreBusy, StoreDamaged
-from hallway.store import Number, Placed, Single, Store
+from hallway.store import Numbered, Placed, Single, Store
 from hallway.store.database import Database
 
 
@@ -204,7 +204,7 @@ async def test_who_is_told_of_a_commit_hears_of_those_that_nobody_waits_for_and_
     store = await Store.open(None)
     told: list[int] = []
 
-    def then(singles: Sequence[Single], numbers: Sequence[Number | None]) -> list[object]:
+    def then(singles: Sequence[Single], numbers: Sequence[Numbered | None]) -> list[object]:
         told.extend(number[0] for number in numbers if number is not None)
         return [single[1] for single in singles]
 

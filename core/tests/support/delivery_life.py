@@ -12,7 +12,7 @@ from random import Random
 
 import attrs
 
-from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels, decode, encode
+from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels, decode, encode, size_of
 from hallway.protocol.receiving import Commit, Receiving
 from hallway.protocol.sending import Forget, Load, Renew, SendEffect, Sending, Transmit
 
@@ -147,7 +147,7 @@ class Life:
         assert self.sender is not None
         found, size = [], 0
         for seq in sorted(seq for seq in self.here.outbox if seq > after)[: most.messages]:
-            size += self.here.outbox[seq].size
+            size += size_of([self.here.outbox[seq]])
             if found and size > most.bytes:
                 break
             found.append(self.here.outbox[seq])

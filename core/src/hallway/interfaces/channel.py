@@ -53,8 +53,8 @@ class Channel(ABC):
     def send_now(self, message: str | bytes) -> bool:
         """Send one message if that needs no waiting: the channel is open, nobody waits to send, and there is room.
 
-        True: it is sent, and it may be more than there was room for; then the next `send` waits. False: nothing was sent; use `send`. A
-        channel may do without, and never send one.
+        True: it is sent, and it may be more than there was room for; then the next `send` waits. False: nothing was sent; use `send`. That
+        is all that a channel says which does not know of it.
 
         Raises:
             MessageTooLarge, ChannelClosed, ClosedError: as from `send`.

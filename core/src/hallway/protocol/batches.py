@@ -153,7 +153,7 @@ class Maker:
         return f"{self._start}{number:016x}"
 
     def alone(self, number: int, body: bytes) -> bytes:
-        """The frame of this message, for a peer that reads lone ones."""
+        """The frame of one message for a peer that reads lone ones; one that may be worth squeezing is a batch."""
         return self._alone + number.to_bytes(8, "big") + body if len(body) < WORTH_SQUEEZING else self.frame(number, (body,))
 
     def unsqueezed(self, first: int, bodies: Sequence[bytes]) -> bytes:

@@ -173,7 +173,7 @@ def decode(data: str | bytes) -> Frame:
 
 
 def decode_lone(data: bytes) -> tuple[str, Any, int]:
-    """Read a lone message that begins with `batches.LONE_HEAD`: its id, its value and its weight, as in `Messages` and sooner.
+    """Read a lone message that begins with `batches.LONE_HEAD`: its id, its value and its weight, with no `Messages` around them.
 
     Raises:
         BadFrame: it is none.

@@ -176,7 +176,7 @@ class Link(Upkeep):
         return attempt_id == self._fading.attempt
 
     def received(self, attempt_id: int, frame: Frame, now: float) -> list[Effect]:
-        """A frame came over the channel of the attempt: messages only if they do not `passes`."""
+        """A frame came over the channel of the attempt. Messages come here only where they do not pass: see `passes`."""
         if attempt_id == self._fading.attempt:
             return self._end_fading(now) if isinstance(frame, Bye) else content(frame)
         attempt = self.find(attempt_id)

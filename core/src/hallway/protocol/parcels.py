@@ -41,11 +41,6 @@ class Parcel(NamedTuple):
     ttl_ms: int | None
     body: bytes
 
-    @property
-    def size(self) -> int:
-        """Bytes of a frame that it takes, at most."""
-        return len(self.body) + PARCEL_OVERHEAD
-
 
 def size_of(parcels: Sequence[Parcel]) -> int:
     """Bytes of frames that these take, at most."""

@@ -118,7 +118,7 @@ class Sending:
     def placed(self, parcels: Sequence[Parcel]) -> list[SendEffect]:
         """These messages were just stored. A number that is missing between them is another's that waits in the store as well."""
         unbroken = parcels[-1].seq - parcels[0].seq == len(parcels) - 1
-        fit = HEAD_OVERHEAD + PARCEL_OVERHEAD + max([len(parcel.body) for parcel in parcels]) <= self._max_frame
+        fit = self.fits(max([len(parcel.body) for parcel in parcels]))
         follows = self._sent == parcels[0].seq - 1 and unbroken and fit and not self._loading
         self.last = max(self.last, parcels[-1].seq)
         return (self._transmit(parcels) if follows else []) + self._go_on()
@@ -128,9 +128,9 @@ class Sending:
         self.last = max(self.last, last)
         return self._go_on()
 
-    def fits(self, parcel: Parcel) -> bool:
-        """Whether the receiver takes a message of that size at all; one that it does not take must not come with `loaded`."""
-        return HEAD_OVERHEAD + parcel.size <= self._max_frame
+    def fits(self, size: int) -> bool:
+        """Whether the receiver takes a body of ``size`` bytes at all; one that it does not take must not come with `loaded`."""
+        return HEAD_OVERHEAD + PARCEL_OVERHEAD + size <= self._max_frame
 
     def loaded(self, session: int, parcels: Sequence[Parcel]) -> list[SendEffect]:
         """What `Load` has fetched. Numbers that are missing will never come."""

@@ -37,19 +37,22 @@ class Turns:
 
 
 class Turn:
-    """One of those who share: `begin` and `end` each piece of work, and begin none while `rest` says how long to wait."""
+    """One of those who share: `begin` and `end` each piece of work, and sleep before it if `rest` says so."""
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._kept = 0.0
         self._began = self._ended = self._rests_until = -inf
 
-    def rest(self, now: float) -> float:
-        """Seconds to wait before the next piece of work; 0: none. Less than `REST`: behind what others have to do now."""
-        return max(0.0, self._rests_until - now)
+    def rest(self, now: float) -> float | None:
+        """Seconds to sleep before the next piece of work; 0: behind what others have to do now. None: there is no need to sleep."""
+        left = self._rests_until - now
+        if left <= 0:
+            return None
+        return left if left > REST else 0.0
 
-    def may_begin(self, now: float) -> bool:
-        """Begin a piece of work, unless it is time to rest."""
+    def try_begin(self, now: float) -> bool:
+        """Begin a piece of work, unless it is time to rest; returns whether it has begun."""
         if now < self._rests_until:
             return False
         if now - self._ended > REST:
@@ -58,10 +61,9 @@ class Turn:
         return True
 
     def begin(self, now: float) -> None:
-        """A piece of work begins."""
-        if now - self._ended > REST:
-            self._kept = 0.0
-        self._began = now
+        """Begin a piece of work: the rest before it is over, however long it was."""
+        self._rests_until = now
+        self.try_begin(now)
 
     def end(self, now: float) -> None:
         """It has ended."""

@@ -18,7 +18,7 @@ from hallway.protocol.chunks import Assembly, Chunk
 from hallway.protocol.effects import DownReason, Effect
 from hallway.protocol.frames import Messages, Pause, Resume, decode, decode_large, decode_lone
 from hallway.protocol.link import Link
-from hallway.protocol.turns import REST, Turn, Turns
+from hallway.protocol.turns import Turn, Turns
 from hallway.protocol.weights import of_json
 from hallway.runtime.outgoing import Outgoing
 from hallway.runtime.run import AttemptRun
@@ -116,8 +116,8 @@ class Conversation:
         while True:
             data = await self._run.channel.receive()
             # A channel with much to read must not starve the others.
-            if pause := self._turn.rest(self._now()):
-                await asyncio.sleep(pause if pause > REST else 0)
+            if (pause := self._turn.rest(self._now())) is not None:
+                await asyncio.sleep(pause)
             self._turn.begin(self._now())
             self._take(data)
             self._turn.end(self._now())
@@ -128,7 +128,7 @@ class Conversation:
 
     def _take_now(self, data: str | bytes) -> bool:
         """Take what comes, unless there is something to wait for before."""
-        if self._run.previous is not None or self._publisher.crowded or not self._turn.may_begin(self._now()):
+        if self._run.previous is not None or self._publisher.crowded or not self._turn.try_begin(self._now()):
             return False
         try:
             self._take(data)

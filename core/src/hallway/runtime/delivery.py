@@ -263,7 +263,7 @@ class Delivery:
             parcels = [Parcel(row.seq, row.message_id, row.ttl_left_ms, row.body) for row in lively]
             if len(lively) < len(rows):
                 await self._expiry.bury_these(peer, sending.stream, [row.seq for row in rows if row not in lively])
-            if any(not sending.fits(parcel) for parcel in parcels):
+            if any(not sending.fits(len(parcel.body)) for parcel in parcels):
                 parcels = await self._fitting(peer, sending, parcels)
             if parcels:
                 return parcels
@@ -308,10 +308,10 @@ class Delivery:
     async def _fitting(self, peer: str, sending: Sending, parcels: list[Parcel]) -> list[Parcel]:
         """Bury the messages that the peer at the other end of the link will never take; returns the others."""
         for parcel in parcels:
-            if not sending.fits(parcel):
+            if not sending.fits(len(parcel.body)):
                 reason = f"it has {len(parcel.body)} bytes, and the hallway of that device is too old to take so many"
                 await self._bury(peer, Nak(sending.stream, sending.incarnation, parcel.seq, reason))
-        return [parcel for parcel in parcels if sending.fits(parcel)]
+        return [parcel for parcel in parcels if sending.fits(len(parcel.body))]
 
     async def _bury(self, peer: str, nak: Nak) -> None:
         burying = self._trouble.insist("a dead letter cannot be kept", lambda: self._store.bury(peer, nak.stream, [nak.seq], nak.reason))

@@ -9,7 +9,7 @@ from typing import Any
 from hallway.errors import BadFrame
 from hallway.protocol.parcels import Ack, Credit, Gap, Parcel, Parcels
 from hallway.protocol.receiving import Receiving
-from hallway.runtime.inflow import Inflow
+from hallway.runtime.inflow import Hand, Inflow
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.trouble import Trouble
 from hallway.store import Store
@@ -18,8 +18,6 @@ WINDOW = Credit(4096, 4 * 1024 * 1024)
 """What a peer may have on the way to us that we have not acknowledged."""
 MAX_STREAMS = 8
 """Streams that one peer may send, at most: what lies in memory on the way to the disk, and each position for ever, is bounded by it."""
-Hand = Callable[[str, int, tuple[Parcel, ...]], None]
-"""Takes the peer as it writes its id, the id of the first of its messages in the inbox, and these."""
 
 
 class Incoming:

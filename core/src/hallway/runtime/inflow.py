@@ -15,13 +15,14 @@ from hallway.store import Store
 MAX_COMMITS = 4096
 """Commits of one stream that wait for the disk, at most: more than honest messages and gaps within one credit can be."""
 HELD_UP = "what came in waits for the store, and its senders with it"
+Hand = Callable[[str, int, tuple[Parcel, ...]], None]
+"""Takes the peer as it writes its id, the id of the first of its messages in the inbox, and these."""
 
 
 class Inflow:
     """One stream of one peer. What came while the disk was busy shares its next commit; one that fails is tried until it works.
 
-    ``stored`` is called with the peer's name, the id of the first of the messages that are in the inbox now, and these; ``answer`` sends an
-    acknowledgement, if there is a link.
+    ``stored`` is given the messages of each commit, which may be none; ``answer`` sends an acknowledgement, if there is a link.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Inflow:
         store: Store,
         tasks: TaskSet,
         trouble: Trouble,
-        stored: Callable[[str, int, tuple[Parcel, ...]], None],
+        stored: Hand,
         answer: Callable[[Ack], None],
     ) -> None:
         self.receiving = receiving

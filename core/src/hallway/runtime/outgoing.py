@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 BATCH_BYTES = 64 * 1024
 """Bytes of messages in one frame, unless a single one is larger."""
 LONE_BYTES = 16 * 1024
-"""Bytes under way up to which a message that nothing waits before is handed to the channel at once, without a turn of the loop."""
+"""Bytes of a message, and bytes under way, up to which one that waits for nothing is handed to the channel without a turn of the loop."""
 BACKLOG_BYTES = 256 * 1024
 """Bytes that wait here before `put` waits too."""
 MAX_FRAMES = 64

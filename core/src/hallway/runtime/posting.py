@@ -10,7 +10,7 @@ from hallway.errors import OutboxFull
 from hallway.protocol import packed
 from hallway.protocol.parcels import Parcel
 from hallway.runtime.receipts import Receipt, Receipts
-from hallway.store import NewMessage, Number, Order, Placed, Single, Store
+from hallway.store import NewMessage, Numbered, Order, Placed, Single, Store
 
 Posted = Callable[[str, int, list[Parcel]], None]
 """Is told a peer (lower-case id), the incarnation of its stream, and what is stored for it now, in the order of the numbers."""
@@ -38,7 +38,7 @@ class _Fresh:
 
 
 class Posting:
-    """``expires`` is called for every message with a time to live."""
+    """Stores messages under new ids. ``expires`` is called for each with a time to live, ``posted`` for what a commit has stored."""
 
     def __init__(self, store: Store, receipts: Receipts, expires: Callable[[], None], posted: Posted) -> None:
         self._store = store
@@ -72,11 +72,11 @@ class Posting:
             self._expires()
         return NewMessage(self._prefix + next(self._numbers).to_bytes(8, "big"), body, packed.KIND, "", ttl_ms)
 
-    def _stored_singles(self, singles: Sequence[Single], numbers: Sequence[Number | None]) -> list[Receipt | OutboxFull]:
+    def _stored_singles(self, singles: Sequence[Single], numbered: Sequence[Numbered | None]) -> list[Receipt | OutboxFull]:
         """Send what was stored by one commit, so that it shares frames; returns receipts, and `OutboxFull` for what was not."""
         outcomes: list[Receipt | OutboxFull] = []
         fresh = _Fresh(self._posted)
-        for (message, peer_id), number in zip(singles, numbers, strict=True):
+        for (message, peer_id), number in zip(singles, numbered, strict=True):
             if number is None:
                 outcomes.append(OutboxFull([peer_id]))
             else:

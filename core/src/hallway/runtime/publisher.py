@@ -154,7 +154,7 @@ class Publisher:
         """The names of the events that a listener wants; the emitter would raise at an "error" that nobody listens to."""
         self._listening: set[asyncio.Future[None]] = set()
         self._hook = hook
-        self.observes_messages = observes_messages
+        self._observes_messages = observes_messages
         self._subscriptions: list[Subscription] = []
         self._unread: deque[Item] = deque()
         self._unread_bytes = 0
@@ -172,11 +172,12 @@ class Publisher:
         ``size``: bytes that the event holds while it waits for a reader. ``handling`` is told when all have dealt with it.
         """
         is_message = isinstance(event, MessageReceived)
-        if not is_message or self.observes_messages:
+        if not is_message or self._observes_messages:
             self._observe(event)
         size += EVENT_BYTES
         taken = False
         for subscription in self._subscriptions:
+            # Most readers want messages only: to ask them is a call for each.
             if (is_message and subscription.wants is messages_only) or subscription.wants(event):
                 subscription.put(event, size, handling)
                 taken = True
@@ -193,7 +194,7 @@ class Publisher:
 
     def sent(self, peer_id: str, message_id: str, message: Any) -> None:
         """Tell the observers of a message that went out."""
-        if self.observes_messages:
+        if self._observes_messages:
             self._hook.hallway_message_out(peer_id=peer_id, message_id=message_id, message=message)
 
     async def room(self) -> None:

@@ -1,7 +1,7 @@
 """The durable outbox and inbox of the delivery layer, in SQLite."""
 
 from hallway.store.clock import Machine
-from hallway.store.outbox import Number, Order, Single
+from hallway.store.outbox import Numbered, Order, Single
 from hallway.store.store import Store
 from hallway.store.values import (
     EXPIRED,
@@ -32,7 +32,7 @@ __all__ = [
     "Listed",
     "Machine",
     "NewMessage",
-    "Number",
+    "Numbered",
     "Order",
     "OutStream",
     "Place",

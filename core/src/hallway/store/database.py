@@ -148,11 +148,6 @@ class Database:
         if not self._room.is_for(size, free_pages):
             raise faults.no_room(self._path)
 
-    def next_body(self) -> int:
-        """An id for one more body."""
-        self.last_body += 1
-        return self.last_body
-
     def begin(self) -> None:
         """Begin a transaction; whoever else has the database open may only read meanwhile."""
         self.execute("BEGIN IMMEDIATE")

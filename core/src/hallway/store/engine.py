@@ -132,6 +132,7 @@ class Engine:
 
         """
         last = self._waiting[-1] if self._waiting else None
+        # Two bound methods of one object are equal, and not the same.
         if last is None or last.work is not work or last.then != then:
             return self._ask(_Operation(work, [item], [], then))
         last.items.append(item)

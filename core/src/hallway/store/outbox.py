@@ -10,7 +10,7 @@ import attrs
 from hallway.store import bodies, database, letters
 from hallway.store.database import Database, new_incarnation
 from hallway.store.ledger import TOTAL
-from hallway.store.values import EXPIRED, LARGEST, Acked, Expired, NewMessage, OutStream, Placed, Waiting, signed, unsigned
+from hallway.store.values import EXPIRED, LARGEST, Acked, Expired, NewMessage, OutStream, Placed, Quota, Waiting, signed, unsigned
 
 
 class Row(NamedTuple):
@@ -40,8 +40,8 @@ Order = tuple[NewMessage, tuple[str, ...]]
 """A message, and for whom."""
 Single = tuple[NewMessage, str]
 """A message to one receiver."""
-Number = tuple[int, int]
-"""A sequence number, and its stream's incarnation."""
+Numbered = tuple[int, int]
+"""A message's sequence number, and its stream's incarnation."""
 
 
 @attrs.define
@@ -56,14 +56,18 @@ class _Tally:
         self.messages += 1
         self.bytes += size
 
+    def takes(self, size: int, quota: Quota) -> bool:
+        """Whether one more of ``size`` bytes may wait for the receiver."""
+        return self.messages < quota.peer_messages and self.bytes + size <= quota.peer_bytes
+
 
 @attrs.define(eq=False)
-class _End:
-    """How far the stream to a receiver is; ``place`` is its row, None while nobody has looked."""
+class _Stream:
+    """How far a stream is, and what waits for its receiver; ``place`` is its row, None while nobody has looked."""
 
-    key: str
+    peer: str
+    peer_name: str
     name: str
-    stream: str
     tally: _Tally
     place: int | None = None
     incarnation: int = 0
@@ -79,13 +83,13 @@ def put(db: Database, orders: Sequence[Order]) -> list[Placed]:
     return placed
 
 
-def put_one(db: Database, singles: Sequence[Single]) -> list[Number | None]:
+def put_singles(db: Database, singles: Sequence[Single]) -> list[Numbered | None]:
     """Give each message a number in the stream to its receiver, if there is room."""
     db.require_room(len(singles), sum([len(message.body) for message, _ in singles]))
     batch = _Batch(db)
-    numbers = [batch.append(*single) for single in singles]
+    numbered = [batch.place_one(*single) for single in singles]
     batch.store()
-    return numbers
+    return numbered
 
 
 class _Batch:
@@ -94,40 +98,38 @@ class _Batch:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._now = db.clock.now()
-        self._body = db.last_body
         self._total = _Tally(*db.ledger.of(TOTAL))
         self._tallies: dict[str, _Tally] = {}
-        self._ends: dict[tuple[str, str], _End] = {}
+        self._streams: dict[tuple[str, str], _Stream] = {}
         self._bodies: list[Any] = []
         self._rows: list[Any] = []
 
-    def append(self, message: NewMessage, name: str) -> Number | None:
+    def place_one(self, message: NewMessage, name: str) -> Numbered | None:
         """Number a message for one receiver, if there is room."""
-        size, end = len(message.body), self._end(name, message.stream)
-        if not self._has_room(size) or not self._takes(end, size):
+        size, stream = len(message.body), self._stream(name, message.stream)
+        if not self._has_room(size) or not stream.tally.takes(size, self._db.quota):
             return None
-        self._add(message, size, (end,))
-        return end.last, end.incarnation
+        self._add(message, size, (stream,))
+        return stream.last, stream.incarnation
 
     def place(self, message: NewMessage, to: tuple[str, ...]) -> Placed:
         """Number a message for each receiver that has room."""
         size = len(message.body)
-        ends = [self._end(name, message.stream) for name in {name.lower(): name for name in to}.values()]
-        takers = [end for end in ends if self._takes(end, size)] if self._has_room(size) else []
+        streams = [self._stream(name, message.stream) for name in {name.lower(): name for name in to}.values()]
+        takers = [each for each in streams if each.tally.takes(size, self._db.quota)] if self._has_room(size) else []
         if takers:
             self._add(message, size, takers)
-        full = tuple(end.key for end in ends if end not in takers)
-        return Placed({end.key: end.last for end in takers}, full, {end.key: end.incarnation for end in takers})
+        full = tuple(each.peer for each in streams if each not in takers)
+        return Placed({each.peer: each.last for each in takers}, full, {each.peer: each.incarnation for each in takers})
 
     def store(self) -> None:
         """Put into the database what was gathered."""
         db = self._db
-        db.last_body = self._body
         db.insert("body", 5, self._bodies)
         db.insert("outbox", 7, self._rows)
-        for end in self._ends.values():
-            if end.place is not None:
-                db.execute("UPDATE stream SET last = ? WHERE id = ?", (end.last, end.place))
+        for stream in self._streams.values():
+            if stream.place is not None:
+                db.execute("UPDATE stream SET last = ? WHERE id = ?", (stream.last, stream.place))
         for key, tally in ((TOTAL, self._total), *self._tallies.items()):
             messages, size = db.ledger.of(key)
             db.ledger.add(key, tally.messages - messages, tally.bytes - size)
@@ -135,34 +137,29 @@ class _Batch:
     def _has_room(self, size: int) -> bool:
         return self._total.bytes + size <= self._db.quota.total_bytes
 
-    def _takes(self, end: _End, size: int) -> bool:
-        """Whether the receiver's quota takes one more message of ``size`` bytes."""
-        quota, tally = self._db.quota, end.tally
-        return tally.messages < quota.peer_messages and tally.bytes + size <= quota.peer_bytes
-
-    def _add(self, message: NewMessage, size: int, takers: Sequence[_End]) -> None:
+    def _add(self, message: NewMessage, size: int, takers: Sequence[_Stream]) -> None:
         message_id, data, kind, _, ttl_ms = message
-        self._body += 1
-        self._bodies += (self._body, len(takers), 0, kind, data)
+        self._db.last_body = body = self._db.last_body + 1
+        self._bodies += (body, len(takers), 0, kind, data)
         self._total.add(size)
         expires = None if ttl_ms is None else min(self._now + ttl_ms, LARGEST)
-        for end in takers:
-            if end.place is None:
-                end.place, end.incarnation, end.last = _stream(self._db, end.key, end.name, end.stream)
-            end.last += 1
-            end.tally.add(size)
-            self._rows += (end.place, end.last, message_id, self._body, size, self._now, expires)
+        for stream in takers:
+            if stream.place is None:
+                stream.place, stream.incarnation, stream.last = _begun(self._db, stream.peer, stream.peer_name, stream.name)
+            stream.last += 1
+            stream.tally.add(size)
+            self._rows += (stream.place, stream.last, message_id, body, size, self._now, expires)
 
-    def _end(self, name: str, stream: str) -> _End:
-        key = name.lower()
-        end = self._ends.get((key, stream))
-        if end is None:
-            tally = self._tallies.get(key) or self._tallies.setdefault(key, _Tally(*self._db.ledger.of(key)))
-            end = self._ends[key, stream] = _End(key, name, stream, tally)
-        return end
+    def _stream(self, peer_name: str, name: str) -> _Stream:
+        peer = peer_name.lower()
+        stream = self._streams.get((peer, name))
+        if stream is None:
+            tally = self._tallies.get(peer) or self._tallies.setdefault(peer, _Tally(*self._db.ledger.of(peer)))
+            stream = self._streams[peer, name] = _Stream(peer, peer_name, name, tally)
+        return stream
 
 
-def _stream(db: Database, peer: str, name: str, stream: str) -> tuple[int, int, int]:
+def _begun(db: Database, peer: str, name: str, stream: str) -> tuple[int, int, int]:
     """The row of a stream, which begins if there is none: its id, its incarnation and how far it is."""
     found = db.execute("SELECT id, incarnation, last FROM stream WHERE peer = ? AND name = ?", (peer, stream)).fetchone()
     if found is None:
@@ -173,13 +170,12 @@ def _stream(db: Database, peer: str, name: str, stream: str) -> tuple[int, int, 
 
 def has_room(db: Database, peer: str, size: int) -> bool:
     """Whether that peer's quota takes one more message of ``size`` bytes."""
-    count, held = db.ledger.of(peer)
-    return count < db.quota.peer_messages and held + size <= db.quota.peer_bytes
+    return _Tally(*db.ledger.of(peer)).takes(size, db.quota)
 
 
 def append(db: Database, peer: str, name: str, stream: str, row: Row) -> int:
     """Store a row at the end of a stream; returns its number."""
-    place, _, last = _stream(db, peer, name, stream)
+    place, _, last = _begun(db, peer, name, stream)
     db.execute("UPDATE stream SET last = ? WHERE id = ?", (last + 1, place))
     db.insert("outbox", 7, [place, last + 1, row.message_id, row.body, row.size, db.clock.now(), row.expires])
     db.ledger.add(peer, 1, row.size)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from hallway.errors import MisuseError
 from hallway.store import inbox, letters, outbox, peers, retrying, survey
 from hallway.store.clock import Machine
-from hallway.store.engine import Engine
-from hallway.store.outbox import Number, Order, Single
+from hallway.store.engine import Engine, Then
+from hallway.store.outbox import Numbered, Order, Single
 from hallway.store.values import (
     LARGEST,
     MESSAGE_ID_BYTES,
@@ -36,9 +36,11 @@ from hallway.store.values import (
     Waiting,
 )
 
+T = TypeVar("T")
 
-def _placed(_: list[Order], placed: list[Placed]) -> list[Placed]:
-    return placed
+
+def _as_stored(_: object, answers: list[T]) -> list[T]:
+    return answers
 
 
 class Store:
@@ -77,13 +79,11 @@ class Store:
         """Transactions so far that changed anything."""
         return self._engine.commits
 
-    def put(
-        self, message: NewMessage, to: Sequence[str], then: Callable[[list[Order], list[Placed]], Sequence[Any]] = _placed
-    ) -> asyncio.Future[Any]:
+    def put(self, message: NewMessage, to: Sequence[str], then: Then[Order, Placed] = _as_stored) -> asyncio.Future[Any]:
         """Queue a message for each receiver that has room, under the next number of its stream. Receivers share one body.
 
         ``then`` is called once the message is committed, at once for all that share that commit and this ``then``, and even if no caller
-        waits any more; it returns what each caller gets, a value or an exception. By default that is what was `Placed`.
+        waits any more; it returns what each caller gets, a value or an exception. By default that is its `Placed`.
 
         Raises:
             MisuseError: the message id has not 16 bytes.
@@ -92,17 +92,17 @@ class Store:
         _check_id(message.message_id)
         return self._engine.run_with_others(outbox.put, (message, tuple(to)), then)
 
-    def put_one(
-        self, message: NewMessage, to: str, then: Callable[[list[Single], list[Number | None]], Sequence[Any]]
-    ) -> asyncio.Future[Any]:
-        """Queue a message for one receiver; ``then`` is called as for `put`, with no number for a receiver without room.
+    def put_one(self, message: NewMessage, to: str, then: Then[Single, Numbered | None] = _as_stored) -> asyncio.Future[Any]:
+        """Queue a message for one receiver, if it has room.
+
+        ``then`` is as for `put`. By default the caller gets the message's number and its stream's incarnation, or None: there was no room.
 
         Raises:
             MisuseError: the message id has not 16 bytes.
 
         """
         _check_id(message.message_id)
-        return self._engine.run_with_others(outbox.put_one, (message, to), then)
+        return self._engine.run_with_others(outbox.put_singles, (message, to), then)
 
     async def waiting(self, peer: str, stream: str, after: int, *, most: int, most_bytes: int) -> list[Waiting]:
         """What waits behind number ``after``, in order: at least one if there is any, then within the bounds."""

@@ -51,7 +51,7 @@ class Life:
             raise self.error()
 
     def error(self) -> ChannelClosed | ClosedError:
-        """A fresh error to raise once it is over."""
+        """A fresh error to raise once it is over. Who sends looks at `is_over` first: `check` would be a call more for every message."""
         if self.is_closing or self.end is None:
             return ClosedError("the channel was closed at this end")
         return self.end.error()

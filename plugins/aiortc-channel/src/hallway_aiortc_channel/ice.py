@@ -13,7 +13,7 @@ from aioice.ice import CandidatePair, StunProtocol
 from aioice.turn import TurnTransport
 
 from hallway.model import Path
-from hallway.protocol.turns import REST, Turn, Turns
+from hallway.protocol.turns import Turn, Turns
 from hallway_aiortc_channel._records import RecordFilter
 from hallway_aiortc_channel.datagrams import MAX_DATAGRAM, FilteredProtocol
 from hallway_aiortc_channel.gathering import COMPONENT, Plan, gather_from_servers, gather_hosts
@@ -114,10 +114,8 @@ class PolicedConnection(Connection):
             self._queue.put_nowait((passed, COMPONENT))
 
     def _read_now(self, data: bytes) -> bool:
-        began = self._now()
-        if self._is_working or self._next is not None or self._turn.rest(began) or not self.has_room():
+        if self._is_working or self._next is not None or not self.has_room() or not self._turn.try_begin(self._now()):
             return False
-        self._turn.begin(began)
         try:
             return self.read(data)
         except ConnectionError:
@@ -145,8 +143,8 @@ class PolicedConnection(Connection):
             self._turn.end(self._now())
         if self._next is None:
             self._next = await super().recvfrom()
-        if pause := self._turn.rest(self._now()):
-            await asyncio.sleep(pause if pause > REST else 0)
+        if (pause := self._turn.rest(self._now())) is not None:
+            await asyncio.sleep(pause)
         await self.room()
         found, self._next = self._next, None
         self._is_working = True
