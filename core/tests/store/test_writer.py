@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -186,16 +186,24 @@ async def test_another_program_that_blocks_the_database_fails_the_batch_and_no_m
     await store.aclose()
 
 
-async def test_what_is_raised_by_who_is_told_of_a_commit_reaches_its_callers_and_no_others() -> None:
+def fail_at_being_told(*_: object) -> list[object]:
+    raise ZeroDivisionError
+
+
+def answer_too_few(*_: object) -> list[object]:
+    return []
+
+
+@pytest.mark.parametrize(("then", "error"), [(fail_at_being_told, ZeroDivisionError), (answer_too_few, RuntimeError)])
+async def test_what_is_raised_by_who_is_told_of_a_commit_reaches_its_callers_and_no_others(
+    then: Callable[..., list[object]], error: type[Exception]
+) -> None:
     store = await Store.open(None)
 
-    def fail(*_: object) -> list[object]:
-        raise ZeroDivisionError
-
     outcomes = await asyncio.gather(
-        *(store.put(message(n), ["tablet-2"], fail) for n in (1, 2)), put(store, 3), put(store, 4), return_exceptions=True
+        *(store.put(message(n), ["tablet-2"], then) for n in (1, 2)), put(store, 3), put(store, 4), return_exceptions=True
     )
-    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError, ZeroDivisionError, Placed, Placed]
+    assert [type(outcome) for outcome in outcomes] == [error, error, Placed, Placed]
     assert await queued(store) == [(1, 1), (2, 2), (3, 3), (4, 4)]
     await store.aclose()
 

@@ -68,10 +68,13 @@ class _Operation:
 
     def _told(self, then: Then[Any, Any], answers: list[Any]) -> Sequence[Any]:
         try:
-            return then(self.items, answers)
+            told = then(self.items, answers)
         except Exception as error:  # noqa: BLE001 - every caller is told
             # Whoever waits must not wait for ever, nor those after them.
             return [error] * len(self.items)
+        if len(told) != len(self.items):
+            return [RuntimeError(f"{then} has {len(told)} answers for {len(self.items)} messages")] * len(self.items)
+        return told
 
 
 class Engine:
