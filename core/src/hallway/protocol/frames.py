@@ -180,9 +180,11 @@ def decode_lone(data: bytes) -> tuple[str, Any, int]:
 
     """
     try:
-        return _lone(data)
+        message_id, body = batches.read_lone(data)
+        value, weight = packed.unpack_weighed(body)
     except ValueError as error:
         raise BadFrame(f"the peer sent a malformed LONE: {error}") from error
+    return message_id, value, weight
 
 
 def decode_large(data: bytes) -> Frame:
@@ -257,14 +259,8 @@ def _read_messages(data: bytes) -> Messages:
 
 
 def _read_lone(data: bytes) -> Messages:
-    message_id, value, weight = _lone(data)
+    message_id, value, weight = decode_lone(data)
     return Messages((Message(message_id, value),), weight)
-
-
-def _lone(data: bytes) -> tuple[str, Any, int]:
-    message_id, body = batches.read_lone(data)
-    value, weight = packed.unpack_weighed(body)
-    return message_id, value, weight
 
 
 def _read_squeezed(data: bytes) -> Frame:
