@@ -60,8 +60,14 @@ async def test_a_peer_that_the_first_plugin_reaches_does_not_wait(chain: list[Ca
 
 
 async def test_where_the_lan_is_down_nobody_waits_for_it(chain: list[Carrier]) -> None:
+    chain[0].down("its ports are taken")
     chain[1].up(())
     assert not awaits_better(chain, IN_THE_CLOUD)
+
+
+async def test_a_plugin_that_is_still_coming_up_is_waited_for(chain: list[Carrier]) -> None:
+    chain[1].up(())
+    assert awaits_better(chain, IN_THE_CLOUD)
 
 
 async def test_in_the_reversed_chain_a_peer_of_the_lan_waits_for_the_cloud(chain: list[Carrier]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from math import inf
 
 import pytest
 from faulty_store import Faulty, Slow
@@ -199,8 +200,9 @@ async def test_a_broadcast_leaves_out_a_link_that_goes_down_while_it_is_stored_f
 
 @pytest.fixture
 async def taken(device, stranger, events, monkeypatch):
-    """What takes the messages of a plain peer in the turn in which they come."""
+    """What takes the messages of a plain peer in the turn in which they come, however long that is."""
     takers = []
+    monkeypatch.setattr("hallway.protocol.turns.TURN", inf)
     monkeypatch.setattr(hallway.testing.memory.channel.MemoryChannel, "hand_first_to", lambda _, taker: takers.append(taker))
     await plain_channel(stranger, events)
     async with asyncio.timeout(10):

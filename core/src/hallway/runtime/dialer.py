@@ -65,10 +65,13 @@ class Dialer:
         self._turns = {doubtful: asyncio.Semaphore(MAX_DIALS) for doubtful in (False, True)}
 
     def awaits_better(self, record: PeerRecord) -> bool:
-        """Whether a plugin of another mode, which is up and earlier in the chain than those that reach the peer, may see it in a moment."""
-        up = [carrier for carrier in self._carriers.values() if carrier.is_up]
-        first = next((carrier for carrier in up if carrier.entry.endpoints(record)), None)
-        return first is not None and first.mode is not up[0].mode
+        """Whether a plugin of another mode, which is earlier in the chain than those that reach the peer, may see it in a moment.
+
+        One that is up may, and one that is still coming up for the first time.
+        """
+        hopeful = [carrier for carrier in self._carriers.values() if carrier.is_up or not carrier.settled.is_set()]
+        first = next((carrier for carrier in hopeful if carrier.entry.endpoints(record)), None)
+        return first is not None and first.entry.mode is not hopeful[0].entry.mode
 
     def is_near(self, record: PeerRecord) -> bool:
         """Whether a plugin whose channels stay on the LAN may reach the peer."""
