@@ -54,7 +54,10 @@ class Stage:
 
     async def start_devices(self) -> None:
         """Start every device."""
-        await asyncio.gather(*(self._start(state) for state in self.states))
+        # Unlike `gather`, a group that is cancelled is over only when each of its tasks is: what they started has ended by then.
+        async with asyncio.TaskGroup() as group:
+            for state in self.states:
+                group.create_task(self._start(state))
 
     async def restart_last(self, *settings: str) -> None:
         """End the last device, wait until every other has noticed, and start it with ``settings`` on top of the usual ones."""
