@@ -24,6 +24,11 @@ BARE, OURS = str(HERE / "speed_bare.py"), str(HERE / "speed_ours.py")
 PORT = "9200"
 PATIENCE = 300.0
 WORK = {"pings": 1000, "rounds": 3, "sizes": [200, 16384], "counts": {"200": 20_000, "16384": 1500}}
+LONE = {"pings": 1000, "rounds": 0, "sizes": [], "counts": {}}
+"""Round trips alone: how long they take depends on the cores on which the threads of both processes come to lie, so that more pairs of
+processes than for a burst are measured."""
+LONE_PAIRS = 4
+"""Pairs of processes for each repeat that do round trips alone."""
 LIBRARIES = {"aiortc": "aiortc", "wrtc": "libwebrtc"}
 """The bare library, and our channel plugin over it."""
 PEERS = (1, 10, 50)
@@ -75,7 +80,8 @@ def flow(each: list[list[dict[str, Any]]]) -> dict[str, Any]:
 async def flows(one: Host, two: Host, repeats: int, work: dict[str, Any], tell: Report) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for library, channel in LIBRARIES.items():
-        pairs = [(await bare(one, two, library, work), await ours(one, two, channel, work)) for _ in range(repeats)]
+        works = [each for _ in range(repeats) for each in [work, *[LONE] * LONE_PAIRS]]
+        pairs = [(await bare(one, two, library, each), await ours(one, two, channel, each)) for each in works]
         beside = {"bare": flow([pair[0] for pair in pairs]), "hallway": flow([pair[1] for pair in pairs])}
         found[channel] = beside | {"ratios": ratios(beside["bare"], beside["hallway"])}
         tell(f"  {channel}: {found[channel]['ratios']}")
