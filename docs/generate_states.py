@@ -17,8 +17,8 @@ PAGE = """\
 
 <!-- Made by docs/generate_states.py from the code: change the code, then run docs/generate.py. -->
 
-The link to one peer turns from state to state by one table, and each attempt to reach the peer takes its steps by another. What a table
-does not have cannot happen: an input that does not fit changes nothing, and a turn that is missing is a mistake in hallway, not a state.
+The link to one peer goes from state to state by one table, and each attempt to reach the peer takes its steps by another. What a table
+does not have cannot happen: an input that does not fit changes nothing, and a transition that is missing is a mistake in hallway, no state.
 The tables are in [protocol/states.py](../../core/src/hallway/protocol/states.py) and
 [protocol/attempt.py](../../core/src/hallway/protocol/attempt.py); what leads from one state to the next is told in
 [How a link is made](how-a-link-is-made.md). The command `status` of `hallway up --json` shows the state of each link.
@@ -46,16 +46,16 @@ def label(value: str) -> str:
 
 
 def diagram(table: Mapping[tuple[Enum, Enum], Enum], first: Iterator[Enum], last: Enum) -> Iterator[str]:
-    """The table as a Mermaid state diagram; turns that lead from one state to the same other are one arrow."""
+    """The table as a Mermaid state diagram; transitions that lead from one state to the same other are one arrow."""
     yield "```mermaid\nstateDiagram-v2\n"
     for state in first:
         yield f"    [*] --> {label(state.value)}\n"
     arrows: dict[tuple[str, str], list[str]] = {}
-    for (state, turn), following in table.items():
+    for (state, transition), following in table.items():
         if state is not last:
-            arrows.setdefault((label(state.value), label(following.value)), []).append(turn.value)
-    for (state_name, following_name), turns in arrows.items():
-        yield f"    {state_name} --> {following_name}: {', '.join(turns)}\n"
+            arrows.setdefault((label(state.value), label(following.value)), []).append(transition.value)
+    for (state_name, following_name), transitions in arrows.items():
+        yield f"    {state_name} --> {following_name}: {', '.join(transitions)}\n"
     yield f"    {label(last.value)} --> [*]\n```\n\n"
 
 
@@ -72,7 +72,7 @@ def states_page() -> str:
     link = [
         *diagram(states.TABLE, iter([states.State.IDLE]), states.State.CLOSED),
         *told("state", states.State),
-        "".join(told("turn", states.Turn)).rstrip("\n"),
+        "".join(told("transition", states.Transition)).rstrip("\n"),
         "\n",
     ]
     steps = [

@@ -28,7 +28,7 @@ from hallway.plugins.manager import load_plugins
 from hallway.protocol.batches import OVERHEAD, Squeezer, encode
 from hallway.protocol.frames import Messages, decode
 from hallway.protocol.packed import pack
-from hallway.runtime.outgoing import BATCH_BYTES
+from hallway.runtime.links.outgoing import BATCH_BYTES
 from hallway_aiortc_channel import AiortcConfig, AiortcConnector
 
 SIZES = {70: 30_000, 1000: 8_000, 16_000: 1_500}

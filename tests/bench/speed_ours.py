@@ -23,7 +23,7 @@ from speed_messages import COUNT, messages, say
 
 from hallway import Peer, create_peer
 from hallway.config.loading import load_config
-from hallway.runtime.receipts import Receipt
+from hallway.runtime.delivery.receipts import Receipt
 
 WINDOW = 512
 """Callers of `send_to_peer` side by side, each of which makes its next call when the last one has returned."""

@@ -26,7 +26,7 @@ from hallway.cli.main import COMMANDS
 from hallway.config import config_from_mapping, json_schema
 from hallway.peer import PeerArguments
 from hallway.protocol.effects import DownReason
-from hallway.runtime.outgoing import STALL_SECONDS
+from hallway.runtime.links.outgoing import STALL_SECONDS
 from netlab import Process
 from netlab.plugin import require_lab
 

@@ -11,7 +11,7 @@ import pytest
 from docpages import ROOT
 
 from hallway.protocol.attempt import TRANSITIONS, Phase, Step
-from hallway.protocol.states import TABLE, State, Turn
+from hallway.protocol.states import TABLE, State, Transition
 
 GENERATED: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "generate_states.py"))
 PAGE = (ROOT / "docs" / "explanation" / "link-states.md").read_text()
@@ -35,7 +35,7 @@ def test_every_row_of_a_table_is_an_arrow_and_every_arrow_a_row(diagram: int, ta
     assert drawn(DIAGRAMS[diagram]) == rows
 
 
-@pytest.mark.parametrize("member", [*State, *Turn, *Phase, *Step], ids=str)
+@pytest.mark.parametrize("member", [*State, *Transition, *Phase, *Step], ids=str)
 def test_every_state_and_every_turn_has_a_meaning(member: Enum) -> None:
     assert re.search(rf"^\| `{member.value}` \| \w.+\. \|$", PAGE, re.MULTILINE)
     assert GENERATED["meanings"](type(member))[member.value]

@@ -92,7 +92,7 @@ async def founded(desk: Crashing) -> dict[str, Forms]:
     await desk.call("pathlib:Path.replace:kill:1", "init", "--property", "Sea View", "--device", "desk")
     left = [path for path in desk.state.iterdir() if path.suffix == ".new"]
     assert [stat.S_IMODE(path.stat().st_mode) for path in left] == [0o600]
-    await desk.call("hallway.runtime.founding:write_recovery:raise:1", "init", "--property", "Sea View", "--device", "desk")
+    await desk.call("hallway.runtime.membership.founding:write_recovery:raise:1", "init", "--property", "Sea View", "--device", "desk")
     made = await desk.call("", "init", "--property", "Sea View", "--device", "desk")
     shown = await desk.hears(made, event="initialised")
     root = read_recovery(Path(shown["recoveryFile"]), shown["passphrase"])

@@ -77,7 +77,7 @@ async def test_at_a_terminal_a_failure_is_told_once_and_otherwise_it_is_in_the_l
         await device.wait()
     else:
         await device.terminate()
-    logged = [line for line in [*lines, *device.stderr_lines] if "WARNING hallway.runtime.reports" in line]
+    logged = [line for line in [*lines, *device.stderr_lines] if "WARNING hallway.runtime.links.reports" in line]
     assert len(logged) == (0 if at_a_terminal else 1)
 
 

@@ -21,8 +21,8 @@ from hallway.protocol.link import Link
 from hallway.protocol.parcels import Ack, Credit, Gap, Nak, Parcel, Parcels
 from hallway.protocol.receiving import Receiving
 from hallway.protocol.sending import Sending
-from hallway.runtime.lines import read_line
-from hallway.runtime.rosters import _Part
+from hallway.runtime.delivery.lines import read_line
+from hallway.runtime.membership.rosters import _Part
 from hallway.trust.claims import b64
 from hallway_peer_relay_signaling import _messages as relaying
 

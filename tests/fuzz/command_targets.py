@@ -16,12 +16,13 @@ from hallway.cli.device import JsonDevice
 from hallway.config import load_config
 from hallway.errors import CommandRefused, ControlUnavailable
 from hallway.protocol import packed as values
-from hallway.runtime import control_client, invitations
-from hallway.runtime.commands import Commands
-from hallway.runtime.control_socket import _line
-from hallway.runtime.history import History
-from hallway.runtime.invitations import Invitations
-from hallway.runtime.registrar import Registrar
+from hallway.runtime.control import client
+from hallway.runtime.control.commands import Commands
+from hallway.runtime.control.local_socket import _line
+from hallway.runtime.delivery.history import History
+from hallway.runtime.membership import invitations
+from hallway.runtime.membership.invitations import Invitations
+from hallway.runtime.membership.registrar import Registrar
 from hallway.runtime.tasks import TaskSet
 from hallway.store import NewMessage, Store
 from hallway.trust.state import TrustState
@@ -139,7 +140,7 @@ def answers() -> tuple[bytes, ...]:
 def read_answer(_: Room) -> Run:
     def run(data: bytes) -> str:
         try:
-            control_client.read_answer(data)
+            client.read_answer(data)
         except CommandRefused as error:
             return TAKEN if error.code else "no code"
         except ControlUnavailable:

@@ -15,14 +15,15 @@ from hallway.model import DeviceInfo
 from hallway.network import Resolver
 from hallway.plugins import PluginContext
 from hallway.plugins.manager import Registry, load_plugins
-from hallway.runtime import control_place
+from hallway.runtime.control.place import beside
+from hallway.runtime.delivery.receipts import Broadcast, Receipt
 from hallway.runtime.habits import Habits
+from hallway.runtime.membership.security import Security
 from hallway.runtime.node import Node
-from hallway.runtime.publisher import Publisher, messages_only
-from hallway.runtime.readers import EventReader, MessageReader
-from hallway.runtime.receipts import Broadcast, Receipt
+from hallway.runtime.publishing.publisher import Publisher
+from hallway.runtime.publishing.readers import EventReader, MessageReader
+from hallway.runtime.publishing.subscriptions import messages_only
 from hallway.runtime.reception import Reception
-from hallway.runtime.security import Security
 from hallway.store import Store
 from hallway.trust.sealed_guard import SealedGuard
 
@@ -63,7 +64,7 @@ class Peer:
     @property
     def listen(self) -> tuple[str, ...]:
         """The URLs under which others signal to this device now, the LAN ones first."""
-        return self._node.listen if self._node is not None else ()
+        return self._node.signaling.listen if self._node is not None else ()
 
     @property
     def connected_peers(self) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ class Peer:
         """
         await self._begin()
         try:
-            await self._running().wait_up()
+            await self._running().signaling.wait_up()
         except BaseException:
             await self.aclose()
             raise
@@ -181,7 +182,7 @@ class Peer:
             **({"trust": trust} if (trust := node.guard.status()) is not None else {}),
             "mode": self.signaling_mode,
             "listen": list(self.listen),
-            "signaling": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.carriers],
+            "signaling": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.signaling.carriers],
             "discovery": [{"plugin": each.name, "up": each.is_up, "reason": each.reason} for each in node.finders],
             "peers": node.links.status(),
         }
@@ -254,7 +255,7 @@ class Peer:
 
     def _habits(self) -> Habits:
         delivery = self.config.delivery
-        control = None if delivery.store is None else control_place.beside(delivery.store)
+        control = None if delivery.store is None else beside(delivery.store)
         purges = self.config.trust.revoked_outbox == "purge"
         return Habits(self.config.link.timing(), self.config.discovery.last_good, delivery.remember_days * 86400.0, purges, control)
 

@@ -18,7 +18,7 @@ from hallway.cli import invite_run
 from hallway.cli.main import cli
 from hallway.cli.trust_options import new_passphrase, unlisted
 from hallway.errors import PairingRefused
-from hallway.runtime import invitations, joining
+from hallway.runtime.membership import invitations, joining
 from hallway.runtime.tasks import TaskSet
 from hallway.trust.invitation import Invitation, read_code
 from hallway.trust.joining import Ticket

@@ -21,8 +21,8 @@ from hallway.cli import reach
 from hallway.cli.main import cli
 from hallway.events import ErrorHappened, MessageReceived
 from hallway.protocol import packed
-from hallway.runtime.control_client import connected
-from hallway.runtime.control_place import beside
+from hallway.runtime.control.client import connected
+from hallway.runtime.control.place import beside
 from hallway.store import NewMessage, Received, Store
 
 

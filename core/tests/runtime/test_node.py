@@ -8,7 +8,7 @@ import contextlib
 import pytest
 from messages import says
 
-import hallway.runtime.links
+import hallway.runtime.links.links
 import hallway.testing.memory.channel
 import hallway.testing.memory.discovery
 import hallway.testing.memory.signaling
@@ -83,7 +83,7 @@ class TestStart:
             device.status()
 
     async def test_the_mode_is_told_when_it_changes_and_only_then(self, device, events, hub):
-        (carrier,) = device._node.carriers
+        (carrier,) = device._node.signaling.carriers
         carrier.up(("memory://tablet-1", "memory://again"))
         carrier.down("the network is gone")
         assert await events.first(SignalingMode) == SignalingMode("none")
@@ -98,7 +98,7 @@ class TestStart:
                     await asyncio.sleep(0)
 
         await advertised(("memory://tablet-1",))
-        (carrier,) = device._node.carriers
+        (carrier,) = device._node.signaling.carriers
         carrier.down("the network is gone")
         await advertised(())
         carrier.up(("memory://new",))
@@ -109,14 +109,14 @@ class TestStart:
             raise ValueError("a bug")
 
         monkeypatch.setattr(hallway.testing.memory.discovery.MemoryDiscovery, "advertise", crash)
-        device._node.carriers[0].down("x")
+        device._node.signaling.carriers[0].down("x")
         error = await events.first(ErrorHappened)
         assert (error.code, error.message) == ("internal", "advertise by memory: a bug")
 
 
 class TestBounds:
     async def test_beyond_the_offers_that_may_be_answered_at_once_one_is_refused(self, device, stranger, monkeypatch):
-        monkeypatch.setattr(hallway.runtime.links, "MAX_PENDING", 3)
+        monkeypatch.setattr(hallway.runtime.links.links, "MAX_PENDING", 3)
         for number in range(3):
             await stranger(f"slow-{number}").dial("tablet-1")
         one = stranger("one-more")
@@ -125,13 +125,13 @@ class TestBounds:
         assert reply.code is RefusalCode.BUSY
 
     async def test_links_that_are_open_are_not_counted(self, device, stranger, monkeypatch):
-        monkeypatch.setattr(hallway.runtime.links, "MAX_PENDING", 1)
+        monkeypatch.setattr(hallway.runtime.links.links, "MAX_PENDING", 1)
         for number in range(3):
             await stranger(f"quick-{number}").link("tablet-1")
         await until_connected(device, 3)
 
     async def test_our_own_dials_are_not_counted(self, device, stranger, monkeypatch):
-        monkeypatch.setattr(hallway.runtime.links, "MAX_PENDING", 1)
+        monkeypatch.setattr(hallway.runtime.links.links, "MAX_PENDING", 1)
         for number in range(3):
             silent = stranger(f"zulu-{number}")
             silent.on_offer = lambda _: asyncio.Event().wait()
@@ -140,7 +140,7 @@ class TestBounds:
         await stranger("alpha").link("tablet-1")
 
     async def test_beyond_the_links_that_a_device_has_offers_are_refused_until_one_is_gone(self, device, stranger, monkeypatch):
-        monkeypatch.setattr(hallway.runtime.links, "MAX_LINKS", 2)
+        monkeypatch.setattr(hallway.runtime.links.links, "MAX_LINKS", 2)
         first = stranger("one")
         channel = await first.link("tablet-1")
         await stranger("two").link("tablet-1")
@@ -263,7 +263,7 @@ class TestClose:
     async def test_offers_are_refused_from_then_on(self, make_device, stranger):
         async with make_device() as device:
             node = device._node
-        reply = await node._handle(node.carriers[0], stranger().seal("tablet-1", Description("memory", "offer", "x")), None)
+        reply = await node._handle(node.signaling.carriers[0], stranger().seal("tablet-1", Description("memory", "offer", "x")), None)
         assert isinstance(reply, Refusal)
         assert reply.code is RefusalCode.CLOSING
 
@@ -344,7 +344,7 @@ async def test_broadcast_goes_to_every_open_link_and_names_the_ids(device, stran
 
 
 async def test_a_reader_that_is_too_slow_slows_the_sender_down_and_loses_nothing(device, stranger, monkeypatch):
-    monkeypatch.setattr("hallway.runtime.publisher.BACKLOG_BYTES", 100_000)
+    monkeypatch.setattr("hallway.runtime.publishing.room.Room.limit", 100_000)
     channel = await stranger().link("tablet-1")
     await until_connected(device, 1)
 
@@ -354,7 +354,7 @@ async def test_a_reader_that_is_too_slow_slows_the_sender_down_and_loses_nothing
 
     sending = asyncio.create_task(send_all())
     async with asyncio.timeout(10):
-        while not (device._publisher.crowded and channel.buffered > 1024 * 1024):
+        while not (device._publisher.room.crowded and channel.buffered > 1024 * 1024):
             await asyncio.sleep(0)
     assert not sending.done()
     inbox = device.messages()

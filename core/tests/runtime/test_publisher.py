@@ -16,8 +16,10 @@ from hallway.events import (
     PeerPath,
     SignalingMode,
 )
-from hallway.runtime.publisher import BACKLOG_BYTES, EVENT_BYTES, Handling, Publisher
-from hallway.runtime.readers import EventReader, MessageReader
+from hallway.runtime.publishing.handling import Handling
+from hallway.runtime.publishing.publisher import EVENT_BYTES, Publisher
+from hallway.runtime.publishing.readers import EventReader, MessageReader
+from hallway.runtime.publishing.room import Room
 
 
 class Noted(Handling):
@@ -153,35 +155,35 @@ class TestRoom:
     async def test_a_reader_that_falls_behind_makes_everybody_wait_until_it_has_caught_up(self, publisher):
         reader = events(publisher)
         for number in range(3):
-            publisher.publish(message(number), BACKLOG_BYTES // 2 - EVENT_BYTES)
-        assert publisher.crowded
-        waiting = asyncio.ensure_future(publisher.room())
+            publisher.publish(message(number), Room.limit // 2 - EVENT_BYTES)
+        assert publisher.room.crowded
+        waiting = asyncio.ensure_future(publisher.room.wait())
         await asyncio.sleep(0)
         assert not waiting.done()
         await anext(reader)
         await waiting
-        assert not publisher.crowded
+        assert not publisher.room.crowded
 
     async def test_messages_that_nobody_reads_at_all_count_too(self, publisher):
-        publisher.publish(message(1), BACKLOG_BYTES + 1)
-        assert publisher.crowded
+        publisher.publish(message(1), Room.limit + 1)
+        assert publisher.room.crowded
         publisher.on("message", lambda *_: None)
-        assert not publisher.crowded
+        assert not publisher.room.crowded
 
     async def test_the_slowest_reader_counts(self, publisher):
         slow, fast = events(publisher), events(publisher)
-        publisher.publish(message(1), BACKLOG_BYTES + 1)
+        publisher.publish(message(1), Room.limit + 1)
         await anext(fast)
-        assert publisher.crowded
+        assert publisher.room.crowded
         await anext(slow)
-        assert not publisher.crowded
+        assert not publisher.room.crowded
 
     async def test_a_reader_that_closes_holds_up_nobody_any_more(self, publisher):
         slow = publisher.subscribe(lambda _: True)
-        publisher.publish(message(1), BACKLOG_BYTES + 1)
+        publisher.publish(message(1), Room.limit + 1)
         slow.close()
-        assert not publisher.crowded
-        publisher.publish(message(2), BACKLOG_BYTES + 1)
+        assert not publisher.room.crowded
+        publisher.publish(message(2), Room.limit + 1)
         publisher.on("message", lambda *_: None)
         assert slow.backlog == 0
 
@@ -193,8 +195,8 @@ class TestRoom:
             break
         await inbox.aclose()
         publisher.on("message", lambda *_: None)
-        publisher.publish(message(2), BACKLOG_BYTES + 1)
-        assert not publisher.crowded
+        publisher.publish(message(2), Room.limit + 1)
+        assert not publisher.room.crowded
 
     @pytest.mark.parametrize("kind", [EventReader, MessageReader])
     async def test_a_reader_that_nobody_keeps_holds_up_nobody(self, publisher, kind):
@@ -205,8 +207,8 @@ class TestRoom:
         publisher.publish(message(1))
         await first()
         publisher.on("message", lambda *_: None)
-        publisher.publish(message(2), BACKLOG_BYTES + 1)
-        assert not publisher.crowded
+        publisher.publish(message(2), Room.limit + 1)
+        assert not publisher.room.crowded
 
 
 class TestEnds:

@@ -6,11 +6,11 @@ import ipaddress
 
 from hallway.errors import BadEnvelope, DeadlineExceeded
 from hallway.model import Origin, Refusal, RefusalCode
-from hallway.runtime import founding
-from hallway.runtime.commands import Commands
-from hallway.runtime.invitations import Invitations
-from hallway.runtime.joining import Joining, device_keys
-from hallway.runtime.registrar import Registrar
+from hallway.runtime.control.commands import Commands
+from hallway.runtime.membership import founding
+from hallway.runtime.membership.invitations import Invitations
+from hallway.runtime.membership.joining import Joining, device_keys
+from hallway.runtime.membership.registrar import Registrar
 from hallway.trust.invitation import Invitation
 from hallway.trust.joining import Ticket
 from hallway.trust.state import TrustState

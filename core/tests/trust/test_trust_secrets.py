@@ -15,15 +15,15 @@ from pairing_rig import Inviter, Newcomer, by_code, by_invitation
 from sealed_site import NOW, Site, description, offer
 
 from hallway.errors import StateCorrupt, TrustStateError
-from hallway.runtime.founding import Founded
-from hallway.runtime.security import Enrolment, Security
+from hallway.runtime.membership.founding import Founded
+from hallway.runtime.membership.security import Enrolment, Security
 from hallway.trust import files
 from hallway.trust.state import IDENTITY, SECRETS, TrustState
 
 pytestmark = pytest.mark.attack("A26")
 
 SITE = Site("a", "b")
-OURS = ("hallway.trust.", "hallway.model", "hallway.runtime.founding", "hallway.runtime.security")
+OURS = ("hallway.trust.", "hallway.model", "hallway.runtime.membership.founding", "hallway.runtime.membership.security")
 """Where what has to do with secrets is defined."""
 
 

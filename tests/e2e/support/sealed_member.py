@@ -19,7 +19,7 @@ from mallory import OCTETS, ORIGIN, Answer, Mallory, fingerprint, one_fingerprin
 from hallway.model import Binding, Description, Envelope
 from hallway.protocol import batches
 from hallway.protocol.frames import Hello, encode
-from hallway.runtime.run import SECTION
+from hallway.runtime.links.run import SECTION
 from hallway.trust import Signal
 
 TOO_MANY = 429

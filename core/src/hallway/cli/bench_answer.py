@@ -20,7 +20,7 @@ from hallway.cli.options import config_options, json_option, log_level_option
 from hallway.config import Config, load_config
 from hallway.errors import NoSignalingError
 from hallway.model import Mode
-from hallway.runtime.security import Security
+from hallway.runtime.membership.security import Security
 
 logger = logging.getLogger(__name__)
 

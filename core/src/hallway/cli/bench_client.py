@@ -21,8 +21,8 @@ from hallway.errors import ChannelClosed, ControlRefused, HallwayError, PeerUnav
 from hallway.events import ErrorHappened, PeerConnected, PeerDisconnected, PeerFound, PeerPath
 from hallway.interfaces import Channel
 from hallway.model import Description, same_device
-from hallway.runtime import reports
-from hallway.runtime.readers import EventReader
+from hallway.runtime.links import reports
+from hallway.runtime.publishing.readers import EventReader
 
 Tell = Callable[[str], None]
 Made = TypeVar("Made")

@@ -16,8 +16,8 @@ from hallway.model import MAX_NAME, IcePolicy
 from hallway.peer import Peer
 from hallway.plugins import DiscoveryProvider, PluginContext
 from hallway.plugins.manager import Loaded
-from hallway.runtime.control_client import connected
-from hallway.runtime.control_place import beside
+from hallway.runtime.control.client import connected
+from hallway.runtime.control.place import beside
 from hallway.trust.state import TrustState
 
 SUFFIX = "-hallway-bench"

@@ -16,7 +16,7 @@ from hallway.cli.bench_messages import json_texts, messages
 from hallway.errors import ChannelClosed
 from hallway.interfaces import Channel
 from hallway.peer import Peer
-from hallway.runtime.receipts import Receipt
+from hallway.runtime.delivery.receipts import Receipt
 
 COUNT = "count"
 """The question how many messages have come since it was last asked; every other question comes back as it is."""

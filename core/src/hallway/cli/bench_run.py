@@ -20,7 +20,7 @@ from hallway.cli.bench_report import table
 from hallway.cli.options import config_options, json_option, log_level_option
 from hallway.config import Config, load_config
 from hallway.model import is_device_id, same_device
-from hallway.runtime.security import Security
+from hallway.runtime.membership.security import Security
 
 INTERRUPTED = 130
 """The exit status that shells give to Ctrl-C."""

@@ -12,9 +12,9 @@ from hallway.cli.json_lines import FLUSH_SECONDS, LineWriter, read_lines
 from hallway.errors import MisuseError
 from hallway.events import SignalingMode, to_json
 from hallway.peer import Peer
-from hallway.runtime.commands import BadCommand, Commands
-from hallway.runtime.lifetimes import milliseconds
-from hallway.runtime.readers import EventReader
+from hallway.runtime.control.commands import BadCommand, Commands
+from hallway.runtime.delivery.lifetimes import milliseconds
+from hallway.runtime.publishing.readers import EventReader
 
 Reply = dict[str, Any] | None
 

@@ -108,7 +108,7 @@ async def _list(request: _Request) -> dict[str, Any]:
 
 async def _pages(request: _Request, ask: Ask, what: str) -> list[Any]:
     """The first so many, or all."""
-    from hallway.runtime.history import PAGE
+    from hallway.runtime.delivery.history import PAGE
 
     found: list[Any] = []
     after: Any = None

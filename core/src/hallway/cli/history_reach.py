@@ -12,9 +12,9 @@ import attrs
 from hallway.cli.reach import Ask, running_or_taken
 from hallway.config import load_config
 from hallway.errors import ConfigError, Mistake, StoreBusy, StoreUnusable
-from hallway.runtime.commands import Commands
-from hallway.runtime.control_place import beside
-from hallway.runtime.history import History
+from hallway.runtime.control.commands import Commands
+from hallway.runtime.control.place import beside
+from hallway.runtime.delivery.history import History
 from hallway.store import Quota, Store
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hallway.runtime.history import PREVIEW_BYTES
+from hallway.runtime.delivery.history import PREVIEW_BYTES
 from hallway.store import EXPIRED
 
 Json = dict[str, Any]

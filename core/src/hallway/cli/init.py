@@ -13,7 +13,7 @@ from hallway.cli.options import json_option, log_level_option
 from hallway.cli.trust_options import RECOVERY, device_name, new_passphrase, property_name, recovery_option, state_option
 
 if TYPE_CHECKING:
-    from hallway.runtime.founding import Founded
+    from hallway.runtime.membership.founding import Founded
 
 
 @click.command()
@@ -38,7 +38,7 @@ def init(state: Path, name: str, device: str, recovery: Path | None, as_json: bo
 
     Exit status: 0, 2 if the command line is wrong, 1 for any other failure; then nothing was made.
     """
-    from hallway.runtime.founding import found
+    from hallway.runtime.membership.founding import found
 
     place = recovery or state / RECOVERY
     found(state, name, device, place, new_passphrase, lambda made: _tell(made, state, name, device, place, as_json=as_json))

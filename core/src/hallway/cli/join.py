@@ -15,7 +15,7 @@ from hallway.cli.options import json_option, log_level_option
 from hallway.cli.trust_options import device_name, state_option, unlisted
 
 if TYPE_CHECKING:
-    from hallway.runtime.enrolling import Enrolled
+    from hallway.runtime.membership.enrolling import Enrolled
     from hallway.trust.invitation import Place
     from hallway.trust.joining import Ticket
 
@@ -50,7 +50,7 @@ def join(
     """
     if (invitation is None) == (code is None) or (code is None) != (host is None):
         raise click.UsageError("Give either --invitation TEXT, or --code CODE and --host ADDR:PORT.")
-    from hallway.runtime.enrolling import enrol
+    from hallway.runtime.membership.enrolling import enrol
     from hallway.trust.invitation import Invitation
 
     ticket, places = _ticket(unlisted(invitation, "Invitation", Invitation.is_cut_off), unlisted(code, "Code"), host)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from hallway.runtime.control_client import connected
+from hallway.runtime.control.client import connected
 
 Ask = Callable[[dict[str, Any]], Awaitable[Any]]
 """Answers a command of the control socket."""

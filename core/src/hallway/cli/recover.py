@@ -32,7 +32,7 @@ def recover(state: Path, recovery: Path | None, name: str | None, device: str | 
 
     Exit status: 0, 2 if the command line is wrong, 1 for any other failure; then nothing was changed.
     """
-    from hallway.runtime.founding import recovered
+    from hallway.runtime.membership.founding import recovered
 
     made = recovered(state, recovery or state / RECOVERY, name, device, known_passphrase)
     leaf, current = made.chain.leaf, made.book.current

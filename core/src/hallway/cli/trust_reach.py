@@ -10,8 +10,8 @@ from pathlib import Path
 from hallway.cli.reach import Ask, running_or_taken
 from hallway.errors import StateBusy
 from hallway.model import Envelope, Origin, Refusal
-from hallway.runtime.commands import Commands
-from hallway.runtime.registrar import Registrar
+from hallway.runtime.control.commands import Commands
+from hallway.runtime.membership.registrar import Registrar
 from hallway.runtime.tasks import TaskSet
 from hallway.store.lock import Lock
 from hallway.trust.state import TrustState
@@ -49,8 +49,8 @@ async def inviting(folder: Path, port: int | None, interfaces: Sequence[str]) ->
 
 @asynccontextmanager
 async def _served(state: TrustState, port: int | None, interfaces: Sequence[str]) -> AsyncIterator[Ask]:
-    from hallway.runtime.invitations import Invitations
-    from hallway.runtime.lan_carrier import PairingHost, lan_carrier
+    from hallway.runtime.membership.invitations import Invitations
+    from hallway.runtime.membership.lan_carrier import PairingHost, lan_carrier
 
     tasks, commands = TaskSet(lambda task, error: logger.error("%s: %s", task, error)), Commands()
     registrar = Registrar(state, state.load())

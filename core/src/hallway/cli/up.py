@@ -20,7 +20,7 @@ IN_MEMORY = (
     "messages that wait are kept in memory only, and are lost with this process; to keep them on disk, name a file in [delivery].store"
 )
 """What an operator is told of a device without a store."""
-REPORTS = "hallway.runtime.reports"
+REPORTS = "hallway.runtime.links.reports"
 """Its warnings are events too: whoever reads both at one terminal is to read them once."""
 
 

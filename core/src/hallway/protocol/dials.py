@@ -10,7 +10,7 @@ from hallway.protocol.attempt import Attempt, Role
 from hallway.protocol.effects import Dial, Effect
 from hallway.protocol.redial import Redial
 from hallway.protocol.slots import Slots
-from hallway.protocol.states import State, Turn, turned
+from hallway.protocol.states import State, Transition, after
 from hallway.protocol.upgrade import Upgrade
 
 
@@ -47,19 +47,19 @@ class Dials(Slots):
         if self._since is None and self.current is None:
             self._since = now
 
-    def _turn(self, turn: Turn) -> None:
-        self.state = turned(self.state, turn)
+    def _change(self, transition: Transition) -> None:
+        self.state = after(self.state, transition)
 
     def _settle(self) -> None:
-        """Turn to where a link is that has no attempt under way any more."""
+        """Go to where a link is that has no attempt under way any more."""
         if self.state is State.DIALING and not any(self.attempts()):
-            self._turn(Turn.GIVE_UP if self._redial.at is None else Turn.FAIL)
+            self._change(Transition.GIVE_UP if self._redial.at is None else Transition.FAIL)
 
     def _dial_soon(self, now: float) -> list[Effect]:
         """Dial now, or as soon as a dial may follow the last one."""
         if self._redial.may_dial(now):
             return self._dial_now(now)
-        self._turn(Turn.PLAN)
+        self._change(Transition.PLAN)
         return []
 
     def _dial_now(self, now: float) -> list[Effect]:
@@ -67,7 +67,7 @@ class Dials(Slots):
         if self.record is None or self.closed or self.current is not None or self.dial is not None:
             return []
         self._redial.dialed(now)
-        self._turn(Turn.ATTEMPT)
+        self._change(Transition.ATTEMPT)
         self.dial = self._begin(Role.OFFERER)
         return [Dial(self.dial.id, self.record)]
 
@@ -91,6 +91,6 @@ class Dials(Slots):
         self._upgrade.looked()
         if not self.near or self.record is None or self.current is None or self.dial is not None or self.incoming is not None:
             return []
-        self._turn(Turn.ATTEMPT)
+        self._change(Transition.ATTEMPT)
         self.dial = self._begin(Role.OFFERER)
         return [Dial(self.dial.id, self.record, near=True)]

@@ -1,4 +1,4 @@
-"""The life of a link: found, dialing, open, lost, redialing. Pure decisions; `runtime.link_driver` carries them out.
+"""The life of a link: found, dialing, open, lost, redialing. Pure decisions; `hallway.runtime.links.driver` carries them out.
 
 At most three attempts exist at once: ``dial`` (our offer), ``incoming`` (theirs) and ``current`` (the open one). A new channel replaces the
 current one only once it is open itself, so that nobody can take a working link down by offering another. The link turns from state to
@@ -40,7 +40,7 @@ from hallway.protocol.effects import (
 from hallway.protocol.frames import MOVED, Bye, Frame, Hello
 from hallway.protocol.heartbeat import SUSPICION, Heartbeat
 from hallway.protocol.negotiation import Verdict, ended
-from hallway.protocol.states import State, Turn
+from hallway.protocol.states import State, Transition
 from hallway.protocol.upkeep import Upkeep
 from hallway.protocol.vitals import Vitals, content
 
@@ -98,7 +98,7 @@ class Link(Upkeep):
         if not any(self.attempts()):
             self._since = None
         if self.state is State.WAITING:
-            self._turn(Turn.GIVE_UP)
+            self._change(Transition.GIVE_UP)
         return []
 
     def offered(self, now: float, *, epoch: str | None, stranger: bool = False, unsent: bool = False) -> tuple[int, list[Effect]]:
@@ -122,7 +122,7 @@ class Link(Upkeep):
             self._since = now
         effects = self._end_incoming("a newer offer came")
         self.incoming = attempt
-        self._turn(Turn.ATTEMPT)
+        self._change(Transition.ATTEMPT)
         if attempt.contested and self._vitals is not None:
             self._vitals.doubt(now)
             attempt.deadline = now + SUSPICION + VERDICT_MARGIN
@@ -260,7 +260,7 @@ class Link(Upkeep):
 
     def close(self) -> list[Effect]:
         """This device is going: say bye and end everything."""
-        self._turn(Turn.CLOSE)
+        self._change(Transition.CLOSE)
         self._redial.cancel()
         self._upgrade.cancel()
         self._vitals = None
@@ -337,7 +337,7 @@ class Link(Upkeep):
         self._redial.linked()
         self._upgrade.cancel()
         self._look_for_lan(attempt, now, news=True)
-        self._turn(Turn.LINK)
+        self._change(Transition.LINK)
         self._vitals = Vitals(attempt.id, Heartbeat(self.timing, now)) if attempt.epoch is not None else None
         effects = [effect for other in others for effect in ended(other, "another channel opened first")]
         up = Up(attempt.id, now - (since if since is not None else now))
@@ -362,10 +362,10 @@ class Link(Upkeep):
         self._since = now if self._is_wanted or self.incoming is not None else None
         if self._is_wanted and self.dial is None:
             self._redial.lost(max(now, self._shunned_until))
-        self._turn(Turn.LEAVE if self._redial.at is None else Turn.LOSE)
+        self._change(Transition.LEAVE if self._redial.at is None else Transition.LOSE)
         effects.append(Down(reason))
         if any(self.attempts()):
-            self._turn(Turn.ATTEMPT)
+            self._change(Transition.ATTEMPT)
         if self.incoming is not None and self.incoming.phase is Phase.HELD:
             self.incoming.contested = False
             effects += self._release(self.incoming, now)

@@ -1,4 +1,4 @@
-"""The states of a link, and what leads from one to another: the table that the link turns by, and that the docs draw."""
+"""The states of a link, and what leads from one to another: the table that the link goes by, and that the docs draw."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class State(Enum):
     """This device is going."""
 
 
-class Turn(Enum):
-    """What turns a link from one state to another."""
+class Transition(Enum):
+    """What leads a link from one state to another."""
 
     ATTEMPT = "attempt"
     """An attempt begins."""
@@ -47,43 +47,43 @@ class Turn(Enum):
     """This device says bye and goes."""
 
 
-TABLE: dict[tuple[State, Turn], State] = {
-    (State.IDLE, Turn.ATTEMPT): State.DIALING,
-    (State.IDLE, Turn.PLAN): State.WAITING,
-    (State.WAITING, Turn.ATTEMPT): State.DIALING,
-    (State.WAITING, Turn.PLAN): State.WAITING,
-    (State.WAITING, Turn.GIVE_UP): State.IDLE,
-    (State.DIALING, Turn.ATTEMPT): State.DIALING,
-    (State.DIALING, Turn.PLAN): State.DIALING,
-    (State.DIALING, Turn.FAIL): State.WAITING,
-    (State.DIALING, Turn.GIVE_UP): State.IDLE,
-    (State.DIALING, Turn.LINK): State.OPEN,
-    (State.OPEN, Turn.ATTEMPT): State.OPEN,
-    (State.OPEN, Turn.LINK): State.OPEN,
-    (State.OPEN, Turn.DOUBT): State.SUSPECT,
-    (State.OPEN, Turn.LOSE): State.WAITING,
-    (State.OPEN, Turn.LEAVE): State.IDLE,
-    (State.SUSPECT, Turn.ATTEMPT): State.SUSPECT,
-    (State.SUSPECT, Turn.LINK): State.OPEN,
-    (State.SUSPECT, Turn.PROVE): State.OPEN,
-    (State.SUSPECT, Turn.LOSE): State.WAITING,
-    (State.SUSPECT, Turn.LEAVE): State.IDLE,
-    **{(state, Turn.CLOSE): State.CLOSED for state in State},
+TABLE: dict[tuple[State, Transition], State] = {
+    (State.IDLE, Transition.ATTEMPT): State.DIALING,
+    (State.IDLE, Transition.PLAN): State.WAITING,
+    (State.WAITING, Transition.ATTEMPT): State.DIALING,
+    (State.WAITING, Transition.PLAN): State.WAITING,
+    (State.WAITING, Transition.GIVE_UP): State.IDLE,
+    (State.DIALING, Transition.ATTEMPT): State.DIALING,
+    (State.DIALING, Transition.PLAN): State.DIALING,
+    (State.DIALING, Transition.FAIL): State.WAITING,
+    (State.DIALING, Transition.GIVE_UP): State.IDLE,
+    (State.DIALING, Transition.LINK): State.OPEN,
+    (State.OPEN, Transition.ATTEMPT): State.OPEN,
+    (State.OPEN, Transition.LINK): State.OPEN,
+    (State.OPEN, Transition.DOUBT): State.SUSPECT,
+    (State.OPEN, Transition.LOSE): State.WAITING,
+    (State.OPEN, Transition.LEAVE): State.IDLE,
+    (State.SUSPECT, Transition.ATTEMPT): State.SUSPECT,
+    (State.SUSPECT, Transition.LINK): State.OPEN,
+    (State.SUSPECT, Transition.PROVE): State.OPEN,
+    (State.SUSPECT, Transition.LOSE): State.WAITING,
+    (State.SUSPECT, Transition.LEAVE): State.IDLE,
+    **{(state, Transition.CLOSE): State.CLOSED for state in State},
 }
 
 
-class IllegalTurn(Exception):
-    """A turn that the table does not have; nothing has changed."""
+class IllegalTransition(Exception):
+    """A transition that the table does not have; nothing has changed."""
 
 
-def turned(state: State, turn: Turn) -> State:
-    """The state that ``turn`` leads to.
+def after(state: State, transition: Transition) -> State:
+    """The state that ``transition`` leads to.
 
     Raises:
-        IllegalTurn: the table has no such turn from ``state``.
+        IllegalTransition: the table has no such transition from ``state``.
 
     """
     try:
-        return TABLE[state, turn]
+        return TABLE[state, transition]
     except KeyError:
-        raise IllegalTurn(f"{turn.value} while {state.value}") from None
+        raise IllegalTransition(f"{transition.value} while {state.value}") from None

@@ -11,7 +11,7 @@ from hallway.protocol.fading import Fading
 from hallway.protocol.frames import MOVED, Bye
 from hallway.protocol.heartbeat import Timing
 from hallway.protocol.negotiation import ended
-from hallway.protocol.states import State, Turn
+from hallway.protocol.states import State, Transition
 from hallway.protocol.vitals import Vitals
 
 NOTHING_TO_CARRY_ON = "the link that it was to carry on has gone down"
@@ -82,6 +82,6 @@ class Upkeep(Dials):
     def _follow_vitals(self) -> None:
         assert self._vitals is not None
         if self.state is State.OPEN and self._vitals.suspected:
-            self._turn(Turn.DOUBT)
+            self._change(Transition.DOUBT)
         elif self.state is State.SUSPECT and not self._vitals.suspected:
-            self._turn(Turn.PROVE)
+            self._change(Transition.PROVE)

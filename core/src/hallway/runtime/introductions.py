@@ -15,7 +15,7 @@ from hallway.errors import ControlRefused, DeadlineExceeded, HallwayError
 from hallway.model import DeviceInfo, Gone, PeerRecord, Seen, Sighting
 from hallway.protocol import introducing
 from hallway.protocol.bucket import PeerBuckets
-from hallway.runtime.control import Bus
+from hallway.runtime.control.bus import Bus
 from hallway.runtime.tasks import TaskSet
 
 logger = logging.getLogger(__name__)

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import attrs
 
-from hallway.errors import ControlUnavailable, HallwayError, NoSignalingError, PluginError
+from hallway.errors import ControlUnavailable, HallwayError, NoSignalingError
 from hallway.events import ErrorHappened, SignalingMode
-from hallway.interfaces import Connector, Discovery, Signaling
 from hallway.model import Envelope, Mode, Origin, Refusal, RefusalCode, Sighting
 from hallway.network import AddressWatcher
-from hallway.plugins import ChannelProvider, DiscoveryProvider, PluginContext, SignalingProvider
-from hallway.plugins.manager import Loaded, Registry
+from hallway.plugins import PluginContext
+from hallway.plugins.manager import Registry
 from hallway.protocol.attempt import Patience
+from hallway.protocol.heartbeat import Timing
 from hallway.protocol.throttle import Throttle
-from hallway.runtime.carriers import Carrier
-from hallway.runtime.commands import Commands
-from hallway.runtime.control import Bus
-from hallway.runtime.control_socket import ControlSocket
-from hallway.runtime.delivery import Delivery
-from hallway.runtime.dialer import ChannelMaker, Dialer
-from hallway.runtime.discoveries import Finder
+from hallway.runtime.chains import make_chains
+from hallway.runtime.control.bus import Bus
+from hallway.runtime.control.commands import Commands
+from hallway.runtime.control.local_socket import ControlSocket
+from hallway.runtime.delivery.history import History
+from hallway.runtime.delivery.layer import Delivery
 from hallway.runtime.habits import Habits
-from hallway.runtime.history import History
 from hallway.runtime.introductions import Introductions
-from hallway.runtime.links import Links
+from hallway.runtime.links.carriers import Carrier
+from hallway.runtime.links.dialer import Dialer
+from hallway.runtime.links.links import Links
+from hallway.runtime.links.reports import Reports
+from hallway.runtime.links.services import Services
+from hallway.runtime.membership.rosters import Rosters
 from hallway.runtime.memory import AddressMemory
-from hallway.runtime.publisher import Publisher
-from hallway.runtime.reports import Reports
-from hallway.runtime.rosters import Rosters
+from hallway.runtime.publishing.publisher import Publisher
 from hallway.runtime.sender import Sender
-from hallway.runtime.services import Services
 from hallway.runtime.tasks import TaskSet
 from hallway.runtime.waking import watch_sleep
 from hallway.store import Store
@@ -46,10 +46,6 @@ logger = logging.getLogger(__name__)
 
 REMINDER_SECONDS = 3600.0
 """How often the log says again what the security mode does not give."""
-SETTLE_SECONDS = 5.0
-"""How long a start waits for signaling plugins that say nothing."""
-GRACE_SECONDS = 0.3
-"""How long it waits for the others once one is up."""
 CLOSE_SECONDS = 1.7
 """How long closing may take in all; what still hangs then is cancelled."""
 DELIVER_SECONDS = 0.7
@@ -59,8 +55,6 @@ SAVE_SECONDS = 0.5
 LOOK_PAUSE = 1.0
 """Seconds between two looks for peers that are made because links are in doubt, at least."""
 
-
-Made = TypeVar("Made")
 Endpoint = Callable[[Envelope, Origin], Awaitable[Envelope | Refusal]]
 
 
@@ -82,58 +76,58 @@ class Node:
         store: Store,
         state: TrustState | None = None,
     ) -> None:
-        self.device = device = context.device
+        self.device = context.device
         self.publisher = publisher
+        self.guard = guard
         self.mode = Mode.NONE
         self.endpoints: dict[str, Endpoint] = {}
         """What answers envelopes that are none of a link, by their kind. They come from anybody."""
-        self.guard = guard
-        self._problems = list(registry.problems)
-        self._tasks = TaskSet(self._crashed)
-        self._plugin_tasks = TaskSet(self._crashed)
-        self._interfaces = context.interfaces
-        bus = Bus(self._tasks)
-        context = attrs.evolve(context, bus=bus)
-        self.finders = self._make(registry.discovery, lambda each: self._finder(each.provider, registry.make(each, context)))
-        self.carriers = self._make(registry.signaling, lambda each: self._carrier(each.provider, registry.make(each, context)))
-        self._makers = tuple(self._make(registry.channel, lambda each: _maker(each.provider, registry.make(each, context))))
-        if self._problems and not (self.carriers and self._makers):
-            raise self._problems[0]
-        self.delivery = Delivery(store, publisher, self._tasks, habits.remembered)
         self.commands = Commands()
         """What the control socket answers."""
+        self._interfaces = context.interfaces
+        self._tasks = TaskSet(self._crashed)
+        self._plugin_tasks = TaskSet(self._crashed)
+        self._bus = Bus(self._tasks)
+        context = attrs.evolve(context, bus=self._bus)
+        self._chains = make_chains(registry, context, sighted=self._sighted, handler=self._handle, changed=self._signaling_changed)
+        self.finders, self.signaling = self._chains.finders, self._chains.signaling
+        self.delivery = Delivery(store, publisher, self._tasks, habits.remembered)
         History(store, self.delivery.retry).serve(self.commands)
         self.control = ControlSocket(habits.control, self.commands, self._plugin_tasks)
-        self._memory = AddressMemory(device.property_id, habits.last_good, self._sighted)
-        self.links = Links(
-            Services(
-                device=device,
-                timing=habits.timing,
-                patience=Patience(),
-                guard=guard,
-                dialer=Dialer(self.carriers, self._makers, guard),
-                makers=self._makers,
-                publisher=publisher,
-                reports=Reports(publisher),
-                bus=bus,
-                memory=self._memory,
-                delivery=self.delivery,
-                tasks=self._tasks,
-                refill=self._refill,
-                look_around=self._look_around,
-            )
-        )
+        self._memory = AddressMemory(self.device.property_id, habits.last_good, self._sighted)
+        self.links = Links(self._services(habits.timing))
         self.sender = Sender(self.links, self.delivery, publisher)
-        self._rosters: Rosters | None = None
-        if isinstance(guard, SealedGuard) and state is not None:
-            purge = self.delivery.purge if habits.purges_revoked else None
-            self._rosters = Rosters(guard, state, bus, self._tasks, lambda names: self.links.revoked(names, purge), self.links.look_again)
-        self._introductions = Introductions(device, bus, self._tasks, self._sighted, self.links.open_records)
+        self._rosters = self._make_rosters(state, purges=habits.purges_revoked)
+        self._introductions = Introductions(self.device, self._bus, self._tasks, self._sighted, self.links.open_records)
         self._looks = Throttle(LOOK_PAUSE)
         self._advertised: tuple[str, ...] = ()
         self._refills: dict[str, asyncio.Task[None]] = {}
         self._closing: asyncio.Task[None] | None = None
         self._closers: set[asyncio.Task[Any]] = set()
+
+    def _services(self, timing: Timing) -> Services:
+        return Services(
+            device=self.device,
+            timing=timing,
+            patience=Patience(),
+            guard=self.guard,
+            dialer=Dialer(self.signaling.carriers, self._chains.makers, self.guard),
+            makers=self._chains.makers,
+            publisher=self.publisher,
+            reports=Reports(self.publisher),
+            bus=self._bus,
+            memory=self._memory,
+            delivery=self.delivery,
+            tasks=self._tasks,
+            refill=self._refill,
+            look_around=self._look_around,
+        )
+
+    def _make_rosters(self, state: TrustState | None, *, purges: bool) -> Rosters | None:
+        if not isinstance(self.guard, SealedGuard) or state is None:
+            return None
+        purge = self.delivery.purge if purges else None
+        return Rosters(self.guard, state, self._bus, self._tasks, lambda names: self.links.revoked(names, purge), self.links.look_again)
 
     async def prepare(self) -> None:
         """Read the store and make the control socket, without which the device lives as well."""
@@ -146,7 +140,7 @@ class Node:
     def start(self) -> None:
         """Start every plugin at once; they come up in the background, after `prepare`."""
         self._plugin_tasks.start(self.delivery.run(), "delivery")
-        for problem in self._problems:
+        for problem in self._chains.problems:
             self.publisher.publish(ErrorHappened(problem.code, str(problem), problem.hint))
         if self.guard.caution:
             self._tasks.start(self._remind(self.guard.caution), "caution")
@@ -159,25 +153,8 @@ class Node:
         self._plugin_tasks.start(watch_sleep(self._woke), "sleep")
         for finder in self.finders:
             self._plugin_tasks.start(finder.keep_up(), f"discovery {finder.name}")
-        for carrier in self.carriers:
+        for carrier in self.signaling.carriers:
             self._plugin_tasks.start(carrier.keep_up(), f"signaling {carrier.name}")
-
-    def _make(self, chain: Iterable[Loaded[Any]], make: Callable[[Loaded[Any]], Made]) -> list[Made]:
-        """What can be made of a chain; a factory that fails is reported, and the rest goes on."""
-        made = []
-        for loaded in chain:
-            try:
-                made.append(make(loaded))
-            except PluginError as problem:
-                logger.warning("%s", problem)
-                self._problems.append(problem)
-        return made
-
-    def _finder(self, provider: DiscoveryProvider, discovery: Discovery) -> Finder:
-        return Finder(provider.name, discovery, self._sighted)
-
-    def _carrier(self, provider: SignalingProvider, signaling: Signaling) -> Carrier:
-        return Carrier(provider, signaling, handler=self._handle, reporter=self._sighted, on_change=self._signaling_changed)
 
     async def _follow_addresses(self) -> None:
         """Tell the links when this device's addresses change; plugins look for themselves."""
@@ -200,56 +177,12 @@ class Node:
             logger.warning("%s", caution)
             await asyncio.sleep(REMINDER_SECONDS)
 
-    async def wait_up(self) -> None:
-        """Return when the first signaling plugin is up.
-
-        Raises:
-            NoSignalingError: every one has said that it cannot come up now.
-
-        """
-        waiting = {asyncio.ensure_future(carrier.settled.wait()) for carrier in self.carriers}
-        try:
-            while waiting and not self._is_up:
-                _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for future in waiting:
-                future.cancel()
-        if not self._is_up:
-            raise self._no_signaling()
-
     async def wait_settled(self) -> None:
-        """Return once it is known what signaling there is, `SETTLE_SECONDS` from now at most.
-
-        That is when every plugin is up or has said why not, or a moment after the first is up: a cloud that does not answer must not hold
-        up the LAN. If none is up, an `ErrorHappened` tells why.
-        """
-        waiting = {asyncio.ensure_future(carrier.settled.wait()) for carrier in self.carriers}
-        deadline = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        """See `SignalingChain.wait_settled`; if there is no signaling, an `ErrorHappened` tells why."""
         try:
-            while waiting and (left := deadline - asyncio.get_running_loop().time()) > 0:
-                patience = min(left, GRACE_SECONDS) if self._is_up else left
-                done, waiting = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-                if not done:
-                    break
-        finally:
-            for future in waiting:
-                future.cancel()
-        if not self._is_up:
-            error = self._no_signaling()
+            await self.signaling.wait_settled()
+        except NoSignalingError as error:
             self.publisher.publish(ErrorHappened(error.code, str(error), error.hint))
-
-    @property
-    def _is_up(self) -> bool:
-        return any(carrier.is_up for carrier in self.carriers)
-
-    def _no_signaling(self) -> NoSignalingError:
-        return NoSignalingError({carrier.name: carrier.reason for carrier in self.carriers})
-
-    @property
-    def listen(self) -> tuple[str, ...]:
-        """The URLs of every signaling plugin that is up, local ones first."""
-        carriers = sorted(self.carriers, key=lambda carrier: carrier.entry.mode is not Mode.LOCAL)
-        return tuple(url for carrier in carriers for url in carrier.listen)
 
     async def aclose(self) -> None:
         """Say bye everywhere and release everything. Whoever calls it waits until all is closed; a cancelled call closes all the same."""
@@ -270,8 +203,8 @@ class Node:
         await self._finish([self._plugin_tasks.aclose()], deadline)
         links = [link.aclose() for link in self.links.all()]
         await self._finish([finder.discovery.aclose() for finder in self.finders] + links, deadline)
-        await self._finish([carrier.signaling.aclose() for carrier in self.carriers], deadline)
-        await self._finish([maker.connector.aclose() for maker in self._makers], deadline)
+        await self._finish([carrier.signaling.aclose() for carrier in self.signaling.carriers], deadline)
+        await self._finish([maker.connector.aclose() for maker in self._chains.makers], deadline)
         await self._tasks.aclose()
         # What listeners deal with until the end is let go of.
         await self.publisher.aclose(deadline, but=self._closers)
@@ -304,11 +237,11 @@ class Node:
         return await (endpoint(envelope, origin) if endpoint is not None else self.links.handle(carrier, envelope, origin))
 
     def _signaling_changed(self) -> None:
-        mode = next((carrier.mode for carrier in self.carriers if carrier.is_up), Mode.NONE)
+        mode = self.signaling.mode
         if mode is not self.mode:
             self.mode = mode
             self.publisher.publish(SignalingMode(mode.value))
-        endpoints = tuple(url for carrier in self.carriers if carrier.mode is Mode.LOCAL for url in carrier.listen)
+        endpoints = self.signaling.local_endpoints
         if endpoints != self._advertised and self._closing is None:
             self._advertised = endpoints
             self._introductions.advertise(endpoints)
@@ -316,7 +249,7 @@ class Node:
                 self._plugin_tasks.start(finder.advertise(endpoints), f"advertise by {finder.name}")
 
     def _refill(self) -> None:
-        for maker in () if self._closing is not None else self._makers:
+        for maker in () if self._closing is not None else self._chains.makers:
             last = self._refills.get(maker.plugin)
             if last is None or last.done():
                 self._refills[maker.plugin] = self._tasks.start(maker.connector.prepare(), f"prepare {maker.plugin}")
@@ -331,7 +264,3 @@ class Node:
 def _text(error: BaseException) -> str:
     """What an error says; of a group, what those in it say."""
     return "; ".join(map(_text, error.exceptions)) if isinstance(error, BaseExceptionGroup) else str(error)
-
-
-def _maker(provider: ChannelProvider, connector: Connector) -> ChannelMaker:
-    return ChannelMaker(provider.name, provider.kind, connector)

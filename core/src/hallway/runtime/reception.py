@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 
 from hallway.errors import ControlUnavailable
-from hallway.runtime.control_socket import ControlSocket
-from hallway.runtime.invitations import Invitations
+from hallway.runtime.control.local_socket import ControlSocket
+from hallway.runtime.membership.invitations import Invitations
+from hallway.runtime.membership.registrar import Registrar
 from hallway.runtime.node import Node
-from hallway.runtime.registrar import Registrar
 from hallway.runtime.tasks import TaskSet
 from hallway.store.lock import Lock
 from hallway.trust.membership import Membership
@@ -53,7 +53,7 @@ class Reception:
         ``learn`` takes in a roster, and tells whoever has to know.
         """
         registrar = Registrar(self._state, self._membership, learn)
-        invitations = Invitations(registrar, lambda: node.listen, self._tasks)
+        invitations = Invitations(registrar, lambda: node.signaling.listen, self._tasks)
         registrar.serve(node.commands)
         invitations.serve(node.commands)
         node.endpoints[KIND] = invitations.handle

@@ -10,12 +10,12 @@ from hallway.errors import BadMessage, MessageTooLarge, PeerUnavailable
 from hallway.protocol import packed, weights
 from hallway.protocol.batches import Maker
 from hallway.protocol.chunks import MAX_MESSAGE
-from hallway.runtime.delivery import Delivery
-from hallway.runtime.lifetimes import milliseconds
-from hallway.runtime.link_driver import LinkDriver
-from hallway.runtime.links import Links
-from hallway.runtime.publisher import Publisher
-from hallway.runtime.receipts import Broadcast, Receipt
+from hallway.runtime.delivery.layer import Delivery
+from hallway.runtime.delivery.lifetimes import milliseconds
+from hallway.runtime.delivery.receipts import Broadcast, Receipt
+from hallway.runtime.links.driver import LinkDriver
+from hallway.runtime.links.links import Links
+from hallway.runtime.publishing.publisher import Publisher
 
 KEPT_FRAMES = 16
 """Frames of messages to everybody that are kept for links that are a little behind."""
@@ -40,13 +40,13 @@ class Sender:
         """
         body, ttl_ms = _packed(message), None if ttl is None else milliseconds(ttl)
         if not durable or not self._delivery.stores(peer_id):
-            open_link = self._links.get(peer_id)
-            message_id = open_link.send_now(body) or await open_link.send(body)
+            channel = self._links.get(peer_id).channel
+            message_id = channel.send_now(body) or await channel.send(body)
             self._publisher.sent(peer_id, message_id, message)
             return Receipt(peer_id, message_id, durable=False)
         link = self._links.find(peer_id)
         if link is not None:
-            link.check(body)
+            link.channel.check(body)
         if link is None and not await self._delivery.acquaintances.includes(peer_id):
             raise PeerUnavailable(f"nothing is known of a peer {peer_id}", hint="wait for peer-found, then send again")
         receipt = await self._delivery.posting.put_one(body, peer_id, ttl_ms)
@@ -63,7 +63,7 @@ class Sender:
         """
         body, ttl_ms = _packed(message), milliseconds(ttl)
         for link in self._links.open():
-            link.check(body)
+            link.channel.check(body)
         at_once = [link for link in self._links.open() if not durable or not self._delivery.stores(link.peer_id)]
         # What cannot be stored for some must not have gone to others: its sender would send it again.
         receipts, full = await self._store(body, message, at_once, ttl_ms) if durable else ([], ())
@@ -85,7 +85,7 @@ class Sender:
         """Send it to those, and keep nothing; returns its id for each peer that took it. Who has no room is waited for, side by side."""
         number = self._shared.number()
         message_id = self._shared.id(number)
-        crowded = [link for link in links if not link.send_shared(self._shared, number, body)]
+        crowded = [link for link in links if not link.channel.send_shared(self._shared, number, body)]
         ids = {link.peer_id: message_id for link in links if link not in crowded}
         if crowded:
             ids |= await self._send_side_by_side(body, crowded)
@@ -94,7 +94,7 @@ class Sender:
         return ids
 
     async def _send_side_by_side(self, body: bytes, links: list[LinkDriver]) -> dict[str, str]:
-        outcomes = await asyncio.gather(*(link.send(body) for link in links), return_exceptions=True)
+        outcomes = await asyncio.gather(*(link.channel.send(body) for link in links), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, PeerUnavailable):
                 raise outcome

@@ -1,6 +1,6 @@
 """The key that two devices make from a token or a code that both know: SPAKE2, and what follows from it by HKDF (RFC 5869).
 
-The library is not constant-time: whoever answers strangers paces the answers (`hallway.runtime.invitations`).
+The library is not constant-time: whoever answers strangers paces the answers (`hallway.runtime.membership.invitations`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Who belongs to the property: founding, inviting, joining, and the roster as it goes round."""
