@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from hallway.errors import BadFrame, DeliveryFailed, StoreError
@@ -20,6 +19,7 @@ from hallway.runtime.delivery.outcomes import Outcomes
 from hallway.runtime.delivery.plain_outbox import PlainLink, PlainOutbox
 from hallway.runtime.delivery.posting import Posting
 from hallway.runtime.delivery.receipts import Receipts
+from hallway.runtime.delivery.replies import Replies
 from hallway.runtime.delivery.trouble import Trouble
 from hallway.runtime.publishing.publisher import Publisher
 from hallway.runtime.tasks import TaskSet
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 SECTION = "delivery"
 """The section of HELLO that belongs to the delivery layer."""
-FORGETTING = "what was delivered cannot be forgotten"
 
 
 class Delivery:
@@ -44,6 +43,7 @@ class Delivery:
         self.acquaintances = Acquaintances(store, self._trouble, remembered)
         """Who was linked lately."""
         self._expiry = Expiry(store, self._outcomes, self._trouble)
+        self._replies = Replies(store, self._outcomes, self._trouble, tasks)
         self._incoming = Incoming(store, tasks, self._trouble, self._hand, self._answer)
         self._handing = Handing(store, publisher, self._trouble, self._incoming.let_go)
         self._lines: dict[str, Line] = {}
@@ -53,7 +53,6 @@ class Delivery:
         """Where messages are stored."""
         self._later: dict[tuple[str, str], int] = {}
         """How far streams went on in an incarnation that is not known here yet."""
-        self._forgetting: set[tuple[str, str]] = set()
         self._renewing: set[tuple[str, str]] = set()
         self._settled = asyncio.Event()
 
@@ -217,8 +216,10 @@ class Delivery:
             case Ack() if sending is not None:
                 self._do(peer, sending, sending.acknowledged(frame))
                 self._settled.set()
+            case Nak() if sending is not None and frame.incarnation != sending.incarnation:
+                logger.debug("%s refuses a message of a stream that was renewed", peer_id)
             case Nak() if sending is not None and sending.has_sent(frame.seq):
-                self._tasks.start(self._bury(peer, frame), f"bury for {peer_id}")
+                self._replies.refused(peer, frame)
             case Ack() | Nak():
                 raise BadFrame(f"{peer_id} answers to stream {frame.stream!r}, in which nothing was sent")
 
@@ -237,7 +238,7 @@ class Delivery:
                 case Load():
                     self._tasks.start(self._load(peer, sending, effect), f"outbox of {peer}")
                 case Forget(upto, ranges):
-                    self._tasks.start(self._forget(peer, sending, upto, ranges), f"forget for {peer}")
+                    self._replies.acknowledged(peer, sending.stream, sending.incarnation, upto, ranges)
                 case Renew():
                     self._tasks.start(self._renew(peer, sending), f"renew for {peer}")
 
@@ -269,35 +270,14 @@ class Delivery:
                 return parcels
         return []
 
-    async def _forget(self, peer: str, sending: Sending, upto: int, ranges: tuple[tuple[int, int], ...]) -> None:
-        try:
-            gone = await self._store.acked(peer, sending.stream, sending.incarnation, upto, ranges)
-        except StoreError as error:
-            self._trouble.tell(FORGETTING, error)
-            await self._forget_later(peer, sending)
-        else:
-            self._outcomes.delivered(peer, gone)
-
-    async def _forget_later(self, peer: str, sending: Sending) -> None:
-        """One task for each stream, however many acknowledgements come before the store works again."""
-        key, incarnation, noted = (peer, sending.stream), sending.incarnation, -1
-        if key in self._forgetting:
-            return
-        self._forgetting.add(key)
-        try:
-            while sending.incarnation == incarnation and noted < sending.acked:
-                noted = sending.acked
-                forget = partial(self._store.acked, peer, sending.stream, incarnation, noted)
-                self._outcomes.delivered(peer, await self._trouble.insist(FORGETTING, forget))
-        finally:
-            self._forgetting.discard(key)
-
     async def _renew(self, peer: str, sending: Sending) -> None:
         key = peer, sending.stream
         if key in self._renewing:
             return
         self._renewing.add(key)
         try:
+            # In another incarnation the store would not know what they are about.
+            await self._replies.settled(peer, sending.stream)
             incarnation, last = await self._trouble.insist("a stream cannot be renewed", lambda: self._store.renew(peer, sending.stream))
             line = self._lines.get(peer)
             last = max(last, self._later.pop(key, 0))
@@ -310,12 +290,8 @@ class Delivery:
         for parcel in parcels:
             if not sending.fits(len(parcel.body)):
                 reason = f"it has {len(parcel.body)} bytes, and the hallway of that device is too old to take so many"
-                await self._bury(peer, Nak(sending.stream, sending.incarnation, parcel.seq, reason))
+                await self._replies.bury(peer, sending.stream, [parcel.seq], reason)
         return [parcel for parcel in parcels if sending.fits(len(parcel.body))]
-
-    async def _bury(self, peer: str, nak: Nak) -> None:
-        burying = self._trouble.insist("a dead letter cannot be kept", lambda: self._store.bury(peer, nak.stream, [nak.seq], nak.reason))
-        self._outcomes.undelivered(peer, await burying, nak.reason)
 
     def _hand(self, peer_name: str, first: int, parcels: Sequence[Parcel]) -> None:
         self._handing.stored(peer_name, first, parcels)

@@ -1,0 +1,154 @@
+"""What peers reply, however often they say it, and what the store gets to know of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from faulty_store import Slow
+
+from hallway.protocol import packed
+from hallway.protocol.parcels import Ack, Credit, Nak, Parcels, decode
+from hallway.runtime.delivery.layer import Delivery
+from hallway.runtime.delivery.replies import _union
+from hallway.runtime.publishing.publisher import Publisher
+from hallway.runtime.tasks import TaskSet
+from hallway.store import Store
+
+CREDIT = Credit(1000, 1_000_000)
+NEVER = "it never will"
+
+
+class Rig:
+    """A delivery layer that has sent messages to a peer, whose replies the test makes up."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.calls = store, Counter[str]()
+        self.crashes: list[BaseException] = []
+        self.tasks = TaskSet(lambda _, error: self.crashes.append(error))
+        self.delivery = Delivery(store, Publisher(None, observes_messages=False), self.tasks, 1e6)
+        self.sent: list[Parcels] = []
+
+    def up(self, positions: list[object] | None = None) -> None:
+        section = {"positions": positions or [], "credit": [CREDIT.messages, CREDIT.bytes]}
+        self.delivery.up("b", section, lambda data: self.sent.append(decode(data)), 65536)
+
+    async def send(self, *values: object) -> list[object]:
+        return [await self.delivery.posting.put_one(packed.pack(value), "b", None) for value in values]
+
+    @property
+    def incarnation(self) -> int:
+        return self.sent[-1].incarnation
+
+    def acknowledge(self, upto: int, *ranges: tuple[int, int], times: int = 1) -> None:
+        for _ in range(times):
+            self.delivery.received("b", Ack("", self.incarnation, upto, CREDIT, ranges))
+
+    def refuse(self, seq: int, *, times: int = 1, incarnation: int | None = None) -> None:
+        for _ in range(times):
+            self.delivery.received("b", Nak("", self.incarnation if incarnation is None else incarnation, seq, NEVER))
+
+    async def settled(self) -> None:
+        async with asyncio.timeout(20):
+            await self.delivery._replies.settled("b", "")
+
+    async def waiting(self) -> list[int]:
+        return [row.seq for row in await self.store.waiting("b", "", 0, most=100, most_bytes=1_000_000)]
+
+
+@pytest.fixture
+async def rig(monkeypatch):
+    store = await Store.open(None)
+    rig = Rig(store)
+    for name in ("acked", "bury", "renew"):
+        count_calls(monkeypatch, name, rig.calls)
+    await rig.delivery.start()
+    rig.up()
+    yield rig
+    await rig.tasks.aclose()
+    await store.aclose()
+    assert rig.crashes == []
+
+
+def count_calls(monkeypatch, name, calls):
+    real = getattr(Store, name)
+
+    async def counted(store, *arguments, **options):
+        calls[name] += 1
+        return await real(store, *arguments, **options)
+
+    monkeypatch.setattr(Store, name, counted)
+
+
+async def test_replies_without_end_make_no_more_work_than_the_store_can_do(rig, monkeypatch):
+    await rig.send(*range(10))
+    slow = Slow(monkeypatch, "acked")
+    before = len(asyncio.all_tasks())
+    rig.acknowledge(1)
+    await slow.called.wait()
+    rig.acknowledge(2, (4, 5), times=5000)
+    rig.acknowledge(2, (7, 7), times=5000)
+    rig.refuse(9, times=5000)
+    assert len(asyncio.all_tasks()) <= before + 1
+    slow.go_on()
+    await rig.settled()
+    assert rig.calls == {"acked": 2, "bury": 1}
+    assert await rig.waiting() == [3, 6, 8, 10]
+    assert [(letter.seq, letter.reason) for letter in await rig.store.dead()] == [(9, NEVER)]
+
+
+async def test_each_reply_settles_its_receipt(rig):
+    first, second, third = await rig.send("taken", "refused", "waits")
+    rig.refuse(2)
+    rig.acknowledge(1)
+    await rig.settled()
+    await first.delivered()
+    with pytest.raises(Exception, match=NEVER):
+        await second.delivered()
+    assert await rig.waiting() == [3]
+    rig.acknowledge(3)
+    await third.delivered()
+
+
+async def test_what_was_acknowledged_is_forgotten_before_its_stream_is_renewed(rig, monkeypatch):
+    """Under its new number it would be sent again, and the peer would have it twice."""
+    await rig.send("one", "two", "three")
+    incarnation = rig.incarnation
+    slow = Slow(monkeypatch, "acked")
+    rig.acknowledge(1)
+    await slow.called.wait()
+    rig.acknowledge(2)
+    rig.delivery.down("b")
+    # It has more than was ever sent: this store is an old copy.
+    rig.up([["", incarnation, 1000]])
+    assert rig.calls["renew"] == 0
+    slow.go_on()
+    sent = len(rig.sent)
+    async with asyncio.timeout(20):
+        while len(rig.sent) == sent:
+            await asyncio.sleep(0)
+    assert rig.incarnation != incarnation
+    assert [packed.unpack(parcel.body) for parcel in rig.sent[-1].parcels] == ["three"]
+
+
+async def test_what_was_refused_in_an_incarnation_that_is_over_is_not_what_has_the_number_now(rig):
+    await rig.send("one")
+    rig.refuse(1, incarnation=rig.incarnation ^ 1)
+    await rig.settled()
+    assert await rig.waiting() == [1]
+    assert rig.calls == {}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "joined"),
+    [
+        ([], ()),
+        ([(4, 5), (1, 2)], ((1, 2), (4, 5))),
+        ([(1, 2), (3, 5)], ((1, 5),)),
+        ([(1, 9), (2, 3), (8, 12)], ((1, 12),)),
+        ([(7, 7), (7, 7), (9, 9)], ((7, 7), (9, 9))),
+    ],
+)
+def test_ranges_are_joined(ranges, joined):
+    assert _union(ranges) == joined
