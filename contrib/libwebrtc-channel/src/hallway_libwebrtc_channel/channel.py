@@ -133,6 +133,8 @@ class LibwebrtcChannel(Channel):
 
     def _adopt(self, data_channel: RTCDataChannel) -> None:
         self._data_channel = data_channel
+        # At 0 each lone message that went out would be told of, which costs as much as to hear of one that came.
+        data_channel.buffered_amount_low_threshold = self._flow.high_water // 2
         data_channel.on("message", self._arrived)
         data_channel.on("open", self._channel_open)
         data_channel.on("close", self._channel_closed)
