@@ -20,7 +20,7 @@ MESSAGES = 0x10
 LONE = 0x16
 SQUEEZED = 0x1F
 LONE_HEAD = bytes((LONE,))
-_LONE_BODY = 17
+LONE_BODY = 17
 """Where the body of a lone message begins."""
 MAX_MESSAGES = 1024
 """Messages in one frame, at most: each costs far more than its bytes."""
@@ -53,18 +53,6 @@ def _start(prefix: int) -> str:
 def encode(prefix: int, first: int, bodies: Sequence[bytes]) -> bytes:
     """The bytes of a frame of messages whose numbers follow each other."""
     return bytes((MESSAGES,)) + ormsgpack.packb((prefix, first, bodies))
-
-
-def read_lone(data: bytes) -> tuple[str, bytes]:
-    """The id and the body of a lone message.
-
-    Raises:
-        ValueError: there is no body.
-
-    """
-    if len(data) <= _LONE_BODY:
-        raise ValueError("a lone message has a prefix, a number and a body")
-    return data[1:_LONE_BODY].hex(), data[_LONE_BODY:]
 
 
 def read(data: bytes) -> tuple[int, int, list[bytes]]:

@@ -14,6 +14,7 @@ import attrs
 
 from hallway.errors import BadFrame
 from hallway.protocol import batches, chunks, jsontext, packed, parcels, weights
+from hallway.protocol.batches import LONE_BODY
 from hallway.protocol.chunks import Chunk
 from hallway.protocol.parcels import DeliveryFrame
 
@@ -180,11 +181,10 @@ def decode_lone(data: bytes) -> tuple[str, Any, int]:
 
     """
     try:
-        message_id, body = batches.read_lone(data)
-        value, weight = packed.unpack_weighed(body)
+        value, weight = packed.unpack_weighed(data[LONE_BODY:])
     except ValueError as error:
         raise BadFrame(f"the peer sent a malformed LONE: {error}") from error
-    return message_id, value, weight
+    return data[1:LONE_BODY].hex(), value, weight
 
 
 def decode_large(data: bytes) -> Frame:

@@ -52,7 +52,8 @@ def pack(value: Any) -> bytes:
         data = ormsgpack.packb(value, option=OPTIONS)
     except (TypeError, ValueError):
         data = ormsgpack.packb(ormsgpack.Ext(JSON_EXTENSION, _json(value)))
-    _check(data, value, len(data))
+    if len(data) > jsontext.MAX_DEPTH or _SINGLE in data or _DOUBLE in data:
+        _check(data, value, len(data))
     return data
 
 
@@ -73,12 +74,21 @@ def unpack_weighed(data: bytes) -> tuple[Any, int]:
         BadValue: as for `unpack`.
 
     """
-    if len(data) <= LARGE:
-        headers = weights.headers(data)
-        return _unpack(data, headers), len(data) + weights.VALUE_BYTES * headers
+    if len(data) > LARGE:
+        return _unpack_large(data)
+    value, headers = _read(data), weights.headers(data)
+    if headers > jsontext.MAX_DEPTH or _SINGLE in data or _DOUBLE in data:
+        _check(data, value, headers)
+    return value, len(data) + weights.VALUE_BYTES * headers
+
+
+def _unpack_large(data: bytes) -> tuple[Any, int]:
+    """What takes long is looked at before, and not disturbed."""
     if (heavy := weights.of_message(data)) > weights.MAX_WEIGHT:
         raise BadValue(f"so many values that they take {heavy} bytes of memory")
-    return _undisturbed(lambda: _unpack(data, len(data))), heavy
+    value = _undisturbed(lambda: _read(data))
+    _check(data, value, len(data))
+    return value, heavy
 
 
 def weight(data: bytes) -> int:
@@ -127,15 +137,13 @@ def _check_finite(value: Any) -> None:
             raise BadValue("not a JSON value: Out of range float values are not JSON compliant")
 
 
-def _unpack(data: bytes, containers: int) -> Any:
+def _read(data: bytes) -> Any:
     try:
-        value = ormsgpack.unpackb(data, ext_hook=_read_extension) if data and data[0] in EXTENSIONS else ormsgpack.unpackb(data)
+        return ormsgpack.unpackb(data, ext_hook=_read_extension) if data and data[0] in EXTENSIONS else ormsgpack.unpackb(data)
     except jsontext.BadJson as error:
         raise BadValue(str(error)) from error
     except ValueError as error:
         raise BadValue(f"not MessagePack: {error}") from error
-    _check(data, value, containers)
-    return value
 
 
 def _undisturbed(make: Callable[[], Any]) -> Any:

@@ -23,21 +23,18 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._latest: Turn | None = None
-        self._latest_at = -inf
-        self._others_at = -inf
+        self.latest: Turn | None = None
+        """Who has worked last."""
+        self.latest_at = -inf
+        self.others_at = -inf
         """When another one than the latest has worked last."""
-
-    def is_shared(self, who: Turn, now: float) -> bool:
-        """Note that ``who`` works; whether others have a moment ago."""
-        if who is not self._latest:
-            self._latest, self._others_at = who, self._latest_at
-        self._latest_at = now
-        return now - self._others_at < ACTIVE
 
 
 class Turn:
-    """One of those who share: `begin` and `end` each piece of work, and sleep before it if `rest` says so."""
+    """One of those who share: `begin` and `end` each piece of work, and sleep before it if `rest` says so.
+
+    ``now`` is of a clock that goes on while the loop works: some loops' own stand still until it turns.
+    """
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
@@ -67,8 +64,12 @@ class Turn:
 
     def end(self, now: float) -> None:
         """It has ended."""
-        is_shared = self._turns.is_shared(self, now)
+        turns = self._turns
+        if turns.latest is not self:
+            turns.latest, turns.others_at = self, turns.latest_at
+        turns.latest_at = now
         self._kept, self._ended = self._kept + now - self._began, now
         if self._kept >= TURN:
             pause, self._kept = min(PATIENCE * self._kept, LONGEST), 0.0
+            is_shared = now - turns.others_at < ACTIVE
             self._rests_until = now + (max(pause, REST) if is_shared else REST)

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from math import inf
+from time import monotonic
 from typing import Any
 
 from hallway.errors import BadFrame, ChannelClosed, ClosedError, DeadlineExceeded, RemoteViolation
@@ -117,11 +118,11 @@ class Conversation:
         while True:
             data = await self._run.channel.receive()
             # A channel with much to read must not starve the others.
-            if (pause := self._turn.rest(self._now())) is not None:
+            if (pause := self._turn.rest(monotonic())) is not None:
                 await asyncio.sleep(pause)
-            self._turn.begin(self._now())
+            self._turn.begin(monotonic())
             self._take(data)
-            self._turn.end(self._now())
+            self._turn.end(monotonic())
             if self._run.previous is not None:
                 await self._run.turn()
             if self._room.crowded:
@@ -129,7 +130,7 @@ class Conversation:
 
     def _take_now(self, data: str | bytes) -> bool:
         """Take what comes, unless there is something to wait for before."""
-        if self._run.previous is not None or self._room.crowded or not self._turn.try_begin(self._now()):
+        if self._run.previous is not None or self._room.crowded or not self._turn.try_begin(monotonic()):
             return False
         try:
             self._take(data)
@@ -137,7 +138,7 @@ class Conversation:
             # It ends here as one in the reader does, and not in the channel, which knows nobody to tell of it.
             self._crash = self._group.create_task(_raised(error), name=f"read {self._run.peer_id} {self._run.id}")
         finally:
-            self._turn.end(self._now())
+            self._turn.end(monotonic())
         return True
 
     async def _make_room(self) -> None:

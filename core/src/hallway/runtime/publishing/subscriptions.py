@@ -32,6 +32,7 @@ class Subscription:
         self._closed = closed
         self._queue: deque[Item] = deque()
         self._in_hand: Item | None = None
+        """The durable message that the reader got last."""
         self._waiters: list[asyncio.Future[None]] = []
         self._ended = False
 
@@ -80,10 +81,14 @@ class Subscription:
             if self._ended:
                 raise StopAsyncIteration
             return None
-        self.put_down()
-        event, size, _ = self._in_hand = self._queue.popleft()
+        if self._in_hand is not None:
+            self.put_down()
+        event, size, handling = item = self._queue.popleft()
+        if handling is not None:
+            self._in_hand = item
         self.backlog -= size
-        self._room.ease()
+        if self._room.crowded:
+            self._room.ease()
         return event
 
     async def arrival(self) -> None:
