@@ -11,6 +11,8 @@ import pytest
 from netlab import Host, Lab, Process, matching
 from site_devices import PROPERTY, end, hears, linked, says, seed_device, up
 
+pytestmark = pytest.mark.second_lab
+
 RECORDER = Path(__file__).parent / "support" / "offer_recorder.py"
 DOCKER = {"docker0": "172.17.0.1/16"}
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from netlab import Lab, Process, matching
 from site_devices import end, hears, linked, says, up
+
+pytestmark = pytest.mark.second_lab
 
 CHAIN = 'signaling.chain=["http-local", "peer-relay"]'
 LOCAL_PORTS = range(8090, 8100)

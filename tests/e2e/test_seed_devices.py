@@ -12,6 +12,8 @@ from hallway.store import NewMessage, Store
 from netlab import Lab, matching
 from site_devices import end, hears, linked, says, seed_device, up
 
+pytestmark = pytest.mark.second_lab
+
 
 @pytest.mark.parametrize("how", [[], ["--trickle"]], ids=["complete", "trickled"])
 async def test_a_seed_device_finds_a_hallway_posts_an_offer_and_talks_plain_json(lab: Lab, how: list[str]) -> None:
