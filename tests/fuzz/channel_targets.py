@@ -50,7 +50,7 @@ def sent_frames() -> tuple[bytes, ...]:
         messages,
         squeezed,
         *(parcels.encode(frame) for frame in (durable, *acks)),
-        batches.Maker(7).alone(1, values.pack("alone")),
+        batches.Maker(7).alone(values.pack("alone"))[1],
         chunks.encode(Chunk(0, 20, messages[:20])),
     )
 

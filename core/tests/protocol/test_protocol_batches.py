@@ -59,9 +59,19 @@ def test_a_batch_reads_as_it_was_written_squeezed_or_not(prefix, first, bodies):
 @given(prefix=NUMBERS, number=NUMBERS, value=st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary())
 def test_a_lone_message_reads_as_one_in_a_batch_does(prefix, number, value):
     maker, body = Maker(prefix), pack(value)
-    lone, batch = decode(maker.alone(number, body)), decode(maker.frame(number, [body]))
-    assert lone == batch == Messages((Message(maker.id(number), value),))
+    lone = decode(LONE_HEAD + prefix.to_bytes(8, "big") + number.to_bytes(8, "big") + body)
+    assert lone == decode(maker.frame(number, [body])) == Messages((Message(maker.id(number), value),))
     assert lone.weight == weight(body)
+
+
+@given(prefix=NUMBERS, values=st.lists(st.text() | st.binary(max_size=600)))
+def test_lone_messages_are_numbered_with_all_others(prefix, values):
+    maker = Maker(prefix)
+    for number, value in enumerate(values):
+        assert maker.number() == 2 * number + 1
+        message_id, frame = maker.alone(pack(value))
+        assert message_id == maker.id(2 * number + 2)
+        assert decode(frame) == Messages((Message(message_id, value),))
 
 
 @pytest.mark.parametrize("data", [b"", bytes(16), bytes(16) + b"\xc1"], ids=["nothing", "no body", "bad"])

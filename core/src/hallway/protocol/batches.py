@@ -140,9 +140,11 @@ class Maker:
         """The id of the message of that number."""
         return f"{self._start}{number:016x}"
 
-    def alone(self, number: int, body: bytes) -> bytes:
-        """The frame of one message for a peer that reads lone ones; one that may be worth squeezing is a batch."""
-        return self._alone + number.to_bytes(8, "big") + body if len(body) < WORTH_SQUEEZING else self.frame(number, (body,))
+    def alone(self, body: bytes) -> tuple[str, bytes]:
+        """The id of the next message, and its frame for a peer that reads lone ones; one that may be worth squeezing is a batch."""
+        self._count = number = self._count + 1
+        frame = self._alone + number.to_bytes(8, "big") + body if len(body) < WORTH_SQUEEZING else self.frame(number, (body,))
+        return f"{self._start}{number:016x}", frame
 
     def unsqueezed(self, first: int, bodies: Sequence[bytes]) -> bytes:
         """The frame of these messages as it is."""

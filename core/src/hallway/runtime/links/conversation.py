@@ -169,7 +169,9 @@ class Conversation:
         try:
             if isinstance(data, bytes) and data.startswith(LONE_HEAD) and self._link.passes(self._run.id):
                 message_id, value, weight = decode_lone(data)
-                self._deliver(((message_id, value),), weight)
+                if self._resuming is not None:
+                    self._note_surplus(weight)
+                self._publish(MessageReceived(self._run.peer_id, value, message_id), weight)
                 return
             frame = decode(data)
             # A chunk before HELLO is the link's to refuse.
@@ -203,10 +205,14 @@ class Conversation:
         if self._assembly.deadline < inf:
             self._await_rest()
 
-    def _deliver(self, messages: Sequence[tuple[str, Any]], weight: int) -> None:
+    def _note_surplus(self, weight: int) -> None:
         if self._resuming is not None and not self._resuming.done():
             # One alone may have any weight.
             self._surplus += min(weight, SURPLUS_BYTES - 1)
+
+    def _deliver(self, messages: Sequence[tuple[str, Any]], weight: int) -> None:
+        if self._resuming is not None:
+            self._note_surplus(weight)
         peer_id, publish = self._run.peer_id, self._publish
         share = weight // len(messages) if messages else 0
         for message_id, value in messages:

@@ -157,15 +157,15 @@ class Outgoing:
         size = len(packed_value)
         if size > self._most_alone or not self._is_first or self._is_waiting or self._held or self._since_look > LONE_BYTES:
             return None
-        number = self._maker.number()
+        message_id, frame = self._maker.alone(packed_value)
         try:
-            if not self._channel.send_now(self._maker.alone(number, packed_value)):
+            if not self._channel.send_now(frame):
                 return None
         except (ChannelClosed, ClosedError) as error:
             raise self._gone() from error
         # It is under way: what is noted of it holds it up no more.
         self._note_alone(size)
-        return self._maker.id(number)
+        return message_id
 
     async def put(self, packed_value: bytes) -> str:
         """Send one message (`hallway.protocol.packed`), waiting for room; return its id.
