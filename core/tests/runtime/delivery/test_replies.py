@@ -8,8 +8,10 @@ from collections import Counter
 import pytest
 from faulty_store import Slow
 
+from hallway.errors import DeliveryFailed
 from hallway.protocol import packed
 from hallway.protocol.parcels import Ack, Credit, Nak, Parcels, decode
+from hallway.runtime.delivery import replies
 from hallway.runtime.delivery.layer import Delivery
 from hallway.runtime.delivery.replies import _union
 from hallway.runtime.publishing.publisher import Publisher
@@ -104,11 +106,39 @@ async def test_each_reply_settles_its_receipt(rig):
     rig.acknowledge(1)
     await rig.settled()
     await first.delivered()
-    with pytest.raises(Exception, match=NEVER):
+    with pytest.raises(DeliveryFailed, match=NEVER):
         await second.delivered()
     assert await rig.waiting() == [3]
     rig.acknowledge(3)
     await third.delivered()
+
+
+async def test_what_was_refused_is_not_delivered_by_the_acknowledgement_that_goes_past_it(rig):
+    first, second, third = await rig.send("taken", "refused", "taken")
+    rig.refuse(2)
+    rig.acknowledge(3)
+    await first.delivered()
+    await third.delivered()
+    with pytest.raises(DeliveryFailed, match=NEVER):
+        await second.delivered()
+    assert [letter.seq for letter in await rig.store.dead()] == [2]
+    assert await rig.waiting() == []
+
+
+async def test_of_more_ranges_than_are_noted_the_rest_is_forgotten_with_all_before_it(rig, monkeypatch):
+    monkeypatch.setattr(replies, "MOST_RANGES", 2)
+    await rig.send(*range(8))
+    slow = Slow(monkeypatch, "acked")
+    rig.acknowledge(1)
+    await slow.called.wait()
+    for seq in (7, 3, 5):
+        rig.acknowledge(1, (seq, seq))
+    slow.go_on()
+    await rig.settled()
+    assert await rig.waiting() == [2, 4, 6, 7, 8]
+    rig.acknowledge(8)
+    await rig.settled()
+    assert await rig.waiting() == []
 
 
 async def test_what_was_acknowledged_is_forgotten_before_its_stream_is_renewed(rig, monkeypatch):
@@ -122,6 +152,8 @@ async def test_what_was_acknowledged_is_forgotten_before_its_stream_is_renewed(r
     rig.delivery.down("b")
     # It has more than was ever sent: this store is an old copy.
     rig.up([["", incarnation, 1000]])
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert rig.calls["renew"] == 0
     slow.go_on()
     sent = len(rig.sent)

@@ -16,6 +16,8 @@ from hallway.store import Store
 
 Range = tuple[int, int]
 FORGETTING = "what was delivered cannot be forgotten"
+MOST_RANGES = 64
+"""Ranges of one stream that are noted, at most: what is left out is acknowledged again, with all that is before it."""
 
 
 @attrs.define
@@ -30,9 +32,9 @@ class _Noted:
 
 
 class Replies:
-    """Those of all peers. Of each stream the store is told one thing at a time, and what comes meanwhile together.
+    """Those of all peers. Of each stream the store is told one thing at a time, and then all that came meanwhile.
 
-    So a peer that replies without end makes no more work than the store can do, and order is kept.
+    So a peer that replies without end makes no more work than the store can do.
     """
 
     def __init__(self, store: Store, outcomes: Outcomes, trouble: Trouble, tasks: TaskSet) -> None:
@@ -48,7 +50,7 @@ class Replies:
         noted = self._note(peer, stream, incarnation)
         noted.upto = max(noted.upto, upto)
         if ranges:
-            noted.ranges = _union((*noted.ranges, *ranges))
+            noted.ranges = _union((*noted.ranges, *ranges))[:MOST_RANGES]
 
     def refused(self, peer: str, nak: Nak) -> None:
         """The peer will never take that message."""
@@ -77,9 +79,10 @@ class Replies:
         key = peer, stream
         try:
             while (noted := self._noted.pop(key, None)) is not None:
-                await self._forget(peer, stream, noted)
+                # First: the acknowledgement that follows a refusal goes past it, and would make it a delivery.
                 for seq, reason in noted.refused.items():
                     await self.bury(peer, stream, [seq], reason)
+                await self._forget(peer, stream, noted)
         finally:
             del self._telling[key]
 
