@@ -21,7 +21,7 @@ DIAGRAMS = re.findall(r"^```mermaid\nstateDiagram-v2\n(.*?)^```$", PAGE, re.MULT
 def drawn(diagram: str) -> set[tuple[str, str, str]]:
     """Every arrow of a diagram: from where, by what, to where."""
     arrows = re.findall(r"^    (\w+) --> (\w+): (.+)$", diagram, re.MULTILINE)
-    return {(start, turn, end) for start, end, turns in arrows for turn in turns.split(", ")}
+    return {(start, transition, end) for start, end, transitions in arrows for transition in transitions.split(", ")}
 
 
 def test_the_page_is_fresh() -> None:
@@ -31,11 +31,11 @@ def test_the_page_is_fresh() -> None:
 
 @pytest.mark.parametrize(("diagram", "table", "last"), [(0, TABLE, State.CLOSED), (1, TRANSITIONS, Phase.ENDED)], ids=["link", "attempt"])
 def test_every_row_of_a_table_is_an_arrow_and_every_arrow_a_row(diagram: int, table: Any, last: Enum) -> None:
-    rows = {(start.value, turn.value, end.value) for (start, turn), end in table.items() if start is not last}
+    rows = {(start.value, transition.value, end.value) for (start, transition), end in table.items() if start is not last}
     assert drawn(DIAGRAMS[diagram]) == rows
 
 
 @pytest.mark.parametrize("member", [*State, *Transition, *Phase, *Step], ids=str)
-def test_every_state_and_every_turn_has_a_meaning(member: Enum) -> None:
+def test_every_state_and_every_transition_has_a_meaning(member: Enum) -> None:
     assert re.search(rf"^\| `{member.value}` \| \w.+\. \|$", PAGE, re.MULTILINE)
     assert GENERATED["meanings"](type(member))[member.value]

@@ -1,7 +1,7 @@
 """The life of a link: found, dialing, open, lost, redialing. Pure decisions; `hallway.runtime.links.driver` carries them out.
 
 At most three attempts exist at once: ``dial`` (our offer), ``incoming`` (theirs) and ``current`` (the open one). A new channel replaces the
-current one only once it is open itself, so that nobody can take a working link down by offering another. The link turns from state to
+current one only once it is open itself, so that nobody can take a working link down by offering another. The link goes from state to
 state by the table of `protocol.states`, each attempt by that of `protocol.attempt`; an input that fits neither changes nothing.
 """
 
