@@ -164,6 +164,34 @@ async def test_what_was_acknowledged_is_forgotten_before_its_stream_is_renewed(r
     assert [packed.unpack(parcel.body) for parcel in rig.sent[-1].parcels] == ["three"]
 
 
+class PlainLink:
+    """A link to a device without an inbox, and what went over it."""
+
+    def __init__(self) -> None:
+        self.sent: list[object] = []
+
+    async def send(self, body: bytes) -> str:
+        self.sent.append(packed.unpack(body))
+        return ""
+
+    def check(self, body: bytes) -> None:
+        """It takes all."""
+
+
+async def test_what_was_acknowledged_is_forgotten_before_the_rest_goes_to_a_peer_that_has_no_inbox_any_more(rig, monkeypatch):
+    await rig.send("one", "two", "three")
+    slow, link = Slow(monkeypatch, "acked"), PlainLink()
+    rig.acknowledge(1)
+    await slow.called.wait()
+    rig.acknowledge(2)
+    rig.delivery.up_plain("b", link)
+    slow.go_on()
+    async with asyncio.timeout(20):
+        while "three" not in link.sent:
+            await asyncio.sleep(0)
+    assert link.sent == ["three"]
+
+
 async def test_what_was_refused_in_an_incarnation_that_is_over_is_not_what_has_the_number_now(rig):
     await rig.send("one")
     rig.refuse(1, incarnation=rig.incarnation ^ 1)

@@ -249,6 +249,9 @@ class Delivery:
             self._tasks.start(self._empty_plain(peer, plain), f"plain outbox of {peer}")
 
     async def _empty_plain(self, peer: str, plain: PlainOutbox) -> None:
+        # What it acknowledged while it had an inbox does not wait for it any more, although the store may not know yet.
+        for stream in [stream for whose, stream in self._sendings if whose == peer]:
+            await self._replies.settled(peer, stream)
         await plain.empty()
         if not plain.is_up:
             self._plain.pop(peer, None)
