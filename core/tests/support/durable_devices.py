@@ -7,6 +7,8 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 
+import pytest
+
 from hallway import Peer, create_peer, load_config
 
 PROPERTY = "property-123"
@@ -28,9 +30,12 @@ def durable_device(device_id: str, hub: str, store: str | None, **delivery: int)
 
 async def linked(*peers: Peer) -> None:
     """Wait until each has a link to all others."""
-    async with asyncio.timeout(10):
-        while not all(len(peer.connected_peers) == len(peers) - 1 for peer in peers):
-            await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(30):
+            while not all(len(peer.connected_peers) == len(peers) - 1 for peer in peers):
+                await asyncio.sleep(0)
+    except TimeoutError:
+        pytest.fail(f"not linked: {[peer.status() for peer in peers]}")
 
 
 async def heard(peer: Peer, count: int) -> list:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
 import attrs
 
@@ -80,8 +82,8 @@ class Replies:
         try:
             while (noted := self._noted.pop(key, None)) is not None:
                 # First: the acknowledgement that follows a refusal goes past it, and would make it a delivery.
-                for seq, reason in noted.refused.items():
-                    await self.bury(peer, stream, [seq], reason)
+                for reason, refused in groupby(noted.refused.items(), itemgetter(1)):
+                    await self.bury(peer, stream, [seq for seq, _ in refused], reason)
                 await self._forget(peer, stream, noted)
         finally:
             del self._telling[key]
