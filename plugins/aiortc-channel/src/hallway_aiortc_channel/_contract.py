@@ -17,8 +17,9 @@ SUPPORTED = {"aiortc": "1.16", "aioice": "0.13"}
 
 METHODS = {
     "aioice.ice:Connection": (
-        "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received", "check_incoming", "data_received",
-        "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic", "_end_remote_candidates", "sendto", "recvfrom",
+        "connect", "close", "add_remote_candidate", "get_component_candidates", "request_received", "check_incoming",
+        "data_received", "build_request", "query_consent", "_add_remote_candidate", "_pair_remote_candidate", "_check_periodic",
+        "_end_remote_candidates", "sendto", "recvfrom",
     ),
     "aioice.ice:CandidatePair": ("local_candidate", "remote_addr"),
     "aioice.ice:StunProtocol": ("datagram_received", "request", "send_stun", "close"),
@@ -37,10 +38,11 @@ METHODS = {
 FIELDS = {
     "aioice.ice:Connection": (
         "_protocols", "_queue", "_check_list", "_check_list_done", "_remote_candidates", "_remote_candidates_end",
-        "_early_checks", "_closing", "_nominated",
+        "_early_checks", "_closing", "_nominated", "_query_consent_task",
     ),
     "aioice.ice:CandidatePair": ("protocol", "remote_candidate"),
     "aioice.candidate:Candidate": ("_network_host",),
+    "aioice.ice:StunProtocol": ("transactions",),
     "aioice.turn:TurnTransport": ("_TurnTransport__close_task", "_TurnTransport__send_tasks"),
     "aiortc:RTCDtlsTransport": ("_ssl", "_task", "encrypted", "_state", "_data_receiver", "_RTCDtlsTransport__handshake_done"),
     "aiortc:RTCIceGatherer": ("_connection",),
@@ -55,7 +57,7 @@ FIELDS = {
 """Attributes that a constructor sets and we read or set."""
 
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
-    "aioice.ice:Connection": {"send": ("sendto",), "recv": ("recvfrom",), "check_complete": ("_nominated",)},
+    "aioice.ice:Connection": {"send": ("sendto",), "recv": ("recvfrom",), "check_complete": ("_nominated",), "connect": ("query_consent",)},
     "aiortc:RTCIceTransport": {"__init__": ("_send", "_recv", "send", "recv")},
     "aiortc:RTCDtlsTransport": {"_recv_next": ("_recv", "_RTCDtlsTransport__handshake_done", "_data_receiver", "_handle_data")},
     "aiortc:RTCSctpTransport": {

@@ -69,8 +69,8 @@ class FilteredProtocol(StunProtocol):
     ) -> tuple[stun.Message, tuple[str, int]]:
         """Execute a STUN transaction. An ICE check is repeated ahead of STUN's timer, and by `repeat` when that may help."""
         self._under_way[addr] = request
-        # Neither one to a server, which has no key, nor one that is to be sent once, which asks for consent.
-        is_check = integrity_key is not None and retransmissions is None
+        # One to a server has no key.
+        is_check = integrity_key is not None
         repeating = Repeat(lambda: self.send_stun(request, addr), CHECKS if is_check else ())
         try:
             return await super().request(request, addr, integrity_key, retransmissions)

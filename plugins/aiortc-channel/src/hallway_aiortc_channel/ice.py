@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -14,7 +15,9 @@ from aioice.turn import TurnTransport
 
 from hallway.model import Path
 from hallway.protocol.turns import Turn, Turns
+from hallway_aiortc_channel import consent
 from hallway_aiortc_channel._records import RecordFilter
+from hallway_aiortc_channel.consent import Consents
 from hallway_aiortc_channel.datagrams import MAX_DATAGRAM, FilteredProtocol
 from hallway_aiortc_channel.gathering import COMPONENT, Plan, gather_from_servers, gather_hosts
 from hallway_aiortc_channel.repeats import HandshakeRepeats
@@ -207,6 +210,19 @@ class PolicedConnection(Connection):
             await super().connect()
         finally:
             await self._stop_pacer()
+
+    async def query_consent(self) -> None:
+        """Ask the peer for its consent, and close when the last answer is too old (RFC 7675 section 5.1)."""
+        assert self.remote_password is not None  # aioice asks once it is connected
+        key, consents = self.remote_password.encode(), Consents(self._now)
+        while (left := consents.left) > 0:
+            await asyncio.sleep(min(left, random.uniform(*consent.PAUSE)))
+            if (pair := self._nominated.get(COMPONENT)) is not None:
+                consents.ask(pair.protocol, self.build_request(pair, nominate=False), pair.remote_addr, key)
+        logger.info("the peer does not say any more that it wants what is sent")
+        # Or else closing would wait for this task.
+        self._query_consent_task = None
+        await self.close()
 
     async def close(self) -> None:
         """Stop, and release the sockets; a TURN server that does not answer costs `RELAY_GRACE` seconds."""
