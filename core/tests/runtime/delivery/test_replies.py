@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from faulty_store import Slow
 
-from hallway.errors import DeliveryFailed
+from hallway.errors import BadFrame, DeliveryFailed
 from hallway.protocol import packed
 from hallway.protocol.parcels import Ack, Credit, Nak, Parcels, decode
 from hallway.runtime.delivery import replies
@@ -32,8 +32,8 @@ class Rig:
         self.delivery = Delivery(store, Publisher(None, observes_messages=False), self.tasks, 1e6)
         self.sent: list[Parcels] = []
 
-    def up(self, positions: list[object] | None = None) -> None:
-        section = {"positions": positions or [], "credit": [CREDIT.messages, CREDIT.bytes]}
+    def up(self, positions: list[object] | None = None, credit: Credit = CREDIT) -> None:
+        section = {"positions": positions or [], "credit": [credit.messages, credit.bytes]}
         self.delivery.up("b", section, lambda data: self.sent.append(decode(data)), 65536)
 
     async def send(self, *values: object) -> list[object]:
@@ -198,6 +198,22 @@ async def test_what_was_refused_in_an_incarnation_that_is_over_is_not_what_has_t
     await rig.settled()
     assert await rig.waiting() == [1]
     assert rig.calls == {}
+
+
+async def test_replies_to_what_a_lost_store_has_sent_tell_of_room_and_of_nothing_else(rig):
+    rig.up([["", 7, 3]], credit=Credit(0, 0))
+    rig.delivery.received("b", Nak("", 7, 4, NEVER))
+    rig.delivery.received("b", Ack("", 7, 5, CREDIT))
+    await rig.send("first")
+    assert [packed.unpack(parcel.body) for parcel in rig.sent[-1].parcels] == ["first"]
+    assert rig.calls == {}
+
+
+@pytest.mark.parametrize("reply", [Ack("another", 7, 5, CREDIT), Nak("another", 7, 5, NEVER)])
+async def test_replies_in_a_stream_of_which_the_peer_has_said_nothing_break_the_protocol(rig, reply):
+    rig.up([["", 7, 3]])
+    with pytest.raises(BadFrame, match="in which nothing was sent"):
+        rig.delivery.received("b", reply)
 
 
 @pytest.mark.parametrize(

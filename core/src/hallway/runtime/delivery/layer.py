@@ -7,6 +7,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
+
 from hallway.errors import BadFrame, DeliveryFailed, StoreError
 from hallway.protocol.parcels import Ack, DeliveryFrame, Gap, Nak, Parcel, Parcels, encode
 from hallway.protocol.sending import Forget, Load, Renew, SendEffect, Sending, Transmit
@@ -216,12 +218,19 @@ class Delivery:
             case Ack() if sending is not None:
                 self._do(peer, sending, sending.acknowledged(frame))
                 self._settled.set()
+            case Ack() | Nak() if sending is None and frame.stream in self._lines[peer].positions:
+                self._replied_to_earlier(peer, frame)
             case Nak() if sending is not None and frame.incarnation != sending.incarnation:
                 logger.debug("%s refuses a message of a stream that was renewed", peer_id)
             case Nak() if sending is not None and sending.has_sent(frame.seq):
                 self._replies.refused(peer, frame)
             case Ack() | Nak():
                 raise BadFrame(f"{peer_id} answers to stream {frame.stream!r}, in which nothing was sent")
+
+    def _replied_to_earlier(self, peer: str, frame: Ack | Nak) -> None:
+        """The peer replies to what a store of ours that is lost has sent, as it said in its HELLO: that can only tell of room."""
+        if isinstance(frame, Ack):
+            self._lines[peer] = attrs.evolve(self._lines[peer], credit=frame.credit)
 
     # What follows.
 
