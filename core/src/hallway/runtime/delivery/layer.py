@@ -209,28 +209,29 @@ class Delivery:
 
         """
         peer = peer_id.lower()
-        sending = self._sendings.get((peer, frame.stream))
-        match frame:
-            case _ if peer not in self._lines:
-                raise BadFrame(f"{peer_id} has no delivery layer, by its HELLO, and sends a frame of one")
-            case Parcels() | Gap():
-                self._incoming.take(peer_id, frame)
-            case Ack() if sending is not None:
-                self._do(peer, sending, sending.acknowledged(frame))
-                self._settled.set()
-            case Ack() | Nak() if sending is None and frame.stream in self._lines[peer].positions:
-                self._replied_to_earlier(peer, frame)
-            case Nak() if sending is not None and frame.incarnation != sending.incarnation:
-                logger.debug("%s refuses a message of a stream that was renewed", peer_id)
-            case Nak() if sending is not None and sending.has_sent(frame.seq):
-                self._replies.refused(peer, frame)
-            case Ack() | Nak():
-                raise BadFrame(f"{peer_id} answers to stream {frame.stream!r}, in which nothing was sent")
-
-    def _replied_to_earlier(self, peer: str, frame: Ack | Nak) -> None:
-        """The peer replies to what a store of ours that is lost has sent, as it said in its HELLO: that can only tell of room."""
-        if isinstance(frame, Ack):
+        if peer not in self._lines:
+            raise BadFrame(f"{peer_id} has no delivery layer, by its HELLO, and sends a frame of one")
+        if isinstance(frame, Parcels | Gap):
+            self._incoming.take(peer_id, frame)
+        elif (sending := self._sendings.get((peer, frame.stream))) is not None:
+            self._replied(peer_id, sending, frame)
+        elif frame.stream not in self._lines[peer].positions:
+            raise _unsent(peer_id, frame)
+        elif isinstance(frame, Ack):
+            # Its HELLO told of what a store of ours that is lost has sent: of that it can only say that there is room again.
             self._lines[peer] = attrs.evolve(self._lines[peer], credit=frame.credit)
+
+    def _replied(self, peer_id: str, sending: Sending, frame: Ack | Nak) -> None:
+        peer = peer_id.lower()
+        if isinstance(frame, Ack):
+            self._do(peer, sending, sending.acknowledged(frame))
+            self._settled.set()
+        elif frame.incarnation != sending.incarnation:
+            logger.debug("%s refuses a message of a stream that was renewed", peer_id)
+        elif sending.has_sent(frame.seq):
+            self._replies.refused(peer, frame)
+        else:
+            raise _unsent(peer_id, frame)
 
     # What follows.
 
@@ -311,3 +312,7 @@ class Delivery:
     def _answer(self, peer: str, ack: Ack) -> None:
         if (line := self._lines.get(peer)) is not None:
             line.send(encode(ack))
+
+
+def _unsent(peer_id: str, frame: Ack | Nak) -> BadFrame:
+    return BadFrame(f"{peer_id} answers to stream {frame.stream!r}, in which nothing was sent")
